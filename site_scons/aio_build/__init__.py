@@ -1,0 +1,1 @@
+"""What the SConstruct and the SConscripts share: options, flags, libraries, tests, installation."""

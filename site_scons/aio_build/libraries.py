@@ -1,0 +1,70 @@
+"""Finding what AIO stands on. A backend that is not wanted is not even looked for."""
+from SCons.Script import Configure
+
+from aio_build.options import fail
+
+
+def pkg_config(context, module, version=""):
+    """The flags of a pkg-config module, or None."""
+    query = "%s >= %s" % (module, version) if version else module
+    tool = context.env["cross"] + "-pkg-config" if context.env["cross"] else "pkg-config"
+    context.Message("Checking for %s by pkg-config... " % query)
+    ok, flags = context.TryAction("%s --cflags --libs '%s' > $TARGET" % (tool, query))
+    context.Result(ok)
+    return context.env.ParseFlags(flags) if ok else None
+
+
+def find(conf, module, header, library, version=""):
+    """A library's flags: from pkg-config where it has a module, else header and library by name."""
+    flags = conf.PkgConfig(module, version) if module else None
+    if flags is None and conf.CheckCHeader(header) and conf.CheckLib(library, autoadd=0):
+        flags = {"LIBS": [library]}
+    return flags
+
+
+def need_backend(env, flags, package, other):
+    if flags is None:
+        fail(
+            "AIO_BACKEND=%s needs %s: install it, or build without it by AIO_BACKEND=%s"
+            % (env["AIO_BACKEND"], package, other)
+        )
+    return flags
+
+
+def detect(env, folder):
+    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP (flags or None), AIO_LIBS, and the defines."""
+    probe = env.Clone(CCFLAGS=["-pthread"], LINKFLAGS=[f for f in env["LINKFLAGS"] if "target" in f])
+    conf = Configure(
+        probe,
+        custom_tests={"PkgConfig": pkg_config},
+        conf_dir="#%s/.sconf" % folder,
+        log_file="#%s/config.log" % folder,
+    )
+    uring, ev = (env["AIO_BACKEND"] in ("all", name) for name in ("uring", "epoll"))
+    env["AIO_URING"] = env["AIO_EV"] = None
+    if uring:
+        flags = find(conf, "liburing", "liburing.h", "uring", "2.3")
+        env["AIO_URING"] = need_backend(env, flags, "liburing 2.3 or later (Debian: liburing-dev)", "epoll")
+    if ev:
+        flags = find(conf, None, "ev.h", "ev")
+        env["AIO_EV"] = need_backend(env, flags, "libev (Debian: libev-dev)", "uring")
+    env["AIO_CUNIT"] = find(conf, "cunit", "CUnit/CUnit.h", "cunit")
+    env["AIO_HTTP"] = find(conf, None, "http_parser.h", "http_parser")
+    valgrind = conf.CheckCHeader("valgrind/memcheck.h")
+    conf.Finish()
+
+    env.Append(CPPDEFINES=["AIO_WITH_URING=%d" % uring, "AIO_WITH_EV=%d" % ev])
+    if valgrind:
+        env.Append(CPPDEFINES=["AIO_HAVE_VALGRIND=1"])
+    if env["context"] == "ucontext":
+        env.Append(CPPDEFINES=["AIO_CONTEXT_UCONTEXT=1"])
+    env["AIO_LIBS"] = [flags for flags in (env["AIO_URING"], env["AIO_EV"]) if flags]
+
+
+def merge(env, *found):
+    """A clone of env that compiles and links with these libraries."""
+    clone = env.Clone()
+    for flags in found:
+        if flags:
+            clone.MergeFlags(flags)
+    return clone
