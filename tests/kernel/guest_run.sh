@@ -1,0 +1,119 @@
+# shellcheck shell=dash source=/dev/null disable=SC2154
+# Runs every test program of the guest, a process per suite and row, sums their closing lines and
+# prints the result that run.sh looks for. Reads /aio/settings. Sourced by no one: `sh guest_run.sh`.
+#
+# The programs' side: `--list` prints the suites, `--rows` the rows, `--suite S --row R` runs one;
+# the last line is `N passed, N failed`; exit status 77 means the row is not to be had here.
+. /aio/settings
+export AIO_TEST_SLOW="$slow"
+
+passed=0
+failed=0
+unavailable=0
+# A process that hangs beyond the harness' own watchdog must not cost the whole run.
+limit=$((60 * slow))
+
+version_at_least() {
+    awk -v want="$1" -v have="$(uname -r)" 'BEGIN {
+        split(want, w, "."); split(have, h, ".");
+        exit !(h[1] > w[1] || (h[1] == w[1] && h[2] + 0 >= w[2] + 0)) }'
+}
+
+# Below 5.15 the library asks for epoll: the ring lacks what it needs, or is too buggy.
+if [ -z "$expect" ]; then
+    expect=epoll
+    version_at_least 5.15 && expect=uring
+fi
+AIO_TEST_REQUIRE=epoll
+[ "$expect" = uring ] && AIO_TEST_REQUIRE=uring,epoll
+export AIO_TEST_REQUIRE
+
+matches() {
+    # shellcheck disable=SC2254  # the glob is meant as one
+    case $1 in
+    $2) return 0 ;;
+    esac
+    return 1
+}
+
+# What `auto` chooses, and why, in the library's own words.
+check_choice() {
+    program=$build/examples/echo
+    [ -x "$program" ] || return 0
+    AIO_LOG=info AIO_BACKEND=auto timeout -s INT 20 "$program" 127.0.0.1:0 >/tmp/choice 2>&1
+    echo "auto:"
+    sed 's/^/    /' /tmp/choice
+    if grep -q "backend.*$expect" /tmp/choice; then
+        passed=$((passed + 1))
+    else
+        echo "FAILED  auto did not choose $expect"
+        failed=$((failed + 1))
+    fi
+}
+
+# run_one PROGRAM SUITE ROW; an empty ROW: the program has no rows.
+run_one() {
+    started=$(date +%s)
+    if [ -n "$3" ]; then
+        timeout -s KILL "$limit" "$1" --suite "$2" --row "$3" >/tmp/out 2>&1 </dev/null
+    else
+        timeout -s KILL "$limit" "$1" --suite "$2" >/tmp/out 2>&1 </dev/null
+    fi
+    status=$?
+    took=$(($(date +%s) - started))
+    label="$(basename "$1") $2${3:+ [$3]}"
+    if [ "$status" = 77 ]; then
+        unavailable=$((unavailable + 1))
+        echo "absent  $label: $(tail -n 1 /tmp/out)"
+        return
+    fi
+    closing=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' /tmp/out | tail -n 1)
+    good=${closing% *}
+    bad=${closing#* }
+    passed=$((passed + ${good:-0}))
+    if [ "$status" = 0 ] && [ -n "$closing" ] && [ "$bad" = 0 ]; then
+        echo "ok      $label: $good passed, $took s"
+        return
+    fi
+    # A process that died has at least one failure, whatever it counted.
+    [ "${bad:-0}" -gt 0 ] || bad=1
+    failed=$((failed + bad))
+    echo "FAILED  $label: ${good:-0} passed, $bad failed, exit status $status, $took s"
+    tail -n 60 /tmp/out | sed 's/^/    | /'
+}
+
+run_program() {
+    list=$("$1" --list) || { echo "FAILED  $1 --list" && failed=$((failed + 1)) && return; }
+    all_rows=$("$1" --rows) || all_rows=
+    old_ifs=$IFS
+    IFS='
+'
+    for suite in $list; do
+        matches "$suite" "$suites" || continue
+        if [ -z "$all_rows" ]; then
+            run_one "$1" "$suite" ''
+            continue
+        fi
+        for row in $all_rows; do
+            matches "$row" "$rows" && run_one "$1" "$suite" "$row"
+        done
+    done
+    IFS=$old_ifs
+}
+
+# A kernel that complains while the tests run is a finding too, even when they pass.
+check_kernel_log() {
+    dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|hung task|self-detected stall' >/tmp/bad &&
+        echo "note: the kernel complained:" && sed 's/^/    /' /tmp/bad
+}
+
+set -f
+check_choice
+for name in $programs; do
+    run_program "$build/tests/$name"
+done
+check_kernel_log
+verdict=pass
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ] || verdict=fail
+echo "KERNEL TEST RESULT: $verdict: $passed passed, $failed failed, $unavailable rows absent," \
+    "$(uname -r)"

@@ -1,0 +1,177 @@
+#!/bin/sh
+# Runs the test programs on another Linux kernel, in a virtual machine of qemu in software emulation:
+# no /dev/kvm, no network and no disk are needed, only an initramfs with a shell and the programs.
+#
+# usage: tests/kernel/run.sh [OPTION]... [BUILD]     BUILD: a build folder, default build/release
+#
+#   --programs "a b"   which of BUILD/tests/* (default: behaviour contract unit faults)
+#   --suites GLOB      only suites of that name       --rows GLOB    only rows of that name
+#   --timeout SECONDS  for the whole virtual machine (default 1500)
+#   --slow FACTOR      how much longer than on real hardware a test may take (default 10)
+#   --expect BACKEND   what `auto` must choose: uring or epoll (default: by the guest's version)
+#   --cpus N, --memory MB
+#   --shell            an interactive shell in the guest instead of the tests
+#
+# KERNEL in the environment names the kernel:
+#   (empty)                          Debian's current kernel of this machine's own release
+#   linux-image-6.1.0-50-cloud-amd64 a package of this machine's own release
+#   bullseye                         the current kernel of another Debian release (5.10 for bullseye)
+#   bullseye/linux-image-amd64       a package of another release
+#   ./some.deb  /boot/vmlinuz-6.12   a kernel package, or a kernel image, in a file
+#
+# Packages are kept under build/kernels/; remove a folder there to fetch it anew.
+# Exit status: 0 all passed, 1 a test failed, 2 the rig itself could not do its work, 3 timeout.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cd "$root" || exit 2
+. "$here/packages.sh"
+
+programs='behaviour contract unit faults'
+suites='*'
+rows='*'
+timeout=1500
+slow=10
+expect=
+cpus=2
+memory=2048
+shell=0
+build=
+
+die() {
+    echo "test-kernel: $*" >&2
+    exit 2
+}
+
+say() {
+    echo "test-kernel: $*"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --programs) programs=${2?} && shift ;;
+    --suites) suites=${2?} && shift ;;
+    --rows) rows=${2?} && shift ;;
+    --timeout) timeout=${2?} && shift ;;
+    --slow) slow=${2?} && shift ;;
+    --expect) expect=${2?} && shift ;;
+    --cpus) cpus=${2?} && shift ;;
+    --memory) memory=${2?} && shift ;;
+    --shell) shell=1 ;;
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" && exit 0 ;;
+    -*) die "unknown option $1 (try --help)" ;;
+    *) build=$1 ;;
+    esac
+    shift
+done
+build=${build:-build/release}
+
+need() {
+    command -v "$1" >/dev/null 2>&1 || die "$1 is missing; apt-get install $2"
+}
+
+# Unpacks a kernel package and names its image in $image. Kernel modules are left out of the
+# initramfs: all the tests need is built in, in Debian's kernels.
+unpack_package() {
+    rm -rf "$2" "$2.part"
+    mkdir -p "$2.part"
+    dpkg-deb -x "$1" "$2.part" || die "cannot unpack $1"
+    rm -rf "$2.part/lib" "$2.part/usr"
+    mv "$2.part" "$2"
+}
+
+image_in() {
+    image=$(find "$1/boot" -name 'vmlinuz-*' 2>/dev/null | sort | tail -n 1)
+}
+
+# suite/package from the mirrors; a metapackage stands for the package it depends on.
+fetch_kernel() {
+    kept=$cache/${1:-own}-$2
+    image_in "$kept"
+    [ -n "$image" ] && return
+    need dpkg-deb dpkg
+    packages_open "$cache" "$1" amd64
+    real=$(packages_dependency "$2" 'linux-image-[0-9]*')
+    say "fetching ${real:-$2} from $packages_suite"
+    rm -rf "$kept.deb" && packages_fetch "$kept.deb" "${real:-$2}"
+    unpack_package "$kept.deb"/*.deb "$kept"
+    rm -rf "$kept.deb"
+    image_in "$kept"
+    [ -n "$image" ] || die "no kernel image in package ${real:-$2}"
+}
+
+find_kernel() {
+    cache=$root/build/kernels
+    mkdir -p "$cache"
+    case $KERNEL in
+    '') fetch_kernel '' linux-image-cloud-amd64 ;;
+    *.deb)
+        [ -r "$KERNEL" ] || die "cannot read $KERNEL"
+        unpack_package "$KERNEL" "$cache/file-$(basename "$KERNEL" .deb)"
+        image_in "$cache/file-$(basename "$KERNEL" .deb)"
+        ;;
+    linux-image-*) fetch_kernel '' "$KERNEL" ;;
+    *)
+        if [ -f "$KERNEL" ]; then
+            image=$KERNEL
+        else
+            case $KERNEL in
+            /* | ./* | */*/*) die "no such file: $KERNEL" ;;
+            */*) fetch_kernel "${KERNEL%%/*}" "${KERNEL#*/}" ;;
+            *) fetch_kernel "$KERNEL" linux-image-cloud-amd64 ;;
+            esac
+        fi
+        ;;
+    esac
+    [ -r "${image:-}" ] || die "no kernel image found for KERNEL=$KERNEL"
+}
+
+write_settings() {
+    cat <<SETTINGS
+build='$build'
+programs='$programs'
+suites='$suites'
+rows='$rows'
+slow='$slow'
+expect='$expect'
+shell='$shell'
+SETTINGS
+}
+
+# TCG emulates one processor per thread. la57 is off because five-level page tables only cost time;
+# mitigations are off because there is no other tenant in the guest and they are slow to emulate.
+boot() {
+    nice -n 10 timeout --foreground -k 10 "$timeout" qemu-system-x86_64 \
+        -machine q35 -accel tcg,thread=multi -cpu max,la57=off \
+        -smp "$cpus" -m "$memory" -nodefaults -no-user-config -no-reboot -display none \
+        -serial stdio -kernel "$image" -initrd "$work/initramfs.gz" \
+        -append "console=ttyS0 quiet panic=-1 mitigations=off nowatchdog random.trust_cpu=on"
+}
+
+need qemu-system-x86_64 qemu-system-x86
+need cpio cpio
+[ -d "$build" ] || die "no build folder $build; run scons first"
+KERNEL=${KERNEL:-}
+find_kernel
+work=$root/build/kernels/run-$$
+mkdir -p "$work"
+trap 'rm -rf "$work"' EXIT INT TERM
+write_settings >"$work/settings"
+sh "$here/initramfs.sh" "$build" "$work" "$programs" || die "the initramfs could not be made"
+say "booting $(basename "$image") with $cpus cpus, $memory MB, at most $timeout s"
+
+if [ "$shell" = 1 ]; then
+    boot
+    exit 0
+fi
+log=$root/build/kernels/last.log
+{ boot </dev/null 2>&1; echo $? >"$work/status"; } | sed -u 's/\r$//' | tee "$log"
+status=$(cat "$work/status")
+[ "$status" = 124 ] && say "timeout: the guest did not finish in $timeout s" && exit 3
+[ "$status" = 0 ] || die "qemu ended with status $status"
+case $(grep '^KERNEL TEST RESULT: ' "$log" | tail -n 1) in
+*': pass'*) exit 0 ;;
+*': fail'*) exit 1 ;;
+*) die "the guest ended without a result (a panic, or out of memory); see $log" ;;
+esac
