@@ -1,0 +1,152 @@
+/*
+ * An operation: data in the waiting task's frame that goes down to a backend and comes back up on
+ * its `done` list. One cache line; submitting allocates nothing.
+ *
+ * State       owner      meaning
+ * IDLE        core       not submitted, or taken off `done`
+ * SUBMITTED   backend    between submit() and the moment the backend puts it on `done`
+ * DONE        core       on `done`, or about to be looked at by core
+ */
+#ifndef AIO_CORE_OP_H
+#define AIO_CORE_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* One row per opcode: X(NAME, name, what it is) */
+#define AIO__OPCODES(X)                                                                            \
+    X(NOP, nop, "completes at once with 0")                                                        \
+    X(RECV, recv, "recv(2) of a socket")                                                           \
+    X(SEND, send, "send(2) of a socket, never SIGPIPE")                                            \
+    X(RECVMSG, recvmsg, "recvmsg(2) of a socket")                                                  \
+    X(SENDMSG, sendmsg, "sendmsg(2) of a socket, never SIGPIPE")                                   \
+    X(ACCEPT, accept, "stream op: accepted descriptors, see struct aio__deliveries")               \
+    X(CONNECT, connect, "connect(2)")                                                              \
+    X(READ, read, "read(2), or pread(2) when offset >= 0, of anything")                            \
+    X(WRITE, write, "write(2), or pwrite(2) when offset >= 0, of anything")                        \
+    X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
+    X(FORGET, forget, "the descriptor is about to be closed: drop what is kept for it; instant")
+
+enum aio__opcode {
+#define AIO__OPCODE_ENUM(upper, lower, text) AIO__OP_##upper,
+    AIO__OPCODES(AIO__OPCODE_ENUM)
+#undef AIO__OPCODE_ENUM
+        AIO__OP_COUNT
+};
+
+enum aio__op_state {
+    AIO__OP_IDLE,
+    AIO__OP_SUBMITTED,
+    AIO__OP_DONE,
+};
+
+/*
+ * The bounded queue of a stream op: descriptors that were accepted and not yet taken. The backend
+ * pushes, core pops; both on the core's thread. Once `count` reaches `limit` the backend stops
+ * accepting; what the kernel has accepted by then is still pushed, the array grows for it.
+ */
+struct aio__deliveries {
+    int32_t *items;
+    uint32_t head;
+    uint32_t count;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t limit;
+};
+
+struct aio__op {
+    uint8_t opcode;
+    uint8_t state;
+    uint16_t flags; /* the backend's own, zero when core submits an op for the first time */
+    int32_t fd;
+    int32_t result;                       /* valid once DONE: >= 0 or -errno */
+    uint32_t scratch;                     /* the backend's own */
+    struct aio__op *link;                 /* of whichever list the op is on */
+    void (*complete)(struct aio__op *op); /* called by core when it takes the op off `done` */
+    union {
+        struct {
+            void *buffer;
+            size_t length;
+            int32_t flags; /* MSG_* */
+        } transfer;        /* RECV SEND; buffer of SEND is not written to */
+        struct {
+            void *buffer;
+            size_t length;
+            int64_t offset; /* -1: the file's cursor, or no cursor at all */
+        } file;             /* READ WRITE */
+        struct {
+            struct msghdr *header;
+            int32_t flags; /* MSG_* */
+        } message;         /* RECVMSG SENDMSG */
+        struct {
+            struct aio__deliveries *deliveries;
+        } accept;
+        struct {
+            const struct sockaddr *address;
+            socklen_t length;
+        } connect;
+        struct {
+            uint32_t events; /* POLLIN and so on, of poll(2) */
+        } poll;
+    };
+    void *backend_link; /* the backend's own */
+};
+
+_Static_assert(sizeof(struct aio__op) == 64, "an op is one cache line");
+
+/* A singly linked FIFO of ops. An op is on one list at a time. */
+struct aio__op_list {
+    struct aio__op *head;
+    struct aio__op *tail;
+};
+
+static inline bool aio__op_list_empty(const struct aio__op_list *list)
+{
+    return list->head == NULL;
+}
+
+static inline void aio__op_list_append(struct aio__op_list *list, struct aio__op *op)
+{
+    op->link = NULL;
+    if (list->head == NULL)
+        list->head = op;
+    else
+        list->tail->link = op;
+    list->tail = op;
+}
+
+static inline struct aio__op *aio__op_list_pop(struct aio__op_list *list)
+{
+    struct aio__op *op = list->head;
+    if (op != NULL)
+        list->head = op->link;
+    return op;
+}
+
+/* Takes op off the list, wherever it stands: O(n). Returns false when it is not there. */
+bool aio__op_list_remove(struct aio__op_list *list, struct aio__op *op);
+
+/*
+ * Puts a descriptor into a stream op's deliveries. Returns 0; -ENOMEM when the array cannot grow:
+ * the descriptor is still the caller's.
+ */
+int aio__deliveries_push(struct aio__deliveries *deliveries, int fd);
+
+/* Takes the oldest descriptor; -1 when there is none. */
+int aio__deliveries_pop(struct aio__deliveries *deliveries);
+
+/* Closes what is left and frees the array. */
+void aio__deliveries_free(struct aio__deliveries *deliveries);
+
+static inline bool aio__deliveries_full(const struct aio__deliveries *deliveries)
+{
+    return deliveries->count >= deliveries->limit;
+}
+
+const char *aio__opcode_name(unsigned opcode);
+
+/* A transfer longer than this is cut: results are int32_t, and short transfers are normal. */
+#define AIO__TRANSFER_BYTES_MAX ((size_t)0x7ffff000)
+
+#endif

@@ -1,0 +1,201 @@
+/*
+ * <aio/stream.h>: byte streams: reading, writing, half-close, options.
+ *
+ * A stream may be used by several tasks of its runtime. Each direction serves them in the order
+ * in which they came, a whole call at a time: the bytes of two aio_stream_write_all never mix.
+ * Reading and writing do not wait for each other. No call raises SIGPIPE.
+ *
+ * All functions are called from tasks of the stream's own runtime; another caller aborts with a
+ * message.
+ */
+#ifndef AIO_STREAM_H
+#define AIO_STREAM_H
+
+#include <aio/base.h>
+#include <aio/net.h>
+#include <sys/uio.h>
+
+AIO_BEGIN_DECLS
+
+struct aio_stream;
+
+/*
+ * aio_stream_read receives up to size bytes into buffer, waiting until at least one is there; see
+ * recv(2).
+ *
+ * Suspends:  until there is data, the end of the stream or an error.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   bytes received; 0 at the end of the stream, and for size 0; -ECONNRESET; -ECANCELED;
+ *            -ETIMEDOUT; -EBADF once the stream is being closed; or another -errno of recv(2).
+ *            After -ECANCELED or -ETIMEDOUT no byte was consumed.
+ */
+AIO_API ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size);
+
+/*
+ * aio_stream_read_exact receives exactly size bytes, or tells how far it came.
+ *
+ * Suspends:  until all has come, the end of the stream or an error.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   size; 0 when the stream ended before the first byte; -ENODATA when it ended in the
+ *            middle; else an error as of aio_stream_read. *done, if done is not NULL, is what
+ *            stands in buffer in every case.
+ */
+AIO_API ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t size,
+                                      size_t *done);
+
+/*
+ * aio_stream_readv receives into several buffers, filled in order; see readv(2).
+ *
+ * Suspends:  as aio_stream_read.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  vectors and their buffers until the call returns.
+ * Returns:   as aio_stream_read; -EINVAL for count < 0 or > IOV_MAX (1024).
+ */
+AIO_API ssize_t aio_stream_readv(struct aio_stream *stream, const struct iovec *vectors, int count);
+
+/*
+ * aio_stream_write sends up to size bytes: at least one, and less than size when the peer is
+ * slow; see send(2).
+ *
+ * Suspends:  until the kernel has taken something, or an error.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   bytes taken; 0 for size 0; -EPIPE after the sending side was shut down or the peer
+ *            is gone; -ECONNRESET; -ECANCELED; -ETIMEDOUT; -EBADF once the stream is being
+ *            closed; or another -errno of send(2). After -ECANCELED or -ETIMEDOUT no byte was
+ *            taken.
+ */
+AIO_API ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t size);
+
+/*
+ * aio_stream_write_all sends all size bytes, or tells how far it came.
+ *
+ * Suspends:  until the kernel has taken everything, or an error.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   size; else an error as of aio_stream_write. *done, if done is not NULL, is what was
+ *            taken in every case.
+ */
+AIO_API ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size_t size,
+                                     size_t *done);
+
+/*
+ * aio_stream_writev sends from several buffers, in order, possibly not all of them; see writev(2).
+ *
+ * Suspends:  as aio_stream_write.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  vectors and their buffers until the call returns.
+ * Returns:   as aio_stream_write; -EINVAL for count < 0 or > IOV_MAX (1024).
+ */
+AIO_API ssize_t aio_stream_writev(struct aio_stream *stream, const struct iovec *vectors,
+                                  int count);
+
+/* Which directions aio_stream_shutdown ends. */
+enum aio_stream_side {
+    AIO_STREAM_READ = 1,
+    AIO_STREAM_WRITE = 2,
+    AIO_STREAM_BOTH = 3,
+};
+
+/*
+ * aio_stream_shutdown ends one direction or both. Ending the writing side (half-close) lets the
+ * peer read to its end while we go on reading; it waits for writes before it in the queue. Ending
+ * the reading side wakes readers with 0. See shutdown(2).
+ *
+ * Suspends:  while writers that came earlier are busy, if the writing side is ended.
+ * Context:   a task of the stream's runtime.
+ * Returns:   0; -ENOTCONN when the peer is gone already; -EINVAL for a bad side; -ECANCELED;
+ *            -ETIMEDOUT; -EBADF.
+ */
+AIO_API int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side);
+
+/*
+ * aio_stream_close ends the stream. Calls that wait on it return -EBADF, whatever they had
+ * reached. What the kernel has taken is still sent. NULL is ignored.
+ *
+ * Suspends:  until every call on the stream has returned and the kernel has let go of their
+ *            buffers; shielded, so neither cancellation nor a deadline cuts it short.
+ * Context:   a task of the stream's runtime.
+ * Lifetime:  the handle is gone after the call.
+ */
+AIO_API void aio_stream_close(struct aio_stream *stream);
+
+/*
+ * aio_stream_timeout bounds each later read and each later write of this stream by a time of its
+ * own; 0 or
+ * AIO_FOREVER: no bound. A whole aio_stream_write_all or aio_stream_read_exact is one call.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   0; -EINVAL for a negative time.
+ */
+AIO_API int aio_stream_timeout(struct aio_stream *stream, int64_t read_ns, int64_t write_ns);
+
+/*
+ * aio_stream_expired tells whether the last -ETIMEDOUT of a call on this stream came from
+ * aio_stream_timeout, as opposed to an ambient deadline or the kernel.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   true if so.
+ */
+AIO_API bool aio_stream_expired(const struct aio_stream *stream);
+
+/*
+ * aio_stream_local gives the address of our own end; see getsockname(2).
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   0; or -errno of getsockname(2).
+ */
+AIO_API AIO_NODISCARD int aio_stream_local(struct aio_stream *stream, struct aio_address *out);
+
+/*
+ * aio_stream_peer gives the address of the other end.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   0; -ENOTCONN when the peer is gone; or another -errno of getpeername(2).
+ */
+AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_address *out);
+
+/* Options of a TCP stream; the man page that says what each means and its unit. */
+enum aio_stream_option {
+    AIO_STREAM_NODELAY,            /* tcp(7): 0 or 1 */
+    AIO_STREAM_CORK,               /* tcp(7): 0 or 1 */
+    AIO_STREAM_QUICKACK,           /* tcp(7): 0 or 1 */
+    AIO_STREAM_KEEPALIVE,          /* socket(7): 0 or 1 */
+    AIO_STREAM_KEEPALIVE_IDLE,     /* tcp(7): seconds before the first probe */
+    AIO_STREAM_KEEPALIVE_INTERVAL, /* tcp(7): seconds between probes */
+    AIO_STREAM_KEEPALIVE_COUNT,    /* tcp(7): probes */
+    AIO_STREAM_USER_TIMEOUT,       /* tcp(7): milliseconds */
+    AIO_STREAM_SEND_BUFFER,        /* socket(7): bytes; the kernel doubles what is set */
+    AIO_STREAM_RECEIVE_BUFFER,     /* socket(7): bytes; the kernel doubles what is set */
+    AIO_STREAM_LINGER,             /* socket(7): seconds; -1: off; 0: close resets the connection */
+};
+
+/*
+ * aio_stream_option_set sets an option, see setsockopt(2).
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   0; -EINVAL for an unknown option or a bad value; or another -errno of setsockopt(2).
+ */
+AIO_API int aio_stream_option_set(struct aio_stream *stream, enum aio_stream_option option,
+                                  int value);
+
+/*
+ * aio_stream_option_get reads an option, see getsockopt(2).
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   0 with *value set; -EINVAL for an unknown option; or another -errno of getsockopt(2).
+ */
+AIO_API AIO_NODISCARD int aio_stream_option_get(struct aio_stream *stream,
+                                                enum aio_stream_option option, int *value);
+
+AIO_END_DECLS
+
+#endif

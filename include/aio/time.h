@@ -1,0 +1,78 @@
+/*
+ * <aio/time.h>: the clock, sleeping, and ambient deadlines.
+ *
+ * A deadline bounds everything that waits inside it: I/O, joins, sleeps, also in functions called
+ * from there; calls therefore carry no timeout parameter. Deadlines nest, and the nearest wins.
+ */
+#ifndef AIO_TIME_H
+#define AIO_TIME_H
+
+#include <aio/base.h>
+
+AIO_BEGIN_DECLS
+
+/*
+ * aio_time_now reads CLOCK_MONOTONIC, see clock_gettime(2).
+ *
+ * Suspends:  never.
+ * Context:   anywhere, any thread.
+ * Returns:   nanoseconds.
+ */
+AIO_API int64_t aio_time_now(void);
+
+/*
+ * aio_time_sleep suspends the calling task for at least duration_ns; never less, and later only
+ * by what the kernel and the tasks that are ready need. 0 or less yields once.
+ *
+ * Suspends:  until the time has passed.
+ * Context:   a task.
+ * Returns:   0; -ECANCELED; -ETIMEDOUT when a deadline came first.
+ */
+AIO_API int aio_time_sleep(int64_t duration_ns);
+
+/* A deadline that is set, in the caller's frame. Its fields are private. */
+struct aio_deadline {
+    struct aio_deadline *outer;
+    void *task;
+    int64_t at_ns;
+    int64_t nearest_ns;
+    bool expired;
+};
+
+/*
+ * aio_deadline_set bounds every wait of the calling task until aio_deadline_clear: once
+ * timeout_ns from now has passed they return -ETIMEDOUT. 0 or less has already passed;
+ * AIO_FOREVER never does. An outer deadline that is nearer stays in force.
+ *
+ * Suspends:  never.
+ * Context:   a task; set and clear in the same task, cleared in the reverse order of setting.
+ * Lifetime:  deadline stays in place from set to clear.
+ */
+AIO_API void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns);
+
+/* aio_deadline_clear ends the deadline that aio_deadline_set began. Clearing twice is harmless. */
+AIO_API void aio_deadline_clear(struct aio_deadline *deadline);
+
+/*
+ * aio_deadline_expired tells whether it was this deadline that made a call return -ETIMEDOUT, as
+ * opposed to the kernel (connect(2), keepalive) or to another deadline further in or out.
+ *
+ * Suspends:  never.
+ * Context:   the task that set it, before or after the clear.
+ * Returns:   true once a call has returned -ETIMEDOUT because of it.
+ */
+AIO_API bool aio_deadline_expired(const struct aio_deadline *deadline);
+
+/*
+ * AIO_TIMEOUT(ns) { ... } is the block form. It may be left by return, goto or break; break and
+ * continue leave only the block.
+ */
+#define AIO_TIMEOUT(timeout_ns)                                                                    \
+    for (struct aio_deadline aio_deadline_frame __attribute__((cleanup(aio_deadline_clear))),      \
+         *aio_deadline_once =                                                                      \
+             (aio_deadline_set(&aio_deadline_frame, (timeout_ns)), &aio_deadline_frame);           \
+         aio_deadline_once; aio_deadline_once = NULL)
+
+AIO_END_DECLS
+
+#endif
