@@ -2,10 +2,9 @@
 import os
 import sys
 
-from SCons.Script import COMMAND_LINE_TARGETS, Flatten, Split
+from SCons.Script import COMMAND_LINE_TARGETS, Action, Flatten, Split
 
-from aio_build import libraries
-from aio_build.install import SONAME, VERSION
+from aio_build import install, libraries
 
 HELP = """AIO: an async runtime for C. Targets:
 
@@ -25,39 +24,31 @@ Variables:
 """
 
 
-def symlink(target, source, env):
-    link = str(target[0])
-    if os.path.lexists(link):
-        os.unlink(link)
-    os.symlink(os.path.basename(str(source[0])), link)
-
-
 def build_library(env, objects):
     """One set of position-independent objects, both libraries. The .so is known by its SONAME."""
     build = "#" + env["AIO_BUILD"]
     static = env.StaticLibrary(build + "/libaio.a", objects)
     shared_env = libraries.merge(env, *env["AIO_LIBS"])
-    shared_env.Append(LINKFLAGS=["-Wl,-soname," + SONAME, "-Wl,--version-script,libaio.map", "-Wl,-z,defs"])
-    if env["mode"] in ("asan", "tsan"):  # their runtime is the program's
-        shared_env["LINKFLAGS"].remove("-Wl,-z,defs")
-    real = shared_env.SharedLibrary(
-        "%s/libaio-uring.so.%s" % (build, VERSION), objects, SHLIBPREFIX="", SHLIBSUFFIX=""
-    )
+    shared_env.Append(LINKFLAGS=["-Wl,-soname," + install.SONAME, "-Wl,--version-script,libaio.map"])
+    if env["mode"] not in ("asan", "tsan"):  # their runtime is the program's
+        shared_env.Append(LINKFLAGS=["-Wl,-z,defs"])
+    name = "%s/libaio-uring.so.%s" % (build, install.version())
+    real = shared_env.SharedLibrary(name, objects, SHLIBPREFIX="", SHLIBSUFFIX="")
     env.Depends(real, "#libaio.map")
-    links = [
-        env.Command("%s/%s" % (build, name), real, env.Action(symlink, "    LN $TARGET"))
-        for name in (SONAME, "libaio.so")
-    ]
+    links = [install.symlink(env, "%s/%s" % (build, name), real) for name in (install.SONAME, "libaio.so")]
     return {"static": static, "shared": real, "links": Flatten(links)}
 
 
-def program(env, sources, aio, name=None, before=()):
-    """A program over libaio.a; `before` are libraries of ours that use it."""
+def program(env, target, sources, aio, before=()):
+    """build/<mode>/<target> over libaio.a; `before` are libraries of ours that use it."""
     linked = libraries.merge(env, *env["AIO_LIBS"])
     linked.Prepend(LIBS=Flatten([list(before), aio["static"]]))
     linked.Append(LINKFLAGS=["-pie"])
-    target = name if name else os.path.splitext(Flatten([sources])[0].name)[0]
-    return linked.Program(target, sources)
+    return linked.Program("#%s/%s" % (env["AIO_BUILD"], target), sources)
+
+
+def base_name(source):
+    return os.path.splitext(source.name)[0]
 
 
 def runner(env, tests):
@@ -76,7 +67,7 @@ def command(env, name, action, needs=()):
     """A target that is always carried out, after what it needs was built."""
     if isinstance(action, list):
         action = " ".join(action)
-    return env.AlwaysBuild(env.Alias(name, list(needs), env.Action(action, "")))
+    return env.AlwaysBuild(env.Alias(name, list(needs), Action(action, "")))
 
 
 def suite_targets(env, tests, needs):
