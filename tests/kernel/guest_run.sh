@@ -3,13 +3,16 @@
 # prints the result that run.sh looks for. Reads /aio/settings. Sourced by no one: `sh guest_run.sh`.
 #
 # The programs' side: `--list` prints the suites, `--rows` the rows, `--suite S --row R` runs one;
-# the last line is `N passed, N failed`; exit status 77 means the row is not to be had here.
+# the last line is `N passed, N failed` and perhaps `, N skipped`; exit status 77 means the row is not
+# to be had here. The lines printed are those of tools/run_tests.py.
 . /aio/settings
 export AIO_TEST_SLOW="$slow"
 
 passed=0
 failed=0
-unavailable=0
+skipped=0
+failures=
+summary='^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 # A process that hangs beyond the harness' own watchdog must not cost the whole run.
 limit=$((60 * slow))
 
@@ -46,59 +49,60 @@ check_choice() {
     if grep -q "backend.*$expect" /tmp/choice; then
         passed=$((passed + 1))
     else
-        echo "FAILED  auto did not choose $expect"
+        echo "FAIL auto did not choose $expect"
         failed=$((failed + 1))
+        failures=" auto,"
     fi
 }
 
-# run_one PROGRAM SUITE ROW; an empty ROW: the program has no rows.
+# run_one PROGRAM SUITE ROW; a program without rows has the one row "-".
 run_one() {
     started=$(date +%s)
-    if [ -n "$3" ]; then
-        timeout -s KILL "$limit" "$1" --suite "$2" --row "$3" >/tmp/out 2>&1 </dev/null
-    else
-        timeout -s KILL "$limit" "$1" --suite "$2" >/tmp/out 2>&1 </dev/null
-    fi
+    timeout -s KILL "$limit" "$1" --suite "$2" --row "$3" >/tmp/out 2>&1 </dev/null
     status=$?
     took=$(($(date +%s) - started))
-    label="$(basename "$1") $2${3:+ [$3]}"
+    label=$(basename "$1")/$2
+    [ "$3" = - ] || label="$label [$3]"
+    closing=$(grep -E "$summary" /tmp/out | tail -n 1)
     if [ "$status" = 77 ]; then
-        unavailable=$((unavailable + 1))
-        echo "absent  $label: $(tail -n 1 /tmp/out)"
+        skipped=$((skipped + 1))
+        echo "skip $label: $(grep -vE "$summary|^ *$" /tmp/out | tail -n 1)"
         return
     fi
-    closing=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' /tmp/out | tail -n 1)
-    good=${closing% *}
-    bad=${closing#* }
-    passed=$((passed + ${good:-0}))
+    good=$(number 1 "$closing")
+    bad=$(number 3 "$closing")
+    passed=$((passed + good))
+    skipped=$((skipped + $(number 5 "$closing")))
     if [ "$status" = 0 ] && [ -n "$closing" ] && [ "$bad" = 0 ]; then
-        echo "ok      $label: $good passed, $took s"
+        echo "ok   $label: $closing, $took s"
         return
     fi
     # A process that died has at least one failure, whatever it counted.
-    [ "${bad:-0}" -gt 0 ] || bad=1
+    [ "$bad" -gt 0 ] || bad=1
     failed=$((failed + bad))
-    echo "FAILED  $label: ${good:-0} passed, $bad failed, exit status $status, $took s"
-    tail -n 60 /tmp/out | sed 's/^/    | /'
+    failures="$failures $label,"
+    echo "FAIL $label: ${closing:-no closing line}, exit status $status, $took s"
+    tail -n 80 /tmp/out | sed 's/^/     | /'
+}
+
+# The N-th word of a closing line "1 passed, 2 failed, 3 skipped", 0 where it has none.
+number() {
+    echo "$2" | awk -v n="$1" '{ print $n + 0 }'
 }
 
 run_program() {
-    list=$("$1" --list) || { echo "FAILED  $1 --list" && failed=$((failed + 1)) && return; }
-    all_rows=$("$1" --rows) || all_rows=
-    old_ifs=$IFS
-    IFS='
-'
+    if ! list=$("$1" --list) || ! all_rows=$("$1" --rows); then
+        echo "FAIL $1 cannot list its suites and rows"
+        failed=$((failed + 1))
+        failures="$failures $1,"
+        return
+    fi
     for suite in $list; do
         matches "$suite" "$suites" || continue
-        if [ -z "$all_rows" ]; then
-            run_one "$1" "$suite" ''
-            continue
-        fi
         for row in $all_rows; do
             matches "$row" "$rows" && run_one "$1" "$suite" "$row"
         done
     done
-    IFS=$old_ifs
 }
 
 # A kernel that complains while the tests run is a finding too, even when they pass.
@@ -113,7 +117,8 @@ for name in $programs; do
     run_program "$build/tests/$name"
 done
 check_kernel_log
+[ -z "$failures" ] || echo "failed:${failures%,}"
 verdict=pass
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || verdict=fail
-echo "KERNEL TEST RESULT: $verdict: $passed passed, $failed failed, $unavailable rows absent," \
+echo "KERNEL TEST RESULT: $verdict: $passed passed, $failed failed, $skipped skipped," \
     "$(uname -r)"

@@ -4,7 +4,7 @@
 #
 # usage: tests/kernel/run.sh [OPTION]... [BUILD]     BUILD: a build folder, default build/release
 #
-#   --programs "a b"   which of BUILD/tests/* (default: behaviour contract unit faults)
+#   --programs "a b"   which of BUILD/tests/* (default: unit contract behaviour fallback)
 #   --suites GLOB      only suites of that name       --rows GLOB    only rows of that name
 #   --timeout SECONDS  for the whole virtual machine (default 1500)
 #   --slow FACTOR      how much longer than on real hardware a test may take (default 10)
@@ -26,9 +26,10 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cd "$root" || exit 2
+# shellcheck source=tests/kernel/packages.sh
 . "$here/packages.sh"
 
-programs='behaviour contract unit faults'
+programs='unit contract behaviour fallback'
 suites='*'
 rows='*'
 timeout=1500
