@@ -2,11 +2,13 @@
 # Cross-builds the library and its tests for aarch64 and runs them under qemu-user.
 #
 # usage: tests/aarch64/run.sh [--mode release|debug] [--context asm|ucontext] [--programs "a b"]
-#                             [--slow FACTOR] [--jobs N]
+#                             [--slow FACTOR] [--jobs N] [--kernel]
 #
 # What this can show: the assembly switch, the stacks with their guards, and every suite on the epoll
 # backend, run as aarch64 code. What it cannot: qemu-user answers io_uring_setup with ENOSYS, so the
-# ring's rows report themselves as not to be had here.
+# ring's rows report themselves as not to be had here. With --kernel everything runs in a virtual
+# machine with Debian's arm64 kernel instead (tests/kernel/run.sh; KERNEL= names another), where the
+# ring is the real one; this needs qemu-system-arm.
 #
 # Needs gcc-aarch64-linux-gnu and qemu-user. The arm64 libraries (libev, liburing, CUnit) are not
 # installed into this machine: their packages are unpacked into build/aarch64/sysroot, and wrappers
@@ -20,11 +22,12 @@ cd "$root"
 . "$root/tests/kernel/packages.sh"
 
 triplet=aarch64-linux-gnu
-programs='unit contract behaviour'
+programs='unit contract behaviour fallback'
 mode=release
 context=asm
 slow=10
 jobs=2
+kernel=0
 cache=$root/build/aarch64
 sysroot=$cache/sysroot
 libraries=$sysroot/usr/lib/$triplet
@@ -70,6 +73,7 @@ while [ $# -gt 0 ]; do
     --programs) programs=${2?} && shift ;;
     --slow) slow=${2?} && shift ;;
     --jobs) jobs=${2?} && shift ;;
+    --kernel) kernel=1 ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" && exit 0 ;;
     *) die "unknown option $1 (try --help)" ;;
     esac
@@ -92,7 +96,10 @@ for name in $programs; do
     targets="$targets $build/tests/$name"
 done
 # shellcheck disable=SC2086  # the targets are words of their own
-nice -n 10 scons -Q -j2 cross=$triplet mode="$mode" context="$context" $targets
+nice -n 10 scons -Q -j2 cross=$triplet mode="$mode" context="$context" $targets "$build/examples"
+if [ "$kernel" = 1 ]; then
+    exec "$root/tests/kernel/run.sh" --arch arm64 --slow "$slow" --programs "$programs" "$build"
+fi
 # The guest's loader looks below -L first, which holds libc; our libraries are found by the variable.
 # shellcheck disable=SC2086
 AIO_TEST_SLOW=$slow QEMU_SET_ENV=LD_LIBRARY_PATH=$libraries nice -n 10 \

@@ -3,6 +3,7 @@
 # same relative paths as here, the shared libraries they name, and the guest's scripts.
 #
 # usage: initramfs.sh BUILD WORK "PROGRAMS"      writes WORK/initramfs.gz; WORK/settings must exist
+# environment: CC the (cross) compiler, LIBRARIES the folders of its libraries, BUSYBOX a static one
 set -eu
 
 build=$1
@@ -10,34 +11,43 @@ work=$2
 programs=$3
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$work/tree
+strip=$(echo "$CC" | sed -n 's/gcc$/strip/p')
+strip=${strip:-strip}
 
 die() {
     echo "initramfs: $*" >&2
     exit 1
 }
 
-static_busybox() {
-    for candidate in /bin/busybox /usr/bin/busybox; do
-        [ -x "$candidate" ] && ! ldd "$candidate" >/dev/null 2>&1 && echo "$candidate" && return
-    done
-    die "a statically linked busybox is missing; apt-get install busybox-static"
-}
-
-# Copies a program and every library ldd names for it, the loader included.
+# Copies a program, its loader, and all the libraries they name; readelf, unlike ldd, also reads
+# another architecture's. In the guest they all stand in /lib, where every loader looks.
 add_program() {
     mkdir -p "$tree/aio/$(dirname "$1")"
     cp "$1" "$tree/aio/$1"
     # Debug information is most of a program's size and of no use in the guest.
-    strip --strip-debug "$tree/aio/$1" 2>/dev/null || :
-    ldd "$1" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^\t*\(\/[^ ]*\) (.*/\1/p' | while read -r library; do
-        add_library "$library"
+    "$strip" --strip-debug "$tree/aio/$1"
+    loader=$(readelf -lW "$1" | sed -n 's/.*program interpreter: \(.*\)]/\1/p')
+    if [ -n "$loader" ] && [ ! -e "$tree$loader" ]; then
+        mkdir -p "$tree$(dirname "$loader")"
+        cp -L "$(find_library "$(basename "$loader")")" "$tree$loader"
+    fi
+    add_libraries "$1"
+}
+
+find_library() {
+    echo "$LIBRARIES" | tr : '\n' | while read -r folder; do
+        [ -e "$folder/$1" ] && echo "$folder/$1" && break
     done
 }
 
-add_library() {
-    [ -e "$tree$1" ] && return
-    mkdir -p "$tree$(dirname "$1")"
-    cp -L "$1" "$tree$1"
+add_libraries() {
+    readelf -dW "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)]/\1/p' | while read -r name; do
+        [ -e "$tree/lib/$name" ] && continue
+        file=$(find_library "$name")
+        [ -n "$file" ] || die "library $name of $1 is not in $LIBRARIES"
+        cp -L "$file" "$tree/lib/$name"
+        add_libraries "$file"
+    done
 }
 
 is_program() {
@@ -52,14 +62,14 @@ add_accounts() {
 }
 
 rm -rf "$tree"
-mkdir -p "$tree/bin" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/aio"
+mkdir -p "$tree/bin" "$tree/lib" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/aio"
 mkdir -m 1777 "$tree/tmp"
-cp "$(static_busybox)" "$tree/bin/busybox"
+cp "$BUSYBOX" "$tree/bin/busybox"
 cp "$here/guest_init.sh" "$tree/init"
 cp "$here/guest_run.sh" "$work/settings" "$tree/aio/"
 chmod 755 "$tree/init"
 add_accounts
-${CC:-cc} -std=gnu11 -O2 -Wall -Wextra -static -o "$tree/bin/ring_facts" "$here/ring_facts.c"
+"$CC" -std=gnu11 -O2 -Wall -Wextra -static -o "$tree/bin/ring_facts" "$here/ring_facts.c"
 
 for name in $programs; do
     is_program "$build/tests/$name" || die "no test program $build/tests/$name; run scons test first"
@@ -71,11 +81,9 @@ for example in "$build"/examples/*; do
     fi
 done
 # glibc loads this one by itself when a thread is cancelled or a stack is walked.
-gcc_library=$(${CC:-cc} -print-file-name=libgcc_s.so.1)
-case $gcc_library in
-/*) mkdir -p "$tree/lib/x86_64-linux-gnu" && cp -L "$gcc_library" "$tree/lib/x86_64-linux-gnu/" ;;
-esac
-[ -x "$tree/lib64/ld-linux-x86-64.so.2" ] || [ -z "$programs" ] || die "the loader is missing"
+if [ -n "$(find_library libgcc_s.so.1)" ]; then
+    cp -L "$(find_library libgcc_s.so.1)" "$tree/lib/"
+fi
 
 (cd "$tree" && find . | cpio --quiet -o -H newc | gzip -1) >"$work/initramfs.gz"
 rm -rf "$tree"

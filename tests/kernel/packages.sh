@@ -91,8 +91,8 @@ packages_fetch() {
     folder=$(cd "$1" && pwd)
     shift
     (cd "$folder" && packages_apt apt-get download "$@" >"$packages_state/download.log" 2>&1) ||
-        packages_die "not to be had from $packages_suite ($packages_arch): $*
-$(tail -n 4 "$packages_state/download.log")"
+        { rmdir "$folder" 2>/dev/null; packages_die "not to be had from $packages_suite ($packages_arch): $*
+$(tail -n 4 "$packages_state/download.log")"; }
 }
 
 packages_dependency() {

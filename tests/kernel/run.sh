@@ -9,6 +9,7 @@
 #   --timeout SECONDS  for the whole virtual machine (default 1500)
 #   --slow FACTOR      how much longer than on real hardware a test may take (default 10)
 #   --expect BACKEND   what `auto` must choose: uring or epoll (default: by the guest's version)
+#   --arch ARCH        amd64 (default), or arm64 with a build folder that was cross-built
 #   --cpus N, --memory MB
 #   --shell            an interactive shell in the guest instead of the tests
 #
@@ -37,6 +38,7 @@ slow=10
 expect=
 cpus=2
 memory=2048
+arch=amd64
 shell=0
 build=
 
@@ -59,6 +61,7 @@ while [ $# -gt 0 ]; do
     --expect) expect=${2?} && shift ;;
     --cpus) cpus=${2?} && shift ;;
     --memory) memory=${2?} && shift ;;
+    --arch) arch=${2?} && shift ;;
     --shell) shell=1 ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" && exit 0 ;;
     -*) die "unknown option $1 (try --help)" ;;
@@ -66,7 +69,25 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-build=${build:-build/release}
+
+# What differs between the architectures. The emulated processors are chosen for speed: five-level
+# page tables (la57) and pointer authentication only cost time here.
+case $arch in
+amd64)
+    build=${build:-build/release}
+    qemu=qemu-system-x86_64 qemu_package=qemu-system-x86
+    machine='-machine q35 -cpu max,la57=off' console=ttyS0
+    export CC="${CC:-cc}" LIBRARIES=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/usr/local/lib
+    ;;
+arm64)
+    build=${build:-build/release-aarch64-linux-gnu}
+    qemu=qemu-system-aarch64 qemu_package=qemu-system-arm
+    machine='-machine virt -cpu max,pauth=off' console=ttyAMA0
+    sysroot=$root/build/aarch64/sysroot/usr/lib/aarch64-linux-gnu
+    export CC=aarch64-linux-gnu-gcc LIBRARIES="$sysroot:/usr/aarch64-linux-gnu/lib"
+    ;;
+*) die "unknown architecture $arch: choose amd64 or arm64" ;;
+esac
 
 need() {
     command -v "$1" >/dev/null 2>&1 || die "$1 is missing; apt-get install $2"
@@ -88,11 +109,10 @@ image_in() {
 
 # suite/package from the mirrors; a metapackage stands for the package it depends on.
 fetch_kernel() {
-    kept=$cache/${1:-own}-$2
+    kept=$cache/$arch-${1:-own}-$2
     image_in "$kept"
     [ -n "$image" ] && return
-    need dpkg-deb dpkg
-    packages_open "$cache" "$1" amd64
+    packages_open "$cache" "$1" "$arch"
     real=$(packages_dependency "$2" 'linux-image-[0-9]*')
     say "fetching ${real:-$2} from $packages_suite"
     rm -rf "$kept.deb" && packages_fetch "$kept.deb" "${real:-$2}"
@@ -102,11 +122,20 @@ fetch_kernel() {
     [ -n "$image" ] || die "no kernel image in package ${real:-$2}"
 }
 
+# The guest's shell must be static: this machine's, if it is, or one unpacked from its package.
+find_busybox() {
+    export BUSYBOX=/bin/busybox
+    [ "$arch" = amd64 ] && [ -x $BUSYBOX ] && ! readelf -lW $BUSYBOX | grep -q INTERP && return
+    BUSYBOX=$cache/$arch-busybox/bin/busybox
+    [ -x "$BUSYBOX" ] && return
+    packages_open "$cache" '' "$arch"
+    packages_fetch "$cache/$arch-busybox" busybox-static
+    dpkg-deb -x "$cache/$arch-busybox"/*.deb "$cache/$arch-busybox" || die "no static busybox"
+}
+
 find_kernel() {
-    cache=$root/build/kernels
-    mkdir -p "$cache"
     case $KERNEL in
-    '') fetch_kernel '' linux-image-cloud-amd64 ;;
+    '') fetch_kernel '' "linux-image-cloud-$arch" ;;
     *.deb)
         [ -r "$KERNEL" ] || die "cannot read $KERNEL"
         unpack_package "$KERNEL" "$cache/file-$(basename "$KERNEL" .deb)"
@@ -120,7 +149,7 @@ find_kernel() {
             case $KERNEL in
             /* | ./* | */*/*) die "no such file: $KERNEL" ;;
             */*) fetch_kernel "${KERNEL%%/*}" "${KERNEL#*/}" ;;
-            *) fetch_kernel "$KERNEL" linux-image-cloud-amd64 ;;
+            *) fetch_kernel "$KERNEL" "linux-image-cloud-$arch" ;;
             esac
         fi
         ;;
@@ -140,27 +169,32 @@ shell='$shell'
 SETTINGS
 }
 
-# TCG emulates one processor per thread. la57 is off because five-level page tables only cost time;
-# mitigations are off because there is no other tenant in the guest and they are slow to emulate.
+# TCG emulates one processor per thread. Mitigations are off because there is no other tenant in the
+# guest and they are slow to emulate.
 boot() {
-    nice -n 10 timeout --foreground -k 10 "$timeout" qemu-system-x86_64 \
-        -machine q35 -accel tcg,thread=multi -cpu max,la57=off \
+    # shellcheck disable=SC2086  # the machine's options are words of their own
+    nice -n 10 timeout --foreground -k 10 "$timeout" $qemu $machine -accel tcg,thread=multi \
         -smp "$cpus" -m "$memory" -nodefaults -no-user-config -no-reboot -display none \
         -serial stdio -kernel "$image" -initrd "$work/initramfs.gz" \
-        -append "console=ttyS0 quiet panic=-1 mitigations=off nowatchdog random.trust_cpu=on"
+        -append "console=$console quiet panic=-1 mitigations=off nowatchdog random.trust_cpu=on"
 }
 
-need qemu-system-x86_64 qemu-system-x86
+need $qemu $qemu_package
 need cpio cpio
+need readelf binutils
+need "$CC" gcc
 [ -d "$build" ] || die "no build folder $build; run scons first"
 KERNEL=${KERNEL:-}
+cache=$root/build/kernels
+mkdir -p "$cache"
 find_kernel
+find_busybox
 work=$root/build/kernels/run-$$
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT INT TERM
 write_settings >"$work/settings"
 sh "$here/initramfs.sh" "$build" "$work" "$programs" || die "the initramfs could not be made"
-say "booting $(basename "$image") with $cpus cpus, $memory MB, at most $timeout s"
+say "booting $(basename "$image") ($arch) with $cpus cpus, $memory MB, at most $timeout s"
 
 if [ "$shell" = 1 ]; then
     boot
