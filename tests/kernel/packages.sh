@@ -90,9 +90,11 @@ packages_fetch() {
     mkdir -p "$1"
     folder=$(cd "$1" && pwd)
     shift
-    (cd "$folder" && packages_apt apt-get download "$@" >"$packages_state/download.log" 2>&1) ||
-        { rmdir "$folder" 2>/dev/null; packages_die "not to be had from $packages_suite ($packages_arch): $*
-$(tail -n 4 "$packages_state/download.log")"; }
+    if ! (cd "$folder" && packages_apt apt-get download "$@" >"$packages_state/download.log" 2>&1); then
+        rmdir "$folder" 2>/dev/null
+        packages_die "not to be had from $packages_suite ($packages_arch): $*
+$(tail -n 4 "$packages_state/download.log")"
+    fi
 }
 
 packages_dependency() {
