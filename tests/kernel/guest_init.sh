@@ -20,6 +20,7 @@ ulimit -Hn 1048576
 ulimit -c 0
 
 . /aio/settings
+[ -z "$sysctl" ] || sysctl -w "$sysctl"
 
 echo "kernel:  $(uname -r) ($(sed 's/.*) *#/#/' /proc/version))"
 echo "limits:  memlock $(ulimit -l) KiB, nofile $(ulimit -Sn) of $(ulimit -Hn), $(nproc) cpus," \

@@ -10,6 +10,8 @@
 #   --slow FACTOR      how much longer than on real hardware a test may take (default 10)
 #   --expect BACKEND   what `auto` must choose: uring or epoll (default: by the guest's version)
 #   --arch ARCH        amd64 (default), or arm64 with a build folder that was cross-built
+#   --sysctl NAME=VALUE    set in the guest first, e.g. kernel.io_uring_disabled=2 (Linux 6.6 and
+#                      later) together with --expect epoll
 #   --cpus N, --memory MB
 #   --shell            an interactive shell in the guest instead of the tests
 #
@@ -39,6 +41,7 @@ expect=
 cpus=2
 memory=2048
 arch=amd64
+sysctl=
 shell=0
 build=
 
@@ -61,6 +64,7 @@ while [ $# -gt 0 ]; do
     --expect) expect=${2?} && shift ;;
     --cpus) cpus=${2?} && shift ;;
     --memory) memory=${2?} && shift ;;
+    --sysctl) sysctl=${2?} && shift ;;
     --arch) arch=${2?} && shift ;;
     --shell) shell=1 ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" && exit 0 ;;
@@ -166,6 +170,7 @@ rows='$rows'
 slow='$slow'
 expect='$expect'
 shell='$shell'
+sysctl='$sysctl'
 SETTINGS
 }
 
