@@ -40,18 +40,20 @@ class Result:
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    processors = len(os.sched_getaffinity(0))
     parser.add_argument("programs", nargs="+", help="test programs; *.py are run by this Python")
     parser.add_argument("--suite", default="", help="only these programs or suites (a,b)")
     parser.add_argument("--row", default="", help="only these rows (a,b)")
     parser.add_argument("--filter", default="", help="only where program/suite contains this")
-    parser.add_argument("--valgrind", default="", help="only these programs or suites, under Valgrind")
+    parser.add_argument("--valgrind", default="", help="only these suites, under Valgrind")
     parser.add_argument("--wrapper", default="", help="a command put before each program")
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes at a time")
+    parser.add_argument("--jobs", type=int, default=processors, help="processes at a time")
     parser.add_argument("--repeat", type=int, default=1, help="run everything so many times")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for one suite and row")
-    parser.add_argument("--mode", choices=sorted(SLOWER), default="release", help="how it was built")
-    parser.add_argument("--verbose", action="store_true", help="print the output of what passes too")
+    parser.add_argument("--mode", choices=sorted(SLOWER), default="release", help="of the build")
+    parser.add_argument("--verbose", action="store_true", help="print all output")
     return parser.parse_args()
 
 
@@ -89,7 +91,8 @@ def plan(options):
         rows = [row for row in names(program, "--rows", options) if chosen(options.row, row)]
         for suite in names(program, "--list", options):
             label = "%s/%s" % (short, suite)
-            keep = all(chosen(list_, short, suite, label) for list_ in (options.suite, options.valgrind))
+            lists = (options.suite, options.valgrind)
+            keep = all(chosen(wanted, short, suite, label) for wanted in lists)
             if keep and options.filter in label:
                 runs += [(program, short, suite, row) for row in rows]
     return runs * options.repeat
@@ -235,12 +238,15 @@ def main():
     failed = [result for result in results if result.failed]
     if failed:
         print("failed: " + ", ".join(sorted(result.name for result in failed)))
-    total = [sum(getattr(result, key) for result in results) for key in ("passed", "failed", "skipped")]
-    if total[0] + total[1] == 0:
+    passed = sum(result.passed for result in results)
+    failures = sum(result.failed for result in results)
+    skipped = sum(result.skipped for result in results)
+    if passed + failures == 0:
         print("no test was run: does suite= or row= name one?")
-        total[1] += 1
-    print("%d passed, %d failed" % tuple(total[:2]) + (", %d skipped" % total[2] if total[2] else ""))
-    return 1 if total[1] else 0
+        failures = 1
+    end = ", %d skipped" % skipped if skipped else ""
+    print("%d passed, %d failed%s" % (passed, failures, end))
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -125,11 +125,9 @@ def declare(env, aio, tests):
     env["PREFIX"] = prefix
     nodes = tree(env, aio, tests["library"], os.path.abspath(destdir) if destdir else "", prefix)
     env.Alias("install", nodes)
-    if not destdir and "install" in env["AIO_TARGETS"]:
-        libdir = library_folder(env)
-        env.AddPostAction(env.Alias("install"), "@echo 'installed; ldconfig makes %s known'" % libdir)
 
 
 def stage(env, aio, test_library):
     """An installation below the build folder, as a package would be made."""
-    return tree(env, aio, test_library, "%s/%s/stage" % (Dir("#").abspath, env["AIO_BUILD"]), "/opt/aio")
+    destdir = "%s/%s/stage" % (Dir("#").abspath, env["AIO_BUILD"])
+    return tree(env, aio, test_library, destdir, "/opt/aio")

@@ -32,8 +32,9 @@ def need_backend(env, flags, package, other):
 
 
 def detect(env, folder):
-    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP (flags or None), AIO_LIBS, and the defines."""
-    probe = env.Clone(CCFLAGS=["-pthread"], LINKFLAGS=[f for f in env["LINKFLAGS"] if "target" in f])
+    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP (flags or None), AIO_LIBS, the defines."""
+    target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
+    probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
     conf = Configure(
         probe,
         custom_tests={"PkgConfig": pkg_config},
@@ -44,7 +45,8 @@ def detect(env, folder):
     env["AIO_URING"] = env["AIO_EV"] = None
     if uring:
         flags = find(conf, "liburing", "liburing.h", "uring", "2.3")
-        env["AIO_URING"] = need_backend(env, flags, "liburing 2.3 or later (Debian: liburing-dev)", "epoll")
+        package = "liburing 2.3 or later (Debian: liburing-dev)"
+        env["AIO_URING"] = need_backend(env, flags, package, "epoll")
     if ev:
         flags = find(conf, None, "ev.h", "ev")
         env["AIO_EV"] = need_backend(env, flags, "libev (Debian: libev-dev)", "uring")

@@ -1,4 +1,4 @@
-"""The variables of the build, what they may be, and the folder a combination of them builds into."""
+"""The variables of the build, what they may be, and the folder that a combination builds into."""
 import fcntl
 import os
 import sys
@@ -26,13 +26,14 @@ MEANINGS = {
 }
 
 FREE = (
-    ("cross", "triplet of a cross compiler, e.g. aarch64-linux-gnu (tests run under qemu-user)", ""),
+    ("cross", "triplet of a cross compiler, as aarch64-linux-gnu (tests run under qemu-user)", ""),
     ("suite", "test: only the suites whose program or name is one of these (a,b)", ""),
     ("row", "test: only these rows (uring, epoll, ...)", ""),
     ("filter", "test: only suites whose 'program/suite' contains this", ""),
     ("repeat", "test: run everything so many times", "1"),
     ("valgrind", "test: run these suites, and only these, under Valgrind", ""),
     ("jobs", "test: processes at a time (0: one per processor)", "0"),
+    ("only", "bench: only these scenarios (a,b)", ""),
     ("KERNEL", "test-kernel: another kernel image or package", ""),
     ("PREFIX", "install: where to", "/usr/local"),
     ("LIBDIR", "install: libraries, when not PREFIX/lib (or PREFIX/lib/<multiarch> in /usr)", ""),
@@ -52,14 +53,19 @@ def validate(key, value, _env):
         fail("unknown %s '%s': choose one of %s" % (key, value, ", ".join(CHOICES[key])))
 
 
+def help_line(env, key, text, default, actual, aliases):
+    return "  %-14s %s%s\n" % (key, text, " [%s]" % default if default else "")
+
+
 def declare():
-    """The Variables, from the command line only: AIO_BACKEND in the environment is the runtime's."""
+    """The Variables, of the command line only: AIO_BACKEND in the environment is the runtime's."""
     variables = Variables(None, ARGUMENTS)
     for key, values in CHOICES.items():
         text = "%s (%s)" % (MEANINGS[key], "|".join(values))
         variables.Add(key, text, values[0], validate)
     for key, text, default in FREE:
         variables.Add(key, text, default)
+    variables.FormatVariableHelpText = help_line
     return variables
 
 
@@ -70,7 +76,7 @@ def warn_unknown(variables):
 
 
 def build_folder(env):
-    """build/<mode>, with a suffix per other choice, so that variants do not overwrite each other."""
+    """build/<mode>, with a suffix per other choice, so that variants do not fight."""
     parts = [env["mode"]]
     parts += [env[key] for key in ("cc", "AIO_BACKEND", "context") if env[key] != CHOICES[key][0]]
     if env["cross"]:

@@ -29,14 +29,16 @@ def build_library(env, objects):
     build = "#" + env["AIO_BUILD"]
     static = env.StaticLibrary(build + "/libaio.a", objects)
     shared_env = libraries.merge(env, *env["AIO_LIBS"])
-    shared_env.Append(LINKFLAGS=["-Wl,-soname," + install.SONAME, "-Wl,--version-script,libaio.map"])
+    shared_env.Append(LINKFLAGS=["-Wl,-soname," + install.SONAME])
+    shared_env.Append(LINKFLAGS=["-Wl,--version-script,libaio.map"])
     if env["mode"] not in ("asan", "tsan"):  # their runtime is the program's
         shared_env.Append(LINKFLAGS=["-Wl,-z,defs"])
     name = "%s/libaio-uring.so.%s" % (build, install.version())
     real = shared_env.SharedLibrary(name, objects, SHLIBPREFIX="", SHLIBSUFFIX="")
     env.Depends(real, "#libaio.map")
-    links = [install.symlink(env, "%s/%s" % (build, name), real) for name in (install.SONAME, "libaio.so")]
-    return {"static": static, "shared": real, "links": Flatten(links)}
+    links = install.symlink(env, "%s/%s" % (build, install.SONAME), real)
+    links += install.symlink(env, build + "/libaio.so", real)
+    return {"static": static, "shared": real, "links": links}
 
 
 def program(env, target, sources, aio, before=()):
@@ -80,20 +82,24 @@ def suite_targets(env, tests, needs):
 
 def declare(env, aio, examples, bench, tests):
     env["PYTHON"] = sys.executable
-    env["ENV"]["AIO_BUILD"] = build = env["AIO_BUILD"]
+    build = env["AIO_BUILD"]
+    env["ENV"].update(AIO_BUILD=build, AIO_CC=env["CC"], AIO_CXX=env["CXX"])
     library = [aio["static"], aio["shared"], aio["links"]]
     database = env.CompilationDatabase("#build/compile_commands.json")
     env.Default(library, examples, bench, database)
     env.Alias("lib", library)
     env.Alias("examples", examples)
 
-    everything = library + [examples, bench, tests["needs"]]
+    programs = library + [examples, bench]
+    everything = programs + [tests["needs"]]
     if tests["programs"]:
         command(env, "test", runner(env, tests["programs"]), everything)
         suite_targets(env, tests["programs"], everything)
     smoke = ["--smoke"] if env["smoke"] == "1" else []
-    command(env, "bench", Split("$PYTHON bench/run.py --build") + [build] + smoke, everything)
-    command(env, "demo", Split("$PYTHON bench/demo.py --build") + [build], [library, examples, bench])
+    only = ["--only %s" % name for name in Split(env["only"].replace(",", " "))]
+    run = Split("$PYTHON bench/run.py --build") + [build]
+    command(env, "bench", run + smoke + only, programs)
+    command(env, "demo", Split("$PYTHON bench/demo.py --build") + [build], programs)
     command(env, "check", Split("$PYTHON tools/check.py"), [database])
     kernel = ["KERNEL='%s'" % env["KERNEL"], "tests/kernel/run.sh", build]
     command(env, "test-kernel", kernel, everything)

@@ -20,7 +20,7 @@ MODES = {
     "tsan": ["-O1", "-g", "-fno-omit-frame-pointer"] + SANITIZERS["tsan"],
 }
 
-SHORT = {"CC": "CC", "SHCC": "CC", "ASPP": "AS", "SHASPP": "AS", "LINK": "LINK", "SHLINK": "LINK", "AR": "AR"}
+SHORT = {"CC": "CC", "SHCC": "CC", "ASPP": "AS", "LINK": "LINK", "SHLINK": "LINK", "AR": "AR"}
 
 
 def choose_compiler(env):
@@ -28,8 +28,9 @@ def choose_compiler(env):
     name = prefix + env["cc"]
     if not shutil.which(name):
         fail("the compiler '%s' is not here: install it, or choose another with cc=" % name)
-    env.Replace(CC=name, CXX=prefix + {"gcc": "g++", "clang": "clang++"}[env["cc"]], LINK=name, SHLINK=name)
-    env.Replace(SHCC=name, AS=name, AR=prefix + "ar", RANLIB=prefix + "ranlib")
+    env.Replace(CC=name, SHCC=name, AS=name, LINK=name, SHLINK=name)
+    env.Replace(CXX=prefix + {"gcc": "g++", "clang": "clang++"}[env["cc"]])
+    env.Replace(AR=prefix + "ar", RANLIB=prefix + "ranlib")
     if env["cross"] and env["cc"] == "clang":
         env.Append(CCFLAGS=["--target=" + env["cross"]], LINKFLAGS=["--target=" + env["cross"]])
 
