@@ -1,0 +1,82 @@
+/* What the raw baseline servers share: the command line, the listening socket and the stop signal.
+ * Nothing of the measured loops is here; those stand in epoll_echo.c and uring_echo.c, each whole.
+ */
+#ifndef BENCH_BASELINES_BASELINE_H
+#define BENCH_BASELINES_BASELINE_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static inline void baseline_die(const char *what, int error)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(error));
+    exit(1);
+}
+
+static inline struct sockaddr_in baseline_parse(const char *text)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char host[64];
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : sizeof host;
+
+    if (length >= sizeof host)
+        baseline_die(text, EINVAL);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    address.sin_port = htons((uint16_t)atoi(colon + 1));
+    if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
+        baseline_die(text, EINVAL);
+    return address;
+}
+
+/* TCP_NODELAY is set on the listener: Linux hands it on to every accepted socket, so that no server
+ * here pays a system call per connection for it. */
+static inline int baseline_listen(int argc, char **argv)
+{
+    struct sockaddr_in address = baseline_parse(argc > 1 ? argv[1] : "127.0.0.1:8080");
+    socklen_t length = sizeof address;
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        baseline_die("socket", errno);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        baseline_die("bind", errno);
+    if (listen(fd, 4096) < 0)
+        baseline_die("listen", errno);
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    printf("listening on %s:%u\n", inet_ntoa(address.sin_addr), ntohs(address.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+/* SIGINT and SIGTERM as a readable descriptor: the loops need no signal mask per wait for it. */
+static inline int baseline_signals(void)
+{
+    sigset_t set;
+    int fd;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        baseline_die("signalfd", errno);
+    return fd;
+}
+
+#endif

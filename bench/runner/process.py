@@ -1,0 +1,118 @@
+"""Starting a program pinned to one CPU, knowing when it listens, stopping it, reading its memory."""
+import os
+import re
+import resource
+import select
+import signal
+import socket
+import subprocess
+import time
+
+SERVER_CPU = 0
+LOAD_CPU = 1
+
+
+class BenchError(Exception):
+    """A run that cannot be measured; the text says why."""
+
+
+def raise_file_limit():
+    """Ten thousand connections need as many descriptors, on either side."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def pin(cpu):
+    """For preexec_fn: the program runs on this CPU alone."""
+    return lambda: os.sched_setaffinity(0, {cpu})
+
+
+class Server:
+    """A server process on SERVER_CPU. Use it with `with`; leaving the block stops it."""
+
+    def __init__(self, command, env=None):
+        self.address = "127.0.0.1:%d" % free_port()
+        self.command = [str(part) for part in command] + [self.address]
+        self.env = dict(os.environ, **(env or {}))
+        self.process = None
+        self.errors = ""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.env,
+            preexec_fn=pin(SERVER_CPU),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            self._wait_listening()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        code = self.stop()
+        if kind is None and code != 0:
+            raise BenchError("%s ended with code %d: %s" % (self.command[0], code, self.errors))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def _wait_listening(self, seconds=10):
+        host, port = self.address.split(":")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                self.stop()
+                raise BenchError(
+                    "%s did not start (code %d): %s"
+                    % (self.command[0], self.process.returncode, self.errors.strip() or "no message")
+                )
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        raise BenchError("%s does not listen on %s" % (self.command[0], self.address))
+
+    def stop(self):
+        """Asks with SIGTERM, which a good server answers by exit code 0."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.errors += self.process.communicate(timeout=10)[1] or ""
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            self.errors += " (did not stop on SIGTERM)"
+            return -1
+        except ValueError:  # stopped before: the pipe is closed
+            pass
+        return self.process.returncode
+
+    def read_errors(self, seconds=0.2):
+        """What stands on its standard error by now, without waiting for its end."""
+        while select.select([self.process.stderr], [], [], seconds)[0]:
+            chunk = os.read(self.process.stderr.fileno(), 65536).decode(errors="replace")
+            if not chunk:
+                break
+            self.errors += chunk
+        return self.errors
+
+    def private_bytes(self):
+        """Resident memory that only this process has."""
+        with open("/proc/%d/smaps_rollup" % self.pid) as file:
+            sizes = re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+) kB", file.read(), re.M)
+        return 1024 * sum(int(size) for size in sizes)

@@ -1,0 +1,160 @@
+"""The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
+import json
+import os
+import subprocess
+
+from . import perf
+from .measure import idle_bytes, median
+from .process import LOAD_CPU, BenchError, Server, pin
+
+EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
+
+
+class Echo:
+    """CPU per request against the raw epoll loop, or another server as the bracket."""
+
+    def __init__(self, name, about, shape, servers=EVERY_SERVER, bracket="raw-epoll"):
+        self.name = name
+        self.about = about
+        self.shape = shape
+        self.servers = servers
+        self.bracket = bracket
+
+    def measure(self, bench, candidates):
+        wanted = [candidates[name] for name in self.servers]
+        usable = [candidate for candidate in wanted if not candidate.missing]
+        bracket = candidates[self.bracket]
+        if bracket.missing:
+            raise BenchError(bracket.missing)
+        shape = dict(self.shape)
+        if bench.smoke:
+            shape["connections"] = min(shape["connections"], 64)
+        kept, dropped = bench.paired_rounds(shape, usable, bracket)
+        rows = {}
+        for name, pairs in kept.items():
+            rows[name] = summary(pairs, len(dropped[name]))
+        brackets = [run for pairs in kept.values() for run in bracket_runs(pairs)]
+        if brackets:
+            rows[self.bracket] = summary([{"run": run, "ratio": 1.0} for run in brackets], 0)
+        return {"shape": shape, "bracket": self.bracket, "rows": rows, "kept": kept,
+                "dropped": dropped}
+
+
+def bracket_runs(pairs):
+    return [pair[side] for pair in pairs for side in ("before", "after") if side in pair]
+
+
+def summary(pairs, dropped):
+    runs = [pair["run"] for pair in pairs]
+    row = {"kept": len(pairs), "dropped": dropped}
+    row["ratio"] = median([pair.get("ratio") for pair in pairs])
+    for key in ("cpu_us", "requests_per_s", "p50_us", "p99_us", "p999_us", "server_busy", "busy"):
+        row[key] = median([run[key] for run in runs])
+    row["load_is_bottleneck"] = any(run["bottleneck"] for run in runs)
+    return row
+
+
+class Calls:
+    """System calls of the server per request, counted over a whole run of the load."""
+
+    def __init__(self, name, about, shapes):
+        self.name = name
+        self.about = about
+        self.shapes = shapes
+
+    def measure(self, bench, candidates):
+        reason = perf.why_not()
+        if reason:
+            raise BenchError(reason)
+        rows = {}
+        for name in EVERY_SERVER + ("raw-epoll",):
+            if not candidates[name].missing:
+                rows[name] = {
+                    str(shape["connections"]): self._count(bench, candidates[name], shape)
+                    for shape in self.shapes
+                }
+        return {"rows": rows}
+
+    @staticmethod
+    def _count(bench, candidate, shape):
+        """The requests of the warm-up count too: they were made while perf counted."""
+        values = []
+        for _ in range(min(3, bench.rounds)):
+            with Server(candidate.command, candidate.env) as process:
+                with perf.counting(process.pid) as counter:
+                    figures = bench.load.run(process, shape, bench.seconds, bench.warmup)
+            if counter.calls is None:
+                raise BenchError("perf gave no count")
+            values.append(counter.calls / max(1, figures["requests_total"]))
+        return median(values)
+
+
+class Idle:
+    """Memory per connection that waits."""
+
+    def __init__(self, name, about, connections):
+        self.name = name
+        self.about = about
+        self.connections = connections
+
+    def measure(self, bench, candidates):
+        count = 200 if bench.smoke else self.connections
+        count = min(count, bench.file_limit - 200)
+        rows = {}
+        for name in EVERY_SERVER + ("raw-epoll",):
+            if not candidates[name].missing:
+                rows[name] = idle_bytes(bench, candidates[name], count)
+        return {"rows": rows}
+
+
+class Micro:
+    """Nanoseconds of single operations, from programs that print a JSON line for each."""
+
+    def __init__(self, name, about, program):
+        self.name = name
+        self.about = about
+        self.program = program
+
+    def measure(self, bench, _candidates):
+        program = os.path.join(bench.build, "bench", self.program)
+        if not os.path.exists(program):
+            raise BenchError("%s is not built" % program)
+        runs = {}
+        for _ in range(1 if bench.smoke else 2 * bench.rounds + 1):
+            command = [program] + (["--quick"] if bench.smoke else [])
+            done = subprocess.run(
+                command, preexec_fn=pin(LOAD_CPU), capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise BenchError("%s failed: %s" % (self.program, done.stderr))
+            for line in done.stdout.splitlines():
+                figures = json.loads(line)
+                runs.setdefault(figures["name"], []).append(figures["ns"])
+        return {"rows": {name: {"ns": median(values)} for name, values in runs.items()},
+                "runs": runs}
+
+
+def shape(connections, size=512, depth=1):
+    return {"connections": connections, "size": size, "depth": depth}
+
+
+SCENARIOS = (
+    Echo("c64", "64 connections, 512 bytes, against the raw epoll loop", shape(64)),
+    Echo("direct", "64 connections, AIO's ring alternating with raw liburing", shape(64),
+         ("aio-uring",), "raw-uring"),
+    Echo("c1000", "1000 connections, 512 bytes, against the raw epoll loop", shape(1000)),
+    Echo("c1", "1 connection, 512 bytes, against the raw epoll loop", shape(1)),
+    Calls("calls", "system calls per request, 64 connections and 1", (shape(64), shape(1))),
+    Idle("idle", "memory of 10,000 idle connections", 10000),
+    Micro("task", "yield, spawn and join, deadlines in ns", "micro_task"),
+)
+
+# Not among the bars; run by --only.
+EXTRA = (
+    Echo("c8", "8 connections, 512 bytes", shape(8)),
+    Echo("c64-16k", "64 connections, 16 KiB", shape(64, 16384)),
+    Echo("c64-64k", "64 connections, 64 KiB", shape(64, 65536)),
+    Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
+)
+
+SMOKE = ("c64", "c1", "idle", "task")
