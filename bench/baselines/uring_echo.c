@@ -299,10 +299,25 @@ static bool handle(const struct io_uring_cqe *cqe)
     return true;
 }
 
+/* A fast send that succeeds wakes nobody, so the enter must not wait when something is to be done
+ * after it: the next buffer of the connection, its close, a receive that lacks buffers. */
+static bool may_wait(void)
+{
+    if (turn_count > 0 && starved)
+        return false;
+    for (int i = 0; i < turn_count; i++) {
+        const struct connection *c = chunks[turn_sends[i]].owner;
+
+        if (c->head >= 0 || c->paused || c->ended)
+            return false;
+    }
+    return true;
+}
+
 /* Everything must be submitted before the turn's fast sends may be taken for done. */
 static void enter(void)
 {
-    int rc = io_uring_submit_and_wait(&ring, 1);
+    int rc = io_uring_submit_and_wait(&ring, may_wait());
 
     while (io_uring_sq_ready(&ring) > 0)
         rc = io_uring_submit(&ring);

@@ -12,7 +12,7 @@ missing() {
 }
 [ -x /usr/bin/cargo ] || missing /usr/bin/cargo
 [ -x /usr/bin/rustc ] || missing /usr/bin/rustc
-ls "$registry" 2>/dev/null | grep -q '^tokio-1' || missing "the crate tokio"
+[ -n "$(find "$registry" -maxdepth 1 -name 'tokio-1.*' 2>/dev/null)" ] || missing "the crate tokio"
 
 mkdir -p "$folder/source" "$folder/home"
 cp "$here/Cargo.toml" "$here/main.rs" "$folder/source/"
