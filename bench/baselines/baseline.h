@@ -65,10 +65,11 @@ static inline int baseline_listen(int argc, char **argv)
 /* SIGINT and SIGTERM as a readable descriptor: the loops need no signal mask per wait for it. */
 static inline int baseline_signals(void)
 {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t set;
     int fd;
 
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &ignore, NULL);
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);

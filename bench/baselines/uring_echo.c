@@ -10,8 +10,8 @@
  * rest of their data goes out by an ordinary waiting send, and what arrives meanwhile queues behind
  * it, so the order of bytes holds. At most one send of a connection is in a turn for that reason.
  *
- * Memory is bounded: all data is in the provided buffers. A connection whose peer does not read
- * loses its receive at QUEUE_LIMIT buffers and gets it back when they are sent. */
+ * Memory is bounded: a connection whose peer does not read loses its receive at QUEUE_LIMIT buffers
+ * and gets it back when they are sent. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -397,6 +397,5 @@ int main(int argc, char **argv)
     arm_accept();
     while (turn())
         ;
-    io_uring_queue_exit(&ring);
     return 0;
 }

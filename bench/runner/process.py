@@ -1,4 +1,4 @@
-"""Starting a program pinned to one CPU, knowing when it listens, stopping it, reading its memory."""
+"""Starting a program on one CPU, knowing when it listens, stopping it, reading its memory."""
 import os
 import re
 import resource
@@ -76,10 +76,8 @@ class Server:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 self.stop()
-                raise BenchError(
-                    "%s did not start (code %d): %s"
-                    % (self.command[0], self.process.returncode, self.errors.strip() or "no message")
-                )
+                raise BenchError("%s did not start (code %d): %s" % (
+                    self.command[0], self.process.returncode, self.errors.strip() or "no message"))
             try:
                 socket.create_connection((host, int(port)), 1).close()
                 return
