@@ -1,0 +1,73 @@
+/*
+ * Which descriptor is libev's epoll? It must be known to take descriptors out of it before they
+ * are closed (fdtab.c), and libev does not tell.
+ *
+ * So libev is made to register a descriptor that nobody else knows, and the epoll that this one
+ * can be removed from is the one. The attempt fails, and changes nothing, on everything else:
+ * EBADF, EINVAL, or ENOENT on another epoll. Where it is not found, closing still works by libev's
+ * own recovery from stale events, at the cost of rebuilding its epoll.
+ */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "backends/caps.h"
+#include "backends/ev/private.h"
+
+enum { EPOLLFD_CANDIDATES = 4096 };
+
+static void epollfd_ignore(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+static int epollfd_search(int first, int end, int probe)
+{
+    struct epoll_event unused = {0};
+
+    for (int fd = first; fd < end; fd++) {
+        if (epoll_ctl(fd, EPOLL_CTL_DEL, probe, &unused) == 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* Descriptors are handed out lowest first, so libev's stands next to those opened with it. */
+static int epollfd_search_all(struct aio__ev_backend *self, int probe)
+{
+    int found = epollfd_search(self->poll_fd + 1, self->poll_fd + EPOLLFD_CANDIDATES, probe);
+
+    return found >= 0 ? found : epollfd_search(0, self->poll_fd, probe);
+}
+
+void aio__ev_epoll_find(struct aio__ev_backend *self)
+{
+    ev_io watcher;
+    int probe;
+
+    self->epoll_fd = -1;
+    if ((self->caps & AIO__EV_DEL_ON_CLOSE) == 0)
+        return;
+    probe = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (probe < 0)
+        return;
+    ev_io_init(&watcher, epollfd_ignore, probe, EV_READ);
+    ev_io_start(self->loop, &watcher);
+    ev_run(self->loop, EVRUN_NOWAIT);
+    ev_io_stop(self->loop, &watcher);
+    self->epoll_fd = epollfd_search_all(self, probe);
+    close(probe);
+}
+
+/* libev is about to replace its epoll, which it does after events of unknown origin. */
+void aio__ev_epoll_replaced(struct ev_loop *loop, ev_fork *watcher, int events)
+{
+    struct aio__ev_backend *self = watcher->data;
+
+    (void)loop;
+    (void)events;
+    self->epoll_fd = -1;
+    self->epoll_replaced = true;
+}
