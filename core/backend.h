@@ -70,7 +70,8 @@ struct aio__backend {
 
 /* Where work goes that no readiness or ring can make asynchronous. Implemented by core. */
 struct aio__offload_port {
-    /* Runs op's blocking form on a thread; the op appears on `done` of backend in a later turn. */
+    struct aio__backend *backend; /* whose `done` the ops go to; set when the backend is open */
+    /* Runs op's blocking form on a thread; the op appears on `done` in a later turn. */
     void (*submit)(struct aio__offload_port *port, struct aio__op *op);
     /* Asks for the end of an op given to submit: it completes with -ECANCELED if it had not
      * started. */

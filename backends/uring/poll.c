@@ -1,0 +1,171 @@
+/*
+ * The turn's one system call, and the reading of completions.
+ */
+#include "backends/uring/private.h"
+
+#include <aio/time.h>
+#include <errno.h>
+#include <unistd.h>
+
+void aio__uring_wakeup(struct aio__backend *self)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(aio__uring_of(self)->wake_fd, &one, sizeof one);
+    (void)ignored; /* EAGAIN: the counter is full, so the wake-up is there already */
+}
+
+static void poll_arm_wake(struct uring *uring)
+{
+    struct io_uring_sqe *sqe = aio__uring_sqe(uring);
+    if (sqe == NULL)
+        return;
+    io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof uring->wake_value, 0);
+    io_uring_sqe_set_data64(sqe, URING_DATA_WAKE);
+    uring->wake_armed = true;
+}
+
+/* What had found the ring full, cancels first. */
+static void poll_retry_backlog(struct uring *uring)
+{
+    struct aio__op_list cancels = uring->cancel_backlog;
+    uring->cancel_backlog = (struct aio__op_list){NULL, NULL};
+    struct aio__op *op;
+    while ((op = aio__op_list_pop(&cancels)) != NULL) {
+        op->flags &= (uint16_t)~URING_CANCEL_BACKLOG;
+        aio__uring_send_cancel(uring, op);
+    }
+    struct aio__op_list backlog = uring->backlog;
+    uring->backlog = (struct aio__op_list){NULL, NULL};
+    while ((op = aio__op_list_pop(&backlog)) != NULL) {
+        op->flags &= (uint16_t)~URING_BACKLOG;
+        aio__uring_issue(uring, op);
+    }
+}
+
+/* The op's own request is over: settle its result, or try again what only looked like one. */
+static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t result)
+{
+    bool canceled = (op->flags & URING_CANCEL_WANTED) != 0;
+    bool polled = (op->flags & URING_WAITS_READY) != 0;
+    op->flags &= (uint16_t) ~(URING_IN_KERNEL | URING_WAITS_READY);
+    if (polled || result == -EINTR || result == -EAGAIN) {
+        if (!canceled && !polled && result == -EAGAIN) {
+            aio__uring_issue_poll(uring, op);
+            return;
+        }
+        if (!canceled) {
+            aio__uring_issue(uring, op);
+            return;
+        }
+        result = -ECANCELED;
+    }
+    aio__uring_mark_written(op, result);
+    if ((op->flags & URING_CANCEL_BACKLOG) != 0) {
+        (void)aio__op_list_remove(&uring->cancel_backlog, op);
+        op->flags &= (uint16_t)~URING_CANCEL_BACKLOG;
+    }
+    if ((op->flags & URING_CANCEL_IN_KERNEL) != 0)
+        op->result = result; /* kept until the cancel's own completion has come */
+    else
+        aio__backend_finish(&uring->base, op, result);
+}
+
+/* A cancel's answer says nothing that the op's own completion does not say better. */
+static void poll_cancel_completed(struct uring *uring, struct aio__op *op)
+{
+    op->flags &= (uint16_t)~URING_CANCEL_IN_KERNEL;
+    if (op->opcode == AIO__OP_ACCEPT)
+        aio__uring_accept_settle(uring, op);
+    else if ((op->flags & URING_IN_KERNEL) == 0)
+        aio__backend_finish(&uring->base, op, op->result);
+}
+
+static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    uint64_t data = cqe->user_data;
+    if (data == URING_DATA_WAKE) {
+        uring->wake_armed = false;
+        return;
+    }
+    struct aio__op *op = (struct aio__op *)(uintptr_t)(data & ~(uint64_t)URING_TAG_MASK);
+    if ((data & URING_TAG_CANCEL) != 0)
+        poll_cancel_completed(uring, op);
+    else if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0))
+        aio__uring_accept_completed(uring, op, cqe->res, cqe->flags);
+    else
+        poll_op_completed(uring, op, cqe->res);
+}
+
+static void poll_reap(struct uring *uring)
+{
+    struct io_uring *ring = &uring->ring;
+    unsigned head = *ring->cq.khead;
+    unsigned tail = io_uring_smp_load_acquire(ring->cq.ktail);
+    unsigned mask = *ring->cq.kring_mask;
+    for (; head != tail; head++)
+        poll_completed(uring, &ring->cq.cqes[head & mask]);
+    io_uring_smp_store_release(ring->cq.khead, head);
+}
+
+static bool poll_cq_empty(const struct uring *uring)
+{
+    const struct io_uring_cq *cq = &uring->ring.cq;
+    return *cq->khead == io_uring_smp_load_acquire(cq->ktail);
+}
+
+/* Without waiting: is there anything an io_uring_enter would do? Only TASKRUN_FLAG lets us know. */
+static bool poll_has_work(const struct uring *uring, unsigned to_submit)
+{
+    if (to_submit > 0 || (uring->caps & AIO__URING_TASKRUN_FLAG) == 0)
+        return true;
+    unsigned flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+static int poll_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns)
+{
+    struct __kernel_timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+    struct io_uring_getevents_arg argument = {
+        .sigmask_sz = _NSIG / 8,
+        .ts = timeout_ns == AIO_FOREVER ? 0 : (uint64_t)(uintptr_t)&ts,
+    };
+    int rc = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, to_submit, wait,
+                             uring->enter_flags | IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+                             (sigset_t *)(void *)&argument, sizeof argument);
+    switch (-rc) {
+    case EINTR:
+    case ETIME:
+    case EAGAIN: /* out of memory for requests, or */
+    case EBUSY:  /* completions have to be reaped first: the entries stay in the ring */
+        return 0;
+    default:
+        return rc < 0 ? rc : 0;
+    }
+}
+
+static int64_t poll_timeout(int64_t deadline_ns)
+{
+    if (deadline_ns == AIO_FOREVER || deadline_ns == 0)
+        return deadline_ns;
+    int64_t timeout_ns = deadline_ns - aio_time_now();
+    return timeout_ns > 0 ? timeout_ns : 0;
+}
+
+int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
+{
+    struct uring *uring = aio__uring_of(self);
+    if (!uring->wake_armed && !uring->closing)
+        poll_arm_wake(uring);
+    if (!aio__op_list_empty(&uring->backlog) || !aio__op_list_empty(&uring->cancel_backlog))
+        poll_retry_backlog(uring);
+    unsigned to_submit = aio__uring_publish(uring);
+    bool stuck = !aio__op_list_empty(&uring->backlog);
+    int64_t timeout_ns = aio__op_list_empty(&self->done) ? poll_timeout(deadline_ns) : 0;
+    bool wait = timeout_ns > 0 && !stuck;
+    bool reap_only = wait && to_submit == 0 && !poll_cq_empty(uring);
+    int rc = 0;
+    if (!reap_only && (wait || poll_has_work(uring, to_submit)))
+        rc = poll_enter(uring, to_submit, wait ? 1 : 0, wait ? timeout_ns : 0);
+    poll_reap(uring);
+    return rc;
+}

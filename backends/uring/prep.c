@@ -1,0 +1,151 @@
+/*
+ * One row per opcode: how an op is written into a submission entry, and what its completion has
+ * written.
+ */
+#include "backends/uring/private.h"
+#include "core/sanitize.h"
+
+#include <poll.h>
+
+static unsigned prep_length(size_t length)
+{
+    return (unsigned)(length < AIO__TRANSFER_BYTES_MAX ? length : AIO__TRANSFER_BYTES_MAX);
+}
+
+static void prep_nop(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    (void)uring, (void)op;
+    io_uring_prep_nop(sqe);
+}
+
+static void prep_recv(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_recv(sqe, op->fd, op->transfer.buffer, prep_length(op->transfer.length),
+                       op->transfer.flags);
+}
+
+static void prep_send(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_send(sqe, op->fd, op->transfer.buffer, prep_length(op->transfer.length),
+                       op->transfer.flags | MSG_NOSIGNAL);
+}
+
+static void prep_recvmsg(const struct uring *uring, struct io_uring_sqe *sqe,
+                         const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_recvmsg(sqe, op->fd, op->message.header, (unsigned)op->message.flags);
+}
+
+static void prep_sendmsg(const struct uring *uring, struct io_uring_sqe *sqe,
+                         const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_sendmsg(sqe, op->fd, op->message.header,
+                          (unsigned)op->message.flags | MSG_NOSIGNAL);
+}
+
+static void prep_accept(const struct uring *uring, struct io_uring_sqe *sqe,
+                        const struct aio__op *op)
+{
+    int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+    if ((uring->caps & AIO__URING_MULTISHOT_ACCEPT) != 0)
+        io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, flags);
+    else
+        io_uring_prep_accept(sqe, op->fd, NULL, NULL, flags);
+}
+
+static void prep_connect(const struct uring *uring, struct io_uring_sqe *sqe,
+                         const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_connect(sqe, op->fd, op->connect.address, op->connect.length);
+}
+
+/* Offset -1, as an unsigned number, is the file's own cursor. */
+static void prep_read(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_read(sqe, op->fd, op->file.buffer, prep_length(op->file.length),
+                       (uint64_t)op->file.offset);
+}
+
+static void prep_write(const struct uring *uring, struct io_uring_sqe *sqe,
+                       const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_write(sqe, op->fd, op->file.buffer, prep_length(op->file.length),
+                        (uint64_t)op->file.offset);
+}
+
+static void prep_poll(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_poll_add(sqe, op->fd, op->poll.events);
+}
+
+typedef void prep_fn(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op);
+
+static prep_fn *const prep_rows[AIO__OP_COUNT] = {
+    [AIO__OP_NOP] = prep_nop,         [AIO__OP_RECV] = prep_recv,
+    [AIO__OP_SEND] = prep_send,       [AIO__OP_RECVMSG] = prep_recvmsg,
+    [AIO__OP_SENDMSG] = prep_sendmsg, [AIO__OP_ACCEPT] = prep_accept,
+    [AIO__OP_CONNECT] = prep_connect, [AIO__OP_READ] = prep_read,
+    [AIO__OP_WRITE] = prep_write,     [AIO__OP_POLL] = prep_poll,
+    [AIO__OP_FORGET] = NULL, /* never reaches the ring */
+};
+
+void aio__uring_prep(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    prep_rows[op->opcode](uring, sqe, op);
+    io_uring_sqe_set_data64(sqe, (uintptr_t)op);
+}
+
+static uint32_t prep_ready_events(const struct aio__op *op)
+{
+    switch (op->opcode) {
+    case AIO__OP_SEND:
+    case AIO__OP_SENDMSG:
+    case AIO__OP_CONNECT:
+    case AIO__OP_WRITE:
+        return POLLOUT;
+    default:
+        return POLLIN;
+    }
+}
+
+void aio__uring_issue_poll(struct uring *uring, struct aio__op *op)
+{
+    struct io_uring_sqe *sqe = aio__uring_sqe(uring);
+    if (sqe == NULL) { /* then simply try again when there is room */
+        op->flags |= URING_BACKLOG;
+        aio__op_list_append(&uring->backlog, op);
+        return;
+    }
+    io_uring_prep_poll_add(sqe, op->fd, prep_ready_events(op));
+    io_uring_sqe_set_data64(sqe, (uintptr_t)op);
+    op->flags |= URING_IN_KERNEL | URING_WAITS_READY;
+}
+
+static void prep_mark_message(const struct msghdr *header, size_t left)
+{
+    for (size_t i = 0; i < header->msg_iovlen && left > 0; i++) {
+        size_t part = header->msg_iov[i].iov_len < left ? header->msg_iov[i].iov_len : left;
+        aio__sanitize_written(header->msg_iov[i].iov_base, part);
+        left -= part;
+    }
+}
+
+void aio__uring_mark_written(const struct aio__op *op, int32_t result)
+{
+    if (result <= 0)
+        return;
+    if (op->opcode == AIO__OP_RECV)
+        aio__sanitize_written(op->transfer.buffer, (size_t)result);
+    else if (op->opcode == AIO__OP_READ)
+        aio__sanitize_written(op->file.buffer, (size_t)result);
+    else if (op->opcode == AIO__OP_RECVMSG)
+        prep_mark_message(op->message.header, (size_t)result);
+}

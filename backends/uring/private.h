@@ -1,0 +1,104 @@
+/*
+ * What the files of the io_uring backend share.
+ *
+ * user_data of a completion is the op's address, with a tag in the low bits: 0 for the op itself,
+ * CANCEL for the request that cancels it; WAKE alone for the eventfd that other threads write to.
+ *
+ * How an op stands is in its flags:
+ *   BACKLOG          waits for a free submission entry; the kernel does not know it
+ *   IN_KERNEL        the kernel has a request with its address
+ *   WAITS_READY      that request is a poll; the op itself is tried again after it
+ *   CANCEL_WANTED    core called cancel
+ *   CANCEL_BACKLOG   the cancel waits for a free submission entry CANCEL_IN_KERNEL the cancel's
+ *                    own completion is still to come
+ * An op is put on `done` only when neither IN_KERNEL nor CANCEL_IN_KERNEL is set, so its address
+ * may recur.
+ */
+#ifndef AIO_BACKENDS_URING_PRIVATE_H
+#define AIO_BACKENDS_URING_PRIVATE_H
+
+#include "backends/caps.h"
+#include "core/backend.h"
+
+#include <liburing.h>
+#include <stdbool.h>
+
+/* UAPI that liburing 2.3 does not know. */
+#ifndef IORING_ENTER_NO_IOWAIT
+#define IORING_ENTER_NO_IOWAIT (1u << 7) /* Linux 6.15 */
+#endif
+#ifndef IORING_FEAT_NO_IOWAIT
+#define IORING_FEAT_NO_IOWAIT (1u << 17)
+#endif
+
+enum uring_flag {
+    URING_BACKLOG = 1u << 0,
+    URING_IN_KERNEL = 1u << 1,
+    URING_WAITS_READY = 1u << 2,
+    URING_CANCEL_WANTED = 1u << 3,
+    URING_CANCEL_BACKLOG = 1u << 4,
+    URING_CANCEL_IN_KERNEL = 1u << 5,
+};
+
+#define URING_TAG_MASK 7u
+#define URING_TAG_CANCEL 1u
+#define URING_DATA_WAKE 2u
+
+struct uring {
+    struct aio__backend base;
+    struct io_uring ring;
+    uint32_t caps;
+    uint32_t enter_flags; /* of every io_uring_enter */
+    struct aio__op_list backlog;
+    struct aio__op_list cancel_backlog;
+    int wake_fd;
+    uint64_t wake_value;
+    bool wake_armed;
+    bool closing;
+};
+
+/* A free submission entry, after a flush if need be; NULL when the kernel takes no more now. */
+struct io_uring_sqe *aio__uring_sqe(struct uring *uring);
+
+/* Makes the entries written so far visible to the kernel. Returns how many it has not taken yet. */
+unsigned aio__uring_publish(struct uring *uring);
+
+/* Hands the op to the kernel, or to the backlog. */
+void aio__uring_issue(struct uring *uring, struct aio__op *op);
+
+/* Waits for readiness first, then issues the op again: it answered EAGAIN. */
+void aio__uring_issue_poll(struct uring *uring, struct aio__op *op);
+
+/* Sends the op's cancel, or keeps it until there is room. */
+void aio__uring_send_cancel(struct uring *uring, struct aio__op *op);
+
+/* Fills in an entry for the op: one row per opcode. */
+void aio__uring_prep(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op);
+
+/* Tells memory checkers what the kernel wrote for a completed op. */
+void aio__uring_mark_written(const struct aio__op *op, int32_t result);
+
+/* The stream op's side of submit, cancel and completion. */
+void aio__uring_accept_submit(struct uring *uring, struct aio__op *op);
+void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_t result,
+                                 uint32_t cqe_flags);
+void aio__uring_accept_settle(struct uring *uring, struct aio__op *op);
+
+/* The vtable's functions. */
+void aio__uring_submit(struct aio__backend *self, struct aio__op *op);
+void aio__uring_cancel(struct aio__backend *self, struct aio__op *op);
+int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns);
+void aio__uring_wakeup(struct aio__backend *self);
+
+static inline struct uring *aio__uring_of(struct aio__backend *backend)
+{
+    return (struct uring *)(void *)backend;
+}
+
+/* Nothing in the kernel or on a list names the op. */
+static inline bool aio__uring_at_rest(const struct aio__op *op)
+{
+    return (op->flags & (URING_BACKLOG | URING_IN_KERNEL | URING_CANCEL_IN_KERNEL)) == 0;
+}
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * Submitting and cancelling: ops go into the submission ring; what finds it full waits in a
+ * backlog of the ops themselves, so nothing is ever refused or dropped.
+ */
+#include "backends/uring/private.h"
+
+#include <aio/time.h>
+#include <errno.h>
+
+unsigned aio__uring_publish(struct uring *uring)
+{
+    struct io_uring_sq *sq = &uring->ring.sq;
+    if (sq->sqe_head != sq->sqe_tail) {
+        sq->sqe_head = sq->sqe_tail;
+        io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+    }
+    return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
+}
+
+static void submit_flush(struct uring *uring)
+{
+    unsigned count = aio__uring_publish(uring);
+    /* Whatever it answers, entries it did not take are still in the ring and go with a later call.
+     */
+    (void)io_uring_enter2((unsigned)uring->ring.enter_ring_fd, count, 0,
+                          uring->enter_flags & IORING_ENTER_REGISTERED_RING, NULL, 0);
+}
+
+struct io_uring_sqe *aio__uring_sqe(struct uring *uring)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+    if (__builtin_expect(sqe == NULL, 0)) {
+        submit_flush(uring);
+        sqe = io_uring_get_sqe(&uring->ring);
+    }
+    return sqe;
+}
+
+void aio__uring_issue(struct uring *uring, struct aio__op *op)
+{
+    struct io_uring_sqe *sqe = aio__uring_sqe(uring);
+    if (__builtin_expect(sqe == NULL, 0)) {
+        op->flags |= URING_BACKLOG;
+        aio__op_list_append(&uring->backlog, op);
+        return;
+    }
+    aio__uring_prep(uring, sqe, op);
+    op->flags |= URING_IN_KERNEL;
+}
+
+void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
+{
+    struct uring *uring = aio__uring_of(self);
+    op->state = AIO__OP_SUBMITTED;
+    if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0)) {
+        aio__uring_accept_submit(uring, op);
+        return;
+    }
+    if (__builtin_expect(op->opcode == AIO__OP_FORGET, 0)) {
+        aio__backend_finish(self, op,
+                            0); /* all its ops are done, so no entry names the descriptor */
+        return;
+    }
+    op->flags = 0;
+    aio__uring_issue(uring, op);
+}
+
+void aio__uring_send_cancel(struct uring *uring, struct aio__op *op)
+{
+    struct io_uring_sqe *sqe = aio__uring_sqe(uring);
+    if (sqe == NULL) {
+        op->flags |= URING_CANCEL_BACKLOG;
+        aio__op_list_append(&uring->cancel_backlog, op);
+        return;
+    }
+    io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
+    io_uring_sqe_set_data64(sqe, (uintptr_t)op | URING_TAG_CANCEL);
+    op->flags |= URING_CANCEL_IN_KERNEL;
+}
+
+void aio__uring_cancel(struct aio__backend *self, struct aio__op *op)
+{
+    struct uring *uring = aio__uring_of(self);
+    if (op->state != AIO__OP_SUBMITTED || (op->flags & URING_CANCEL_WANTED) != 0)
+        return;
+    op->flags |= URING_CANCEL_WANTED;
+    if ((op->flags & URING_BACKLOG) != 0) {
+        (void)aio__op_list_remove(&uring->backlog, op);
+        op->flags &= (uint16_t)~URING_BACKLOG;
+        if (op->opcode == AIO__OP_ACCEPT)
+            aio__uring_accept_settle(uring, op);
+        else
+            aio__backend_finish(self, op, -ECANCELED);
+    } else if ((op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG)) == 0) {
+        aio__uring_send_cancel(uring, op);
+    }
+}

@@ -1,0 +1,151 @@
+/*
+ * The core: one thread's scheduler, with its backend, timers, stacks, mailbox and handles.
+ * Nothing in it is shared with other threads but the mailbox.
+ */
+#ifndef AIO_CORE_CORE_H
+#define AIO_CORE_CORE_H
+
+#include "core/backend.h"
+#include "core/context/context.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/mailbox.h"
+#include "core/sanitize.h"
+#include "core/stack.h"
+#include "core/wait.h"
+
+#include <aio/error.h>
+#include <aio/runtime.h>
+#include <aio/task.h>
+#include <aio/time.h>
+#include <errno.h>
+
+/* Dispatches and instant completions between two looks at the clock. */
+#define AIO__SLICE 128
+/* Instant completions a task may have in a row before the others get their turn. */
+#define AIO__BUDGET 32
+/* While tasks are ready, the backend is polled at least this often (and once a slice, if slices
+ * last longer). */
+#define AIO__POLL_INTERVAL_NS 50000
+
+enum aio__task_state {
+    AIO__TASK_READY,    /* in the ready queue */
+    AIO__TASK_RUNNING,  /* has the thread */
+    AIO__TASK_PARKED,   /* wait says for what */
+    AIO__TASK_FINISHED, /* waits to be joined */
+};
+
+struct aio_task {
+    struct aio__context context;
+    struct aio_task *next; /* in the ready queue */
+    struct aio__core *core;
+    struct aio__wait *wait; /* while parked */
+    int64_t deadline_ns;    /* the nearest of `deadlines`; AIO_FOREVER: none */
+    struct aio_deadline *deadlines;
+    uint8_t state;
+    bool canceled;
+    bool detached;
+    uint8_t shields; /* open ones: cancellation and outer deadlines are held back */
+    int result;
+    struct aio__timer timer; /* armed lazily, never later than deadline_ns while parked */
+    int (*fn)(void *arg);
+    void *arg;
+    struct aio__wait *joiner;
+    struct aio_task *all_next;
+    struct aio_task *all_prev;
+    struct aio__stack stack;
+    char name[24];
+    struct aio__sanitize sanitize;
+};
+
+struct aio__ready {
+    struct aio_task *head;
+    struct aio_task *tail;
+};
+
+struct aio__handle;
+struct aio__offload;
+
+struct aio__core {
+    struct aio_task *current; /* NULL in the loop's own context */
+    struct aio__ready ready;
+    int32_t slice;  /* what is left of AIO__SLICE */
+    int32_t budget; /* what is left of the current task's AIO__BUDGET */
+    int64_t now_ns; /* the clock as of the start of the turn */
+    struct aio__backend *backend;
+    struct aio__context loop_context;
+    struct aio__context scrap_context; /* where a task that ends is "saved" */
+    struct aio__heap timers;
+    struct aio__stack_pool stacks;
+    struct aio_task *tasks; /* all of them, finished and not joined ones included */
+    struct aio_task *root;
+    struct aio_task *shutdown_task;          /* what SIGINT and SIGTERM cancel */
+    void (*cleanup)(struct aio__core *core); /* of whoever set shutdown_task; NULL: nobody */
+    struct aio__wait *last_task;             /* root, waiting for the others to end */
+    struct aio__handle *handles;
+    struct aio__offload *offload;
+    int64_t polled_ns;
+    uint32_t tasks_live;
+    uint32_t task_limit;
+    uint32_t ops_pending;
+    uint32_t handles_open;
+    bool ending; /* the entry has returned */
+    bool finished;
+    uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
+    struct aio__sanitize loop_sanitize;
+    struct aio__sanitize dead_sanitize; /* of a task that freed itself, until it is left */
+    struct aio__sanitize *left;         /* whose stack the last switch left; NULL: it ended */
+    bool dead_pending;
+    struct aio__mailbox mailbox;
+    struct aio__explain explain;
+};
+
+extern __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
+
+/* The core of the calling task; dies when there is none. */
+#define AIO__CORE_OR_DIE() aio__core_or_die(__func__)
+
+_Noreturn void aio__core_die_outside(const char *function);
+
+static inline struct aio__core *aio__core_or_die(const char *function)
+{
+    struct aio__core *core = aio__core_current;
+    if (__builtin_expect(core == NULL || core->current == NULL, 0))
+        aio__core_die_outside(function);
+    return core;
+}
+
+/* Marks the deadline that is at fault and returns -ETIMEDOUT. */
+int aio__deadline_hit(struct aio_task *task);
+
+/* What is pending for the calling task: 0, -ECANCELED or -ETIMEDOUT. A call that can suspend asks
+ * first. */
+static inline int aio__interrupted(struct aio__core *core)
+{
+    struct aio_task *task = core->current;
+    if (__builtin_expect(task->canceled && task->shields == 0, 0))
+        return -ECANCELED;
+    if (__builtin_expect(task->deadline_ns <= core->now_ns, 0))
+        return aio__deadline_hit(task);
+    return 0;
+}
+
+/* Scheduling, in sched.c */
+void aio__ready_push(struct aio__core *core, struct aio_task *task);
+void aio__reschedule(struct aio__core *core);
+void aio__loop_run(struct aio__core *core);
+void aio__done_drain(struct aio__core *core);
+
+/* Parks until the time at_ns or an interruption. Returns 0 or why it ended early. */
+int aio__sleep_until(struct aio__core *core, struct aio__wait *wait, int64_t at_ns);
+
+/* Charges an operation that completed without a wait; gives way when the task has had its share. */
+static inline void aio__charge(struct aio__core *core)
+{
+    core->instant_ops++;
+    core->slice--;
+    if (__builtin_expect(--core->budget <= 0, 0))
+        aio__reschedule(core);
+}
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * Opening, sharing and closing of handles, see handle.h.
+ */
+#include "core/handle.h"
+
+#include "core/op_run.h"
+#include "core/task.h"
+
+#include <unistd.h>
+
+void aio__handle_open(struct aio__handle *handle, struct aio__core *core, int fd,
+                      const struct aio__handle_kind *kind)
+{
+    *handle = (struct aio__handle){.core = core, .fd = fd, .kind = kind, .next = core->handles};
+    if (core->handles != NULL)
+        core->handles->prev = handle;
+    core->handles = handle;
+    core->handles_open++;
+}
+
+void aio__handle_die(const struct aio__handle *handle, const char *function)
+{
+    AIO__REQUIRE(aio__core_current != NULL, "%s: %s used outside its runtime", function,
+                 handle->kind->name);
+    AIO__REQUIRE(false, "%s: this %s belongs to the runtime of another thread", function,
+                 handle->kind->name);
+    __builtin_unreachable();
+}
+
+struct gate_wait {
+    struct aio__gate *gate;
+    struct aio__wait wait;
+};
+
+static void gate_abort(struct aio__wait *wait)
+{
+    struct gate_wait *frame = AIO__CONTAINER(wait, struct gate_wait, wait);
+    aio__wait_unlink(&frame->gate->queue, wait);
+    aio__wake(wait, -ECANCELED);
+}
+
+int aio__gate_wait(struct aio__handle *handle, struct aio__gate *gate)
+{
+    struct gate_wait frame = {.gate = gate, .wait = {.abort = gate_abort, .what = "turn"}};
+    aio__wait_enqueue(&gate->queue, &frame.wait);
+    handle->calls++;
+    int rc = aio__park(handle->core, &frame.wait);
+    if (rc < 0) {
+        rc = aio__wait_reason(&frame.wait);
+        handle->calls--;
+        aio__handle_last_call(handle);
+        return handle->closing ? -EBADF : rc;
+    }
+    /* The turn is ours; if we were cancelled meanwhile, pass it on. */
+    rc = handle->closing ? -EBADF : aio__interrupted(handle->core);
+    return rc < 0 ? (int)aio__gate_leave(handle, gate, rc) : 0;
+}
+
+void aio__gate_pass(struct aio__gate *gate)
+{
+    struct aio__wait *wait = aio__wait_dequeue(&gate->queue);
+    gate->busy = true;
+    aio__wake(wait, 0);
+}
+
+void aio__handle_last_call(struct aio__handle *handle)
+{
+    if (handle->calls > 0 || handle->closer == NULL)
+        return;
+    struct aio__wait *closer = handle->closer;
+    handle->closer = NULL;
+    aio__wake(closer, 0);
+}
+
+static void gate_expel(struct aio__gate *gate)
+{
+    if (gate->inside != NULL)
+        aio__wait_interrupt(gate->inside, -EBADF);
+    struct aio__wait *next;
+    for (struct aio__wait *wait = gate->queue.head; wait != NULL; wait = next) {
+        next = wait->next; /* the interruption unlinks it */
+        aio__wait_interrupt(wait, -EBADF);
+    }
+}
+
+void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gates, size_t count)
+{
+    AIO__REQUIRE(!handle->closing, "this %s is being closed already", handle->kind->name);
+    handle->closing = true;
+    for (size_t i = 0; i < count; i++)
+        gate_expel(gates[i]);
+    if (handle->calls == 0)
+        return;
+    struct aio__wait wait = {.abort = NULL, .what = "close"};
+    handle->closer = &wait;
+    (void)aio__park(handle->core, &wait);
+}
+
+void aio__handle_finish(struct aio__handle *handle)
+{
+    struct aio__core *core = handle->core;
+    struct aio__op op = {.opcode = AIO__OP_FORGET, .fd = handle->fd};
+    bool done = aio__op_submit(core, &op);
+    AIO__REQUIRE(done, "backend %s: forget did not complete at once", core->backend->vtable->name);
+    (void)close(handle->fd);
+    if (handle->prev == NULL)
+        core->handles = handle->next;
+    else
+        handle->prev->next = handle->next;
+    if (handle->next != NULL)
+        handle->next->prev = handle->prev;
+    core->handles_open--;
+}
+
+void aio__handle_close_all(struct aio__core *core)
+{
+    while (core->handles != NULL)
+        core->handles->kind->close(core->handles);
+}

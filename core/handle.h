@@ -1,0 +1,107 @@
+/*
+ * A handle: a descriptor that tasks of one core use, and the protocol by which it is closed:
+ * cancel every call on it, await them, tell the backend to forget the descriptor, then close(2).
+ *
+ * A gate is one direction of a handle. It admits one call at a time, FIFO, for the whole call, so
+ * a backend sees at most one op per descriptor and direction, and the bytes of two calls never
+ * mix.
+ */
+#ifndef AIO_CORE_HANDLE_H
+#define AIO_CORE_HANDLE_H
+
+#include "core/core.h"
+
+struct aio__gate {
+    bool busy;                    /* a call is inside */
+    struct aio__wait *inside;     /* what that call waits for, if it is parked */
+    struct aio__wait_queue queue; /* calls that wait for their turn */
+};
+
+struct aio__handle_kind {
+    const char *name;
+    void (*close)(struct aio__handle *handle); /* at the end of a runtime: as the user's close */
+};
+
+struct aio__handle {
+    struct aio__core *core;
+    int fd;
+    bool closing;
+    uint32_t calls; /* calls in progress, waiting ones included */
+    struct aio__wait *closer;
+    const struct aio__handle_kind *kind;
+    struct aio__handle *next;
+    struct aio__handle *prev;
+};
+
+/* Adds a handle for fd to the core's list. */
+void aio__handle_open(struct aio__handle *handle, struct aio__core *core, int fd,
+                      const struct aio__handle_kind *kind);
+
+/*
+ * Starts closing: calls that come from now on, and those in progress at these gates, get -EBADF;
+ * returns when the last has left. Then end ops of your own and call aio__handle_finish. The whole
+ * is shielded by the caller.
+ */
+void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gates, size_t count);
+
+/* Takes the handle off the list and closes the descriptor. */
+void aio__handle_finish(struct aio__handle *handle);
+
+/* Closes what the user left open; on the root task when a runtime ends. */
+void aio__handle_close_all(struct aio__core *core);
+
+_Noreturn void aio__handle_die(const struct aio__handle *handle, const char *function);
+
+/* The core of a handle used by the calling task; dies when it is another runtime's. */
+static inline struct aio__core *aio__handle_core(const struct aio__handle *handle,
+                                                 const char *function)
+{
+    if (__builtin_expect(handle->core != aio__core_current, 0))
+        aio__handle_die(handle, function);
+    return handle->core;
+}
+
+/* The slow half of aio__gate_enter: waits for the turn. */
+int aio__gate_wait(struct aio__handle *handle, struct aio__gate *gate);
+
+/* Lets the next call in. */
+void aio__gate_pass(struct aio__gate *gate);
+
+void aio__handle_last_call(struct aio__handle *handle);
+
+/*
+ * Begins a call in one direction. Returns 0 with the gate held; -ECANCELED, -ETIMEDOUT or -EBADF
+ * without it.
+ */
+static inline int aio__gate_enter(struct aio__handle *handle, struct aio__gate *gate)
+{
+    int rc = aio__interrupted(handle->core);
+    if (__builtin_expect(rc < 0, 0))
+        return rc;
+    if (__builtin_expect(handle->closing, 0))
+        return -EBADF;
+    if (__builtin_expect(gate->busy, 0))
+        return aio__gate_wait(handle, gate);
+    gate->busy = true;
+    handle->calls++;
+    return 0;
+}
+
+/* Ends a call. Returns its result; -EBADF when the handle was closed meanwhile. */
+static inline ssize_t aio__gate_leave(struct aio__handle *handle, struct aio__gate *gate,
+                                      ssize_t result)
+{
+    bool closing = handle->closing;
+    gate->inside = NULL;
+    gate->busy = false;
+    if (__builtin_expect(gate->queue.head != NULL, 0))
+        aio__gate_pass(gate);
+    handle->calls--;
+    if (__builtin_expect(closing, 0)) {
+        aio__handle_last_call(handle);
+        return -EBADF;
+    }
+    return result;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * Naming the task whose stack overflowed, see overflow.h and sigaltstack(2).
+ */
+#include "core/overflow.h"
+
+#include "core/alloc.h"
+#include "core/core.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define OVERFLOW_STACK_BYTES ((size_t)64 * 1024)
+
+static pthread_mutex_t overflow_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned overflow_users;
+static struct sigaction overflow_before;
+
+/* snprintf is not async-signal-safe by the letter; with integers and strings only, glibc's takes no
+ * lock. */
+static void overflow_report(const struct aio_task *task, const char *address)
+{
+    char line[320];
+    int length = snprintf(
+        line, sizeof line,
+        "aio: fatal: stack overflow in task '%s': fault at %p, below its stack of %zu bytes at %p; "
+        "raise stack_bytes of its aio_task_options or of aio_runtime_options\n",
+        aio_task_name(task), (const void *)address, task->stack.bytes,
+        (const void *)task->stack.base);
+    ssize_t ignored = write(STDERR_FILENO, line, (size_t)length);
+    (void)ignored;
+}
+
+static void overflow_chain(int signal, siginfo_t *info, void *context)
+{
+    if ((overflow_before.sa_flags & SA_SIGINFO) != 0 && overflow_before.sa_sigaction != NULL) {
+        overflow_before.sa_sigaction(signal, info, context);
+    } else if (overflow_before.sa_handler != SIG_DFL && overflow_before.sa_handler != SIG_IGN) {
+        overflow_before.sa_handler(signal);
+    } else {
+        /* The fault repeats when we return, and then takes its default way. */
+        struct sigaction fallback = {.sa_handler = SIG_DFL};
+        (void)sigaction(signal, &fallback, NULL);
+    }
+}
+
+static void overflow_handler(int signal, siginfo_t *info, void *context)
+{
+    const struct aio__core *core = aio__core_current;
+    const struct aio_task *task = core != NULL ? core->current : NULL;
+    const char *address = info->si_addr;
+    if (task != NULL && address < task->stack.base &&
+        address >= task->stack.base - core->stacks.guard_bytes)
+        overflow_report(task, address);
+    overflow_chain(signal, info, context);
+}
+
+static int overflow_install(void)
+{
+    int rc = 0;
+    pthread_mutex_lock(&overflow_lock);
+    if (overflow_users == 0) {
+        struct sigaction action = {.sa_sigaction = overflow_handler,
+                                   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+        sigemptyset(&action.sa_mask);
+        rc = sigaction(SIGSEGV, &action, &overflow_before) < 0 ? -errno : 0;
+    }
+    if (rc == 0)
+        overflow_users++;
+    pthread_mutex_unlock(&overflow_lock);
+    return rc;
+}
+
+static void overflow_uninstall(void)
+{
+    pthread_mutex_lock(&overflow_lock);
+    struct sigaction now;
+    if (--overflow_users == 0 && sigaction(SIGSEGV, NULL, &now) == 0 &&
+        (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == overflow_handler)
+        (void)sigaction(SIGSEGV, &overflow_before, NULL);
+    pthread_mutex_unlock(&overflow_lock);
+}
+
+static int overflow_use_stack(struct aio__overflow *overflow)
+{
+    if (sigaltstack(NULL, &overflow->old_stack) < 0)
+        return -errno;
+    if ((overflow->old_stack.ss_flags & SS_DISABLE) == 0)
+        return 0; /* the thread's own will do */
+    overflow->stack = aio__alloc(OVERFLOW_STACK_BYTES);
+    if (overflow->stack == NULL)
+        return -ENOMEM;
+    stack_t stack = {.ss_sp = overflow->stack, .ss_size = OVERFLOW_STACK_BYTES};
+    return sigaltstack(&stack, NULL) < 0 ? -errno : 0;
+}
+
+int aio__overflow_open(struct aio__overflow *overflow)
+{
+    *overflow = (struct aio__overflow){0};
+    int rc = overflow_use_stack(overflow);
+    if (rc == 0)
+        rc = overflow_install();
+    overflow->installed = rc == 0;
+    if (rc < 0)
+        aio__overflow_close(overflow);
+    return rc;
+}
+
+void aio__overflow_close(struct aio__overflow *overflow)
+{
+    if (overflow->installed)
+        overflow_uninstall();
+    overflow->installed = false;
+    if (overflow->stack == NULL)
+        return;
+    (void)sigaltstack(&overflow->old_stack, NULL);
+    aio__free(overflow->stack);
+    overflow->stack = NULL;
+}

@@ -1,0 +1,23 @@
+/*
+ * The SIGSEGV handler that turns a fault in a stack's guard into a message naming the task. It
+ * runs on a signal stack of the runtime's thread and hands every other fault to the handler that
+ * was there before.
+ */
+#ifndef AIO_CORE_OVERFLOW_H
+#define AIO_CORE_OVERFLOW_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct aio__overflow {
+    void *stack; /* of the handler; NULL: the thread had one already, or the handler is off */
+    stack_t old_stack;
+    bool installed;
+};
+
+/* Returns 0; -ENOMEM; -errno of sigaltstack(2) or sigaction(2). */
+int aio__overflow_open(struct aio__overflow *overflow);
+
+void aio__overflow_close(struct aio__overflow *overflow);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * The scheduler: who runs next, and the turn of the loop.
+ *
+ * Tasks hand the thread to each other directly while the slice lasts; then, or when nothing is
+ * ready, the loop's own context takes one turn: read the clock, fire timers, deliver mail, run
+ * ready tasks, poll the backend, make the tasks of completed ops ready. A slice is a bounded
+ * number of dispatches and instant completions, so neither busy tasks nor I/O that is always
+ * ready keep timers, mail and other I/O waiting.
+ */
+#include "core/task.h"
+
+__thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
+
+void aio__core_die_outside(const char *function)
+{
+    AIO__REQUIRE(false, "%s was called outside a task", function);
+    __builtin_unreachable();
+}
+
+static struct aio_task *ready_pop(struct aio__core *core)
+{
+    struct aio_task *task = core->ready.head;
+    if (task != NULL)
+        core->ready.head = task->next;
+    return task;
+}
+
+void aio__ready_push(struct aio__core *core, struct aio_task *task)
+{
+    AIO__ASSERT(task->state != AIO__TASK_READY);
+    AIO__ASSERT(task->state != AIO__TASK_FINISHED);
+    task->state = AIO__TASK_READY;
+    task->next = NULL;
+    if (core->ready.head == NULL)
+        core->ready.head = task;
+    else
+        core->ready.tail->next = task;
+    core->ready.tail = task;
+}
+
+static void sched_dispatch(struct aio__core *core, struct aio_task *task)
+{
+    AIO__ASSERT(task->state == AIO__TASK_READY);
+    core->slice--;
+    core->budget = AIO__BUDGET;
+    core->switches++;
+    core->current = task;
+    task->state = AIO__TASK_RUNNING;
+}
+
+/* Runs in the context just resumed. */
+static void sched_resumed(struct aio__core *core, struct aio__sanitize *now)
+{
+    aio__sanitize_enter(now, core->left);
+    if (core->dead_pending) {
+        core->dead_pending = false;
+        aio__sanitize_end(&core->dead_sanitize);
+    }
+}
+
+static void sched_switch(struct aio__core *core, struct aio_task *from, struct aio_task *to)
+{
+    core->left = &from->sanitize;
+    if (to != NULL) {
+        sched_dispatch(core, to);
+        aio__sanitize_leave(&from->sanitize, &to->sanitize, 0);
+        aio__context_switch(&from->context, &to->context);
+    } else {
+        core->current = NULL;
+        aio__sanitize_leave(&from->sanitize, &core->loop_sanitize, 0);
+        aio__context_switch(&from->context, &core->loop_context);
+    }
+    sched_resumed(core, &from->sanitize);
+}
+
+/* A running task that gives way goes to the end of the ready queue; a parked one is left where it
+ * waits. */
+void aio__reschedule(struct aio__core *core)
+{
+    struct aio_task *from = core->current;
+    if (from->state == AIO__TASK_RUNNING)
+        aio__ready_push(core, from);
+    struct aio_task *to = core->slice > 0 ? ready_pop(core) : NULL;
+    if (to == from)
+        sched_dispatch(core, from);
+    else
+        sched_switch(core, from, to);
+}
+
+/* The last switch of a task, whose memory may be another's from now on. */
+_Noreturn static void sched_end(struct aio__core *core, struct aio__sanitize *dead)
+{
+    struct aio_task *to = core->slice > 0 ? ready_pop(core) : NULL;
+    core->left = NULL;
+    if (to != NULL) {
+        sched_dispatch(core, to);
+        aio__sanitize_leave(dead, &to->sanitize, 1);
+        aio__context_switch(&core->scrap_context, &to->context);
+    } else {
+        core->current = NULL;
+        aio__sanitize_leave(dead, &core->loop_sanitize, 1);
+        aio__context_switch(&core->scrap_context, &core->loop_context);
+    }
+    __builtin_unreachable();
+}
+
+_Noreturn void aio__task_exit(struct aio__core *core)
+{
+    struct aio_task *task = core->current;
+    aio__heap_disarm(&core->timers, &task->timer);
+    task->state = AIO__TASK_FINISHED;
+    core->tasks_live--;
+    if (core->shutdown_task == task)
+        core->shutdown_task = NULL;
+    if (task->joiner != NULL)
+        aio__wake(task->joiner, 0);
+    if (core->last_task != NULL && core->tasks_live == 1)
+        aio__wake(core->last_task, 0);
+    if (task->detached) {
+        core->dead_sanitize = task->sanitize;
+        core->dead_pending = true;
+        aio__task_free(core, task);
+        sched_end(core, &core->dead_sanitize);
+    }
+    sched_end(core, &task->sanitize);
+}
+
+/* Where a new task's context begins. */
+void aio__task_main(void)
+{
+    struct aio__core *core = aio__core_current;
+    struct aio_task *task = core->current;
+    sched_resumed(core, &task->sanitize);
+    task->result = task->fn(task->arg);
+    aio__task_exit(core);
+}
+
+static void loop_run_slice(struct aio__core *core)
+{
+    core->slice = AIO__SLICE;
+    struct aio_task *to = ready_pop(core);
+    if (to == NULL)
+        return;
+    core->left = &core->loop_sanitize;
+    sched_dispatch(core, to);
+    aio__sanitize_leave(&core->loop_sanitize, &to->sanitize, 0);
+    aio__context_switch(&core->loop_context, &to->context);
+    sched_resumed(core, &core->loop_sanitize);
+}
+
+static void loop_fire_timers(struct aio__core *core)
+{
+    struct aio__timer *timer;
+    while ((timer = aio__heap_expire(&core->timers, core->now_ns)) != NULL)
+        timer->fire(timer);
+}
+
+void aio__done_drain(struct aio__core *core)
+{
+    struct aio__op *op;
+    while ((op = aio__op_list_pop(&core->backend->done)) != NULL) {
+        AIO__ASSERT(op->state == AIO__OP_DONE);
+        op->state = AIO__OP_IDLE;
+        core->ops_pending--;
+        op->complete(op);
+    }
+}
+
+static bool loop_may_sleep(struct aio__core *core)
+{
+    return core->ready.head == NULL && aio__op_list_empty(&core->backend->done);
+}
+
+static void loop_poll(struct aio__core *core)
+{
+    int64_t deadline_ns = 0;
+    if (loop_may_sleep(core)) {
+        if (aio__mailbox_sleep(&core->mailbox))
+            deadline_ns = aio__heap_next(&core->timers);
+    } else if (core->now_ns - core->polled_ns < AIO__POLL_INTERVAL_NS) {
+        return; /* tasks are ready, and the backend was asked a moment ago */
+    }
+    core->polls++;
+    core->polled_ns = core->now_ns;
+    int rc = core->backend->vtable->poll(core->backend, deadline_ns);
+    aio__mailbox_awake(&core->mailbox);
+    AIO__REQUIRE(rc == 0, "backend %s failed: %s", core->backend->vtable->name, aio_error_name(rc));
+}
+
+static void loop_turn(struct aio__core *core)
+{
+    core->turns++;
+    core->now_ns = aio_time_now();
+    loop_fire_timers(core);
+    aio__mailbox_drain(core, &core->mailbox);
+    aio__done_drain(core);
+    loop_run_slice(core);
+    if (aio__stack_trim_needed(&core->stacks))
+        aio__stack_trim(&core->stacks);
+    if (!core->finished)
+        loop_poll(core);
+    aio__done_drain(core);
+}
+
+void aio__loop_run(struct aio__core *core)
+{
+    aio__sanitize_adopt(&core->loop_sanitize);
+    while (!core->finished)
+        loop_turn(core);
+}

@@ -1,0 +1,41 @@
+/*
+ * What core's files know of tasks beyond the public header: starting, ending, cancelling them.
+ */
+#ifndef AIO_CORE_TASK_H
+#define AIO_CORE_TASK_H
+
+#include "core/core.h"
+
+#define AIO__CONTAINER(pointer, type, member)                                                      \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* A join in progress, in the joiner's frame. */
+struct aio__join {
+    struct aio_task *task;
+    struct aio__wait wait;
+};
+
+/* Makes a task ready to run, see aio_task_spawn. */
+int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(void *), void *arg,
+                    const struct aio_task_options *options);
+
+/* Gives the memory of a finished task back; it may be the one running, about to make its last
+ * switch. */
+void aio__task_free(struct aio__core *core, struct aio_task *task);
+
+/* Frees the finished tasks that nobody joined. */
+void aio__task_reap_all(struct aio__core *core);
+
+/* Marks the task and asks the wait it is in, if any, to end. */
+void aio__task_cancel(struct aio_task *task);
+
+/* Cancels every task but the caller. */
+void aio__task_cancel_all(struct aio__core *core);
+
+/* The first function of every task. */
+void aio__task_main(void);
+
+/* Ends the calling task: wakes its joiner and makes its last switch. */
+_Noreturn void aio__task_exit(struct aio__core *core);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * The clock, sleeping, ambient deadlines, shields.
+ */
+#include "core/task.h"
+
+#include <time.h>
+
+int64_t aio_time_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* now + length, where both ends of the scale stand: what has passed already, and what never comes.
+ */
+static int64_t time_after(int64_t length_ns)
+{
+    if (length_ns <= 0)
+        return 0;
+    int64_t now_ns = aio_time_now();
+    return length_ns < AIO_FOREVER - now_ns ? now_ns + length_ns : AIO_FOREVER;
+}
+
+struct time_sleep {
+    struct aio__timer timer;
+    struct aio__wait *wait;
+};
+
+static void sleep_fired(struct aio__timer *timer)
+{
+    aio__wake(AIO__CONTAINER(timer, struct time_sleep, timer)->wait, 0);
+}
+
+static void sleep_abort(struct aio__wait *wait)
+{
+    aio__wake(wait, -ECANCELED);
+}
+
+int aio__sleep_until(struct aio__core *core, struct aio__wait *wait, int64_t at_ns)
+{
+    struct time_sleep sleep = {AIO__TIMER_INIT(sleep_fired), wait};
+    wait->abort = sleep_abort;
+    if (at_ns != AIO_FOREVER)
+        aio__heap_arm(&core->timers, &sleep.timer, at_ns);
+    int rc = aio__park(core, wait);
+    aio__heap_disarm(&core->timers, &sleep.timer);
+    return rc < 0 ? aio__wait_reason(wait) : 0;
+}
+
+int aio_time_sleep(int64_t duration_ns)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    if (duration_ns <= 0)
+        return aio_task_yield();
+    int rc = aio__interrupted(core);
+    if (rc < 0)
+        return rc;
+    struct aio__wait wait = {.what = "sleep"};
+    return aio__sleep_until(core, &wait, time_after(duration_ns));
+}
+
+static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
+{
+    task->deadlines = deadline;
+    task->deadline_ns = deadline != NULL ? deadline->nearest_ns : AIO_FOREVER;
+}
+
+void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns)
+{
+    struct aio_task *task = AIO__CORE_OR_DIE()->current;
+    deadline->outer = task->deadlines;
+    deadline->task = task;
+    deadline->at_ns = time_after(timeout_ns);
+    deadline->nearest_ns =
+        deadline->at_ns < task->deadline_ns ? deadline->at_ns : task->deadline_ns;
+    deadline->expired = false;
+    deadline_apply(task, deadline);
+}
+
+void aio_deadline_clear(struct aio_deadline *deadline)
+{
+    if (deadline->task == NULL)
+        return;
+    struct aio_task *task = AIO__CORE_OR_DIE()->current;
+    AIO__REQUIRE(deadline->task == task, "aio_deadline_clear: another task set this deadline");
+    AIO__REQUIRE(task->deadlines == deadline,
+                 "aio_deadline_clear: an inner deadline or shield is still open");
+    deadline->task = NULL;
+    deadline_apply(task, deadline->outer);
+}
+
+bool aio_deadline_expired(const struct aio_deadline *deadline)
+{
+    return deadline->expired;
+}
+
+int aio__deadline_hit(struct aio_task *task)
+{
+    struct aio_deadline *deadline = task->deadlines;
+    while (deadline != NULL && deadline->at_ns != task->deadline_ns)
+        deadline = deadline->outer;
+    if (deadline != NULL)
+        deadline->expired = true;
+    return -ETIMEDOUT;
+}
+
+void aio_shield_enter(struct aio_shield *shield)
+{
+    struct aio_task *task = AIO__CORE_OR_DIE()->current;
+    AIO__REQUIRE(task->shields < UINT8_MAX, "aio_shield_enter: nested too deep");
+    shield->task = task;
+    shield->deadlines = task->deadlines;
+    task->shields++;
+    deadline_apply(task, NULL);
+}
+
+void aio_shield_leave(struct aio_shield *shield)
+{
+    struct aio_task *task = AIO__CORE_OR_DIE()->current;
+    AIO__REQUIRE(shield->task == task, "aio_shield_leave: another task entered this shield");
+    AIO__REQUIRE(task->deadlines == NULL, "aio_shield_leave: a deadline set inside is still open");
+    task->shields--;
+    deadline_apply(task, shield->deadlines);
+}

@@ -1,0 +1,234 @@
+/*
+ * Listeners. One stream op brings accepted descriptors; the call inside the gate takes them, the
+ * others wait their turn. A call that is cancelled leaves the op armed, so no connection is lost:
+ * the next call finds it delivered.
+ */
+#include "net/private.h"
+
+#include "core/alloc.h"
+
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+/* Accepted connections kept for callers that have not come yet; more stay in the kernel's backlog.
+ */
+#define LISTENER_DELIVERIES 64
+/* How long to wait for descriptors or memory before trying again. */
+#define LISTENER_BACKOFF_MIN_NS AIO_MS(5)
+#define LISTENER_BACKOFF_MAX_NS AIO_MS(200)
+
+struct aio_listener {
+    struct aio__handle handle; /* first member */
+    struct aio__gate gate;
+    struct aio__op op;
+    struct aio__deliveries deliveries;
+    struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
+    int32_t error;            /* what op ended with, until a call has reported it */
+    int64_t backoff_ns;
+};
+
+static void listener_close_handle(struct aio__handle *handle)
+{
+    aio_listener_close((struct aio_listener *)(void *)handle);
+}
+
+static const struct aio__handle_kind listener_kind = {"listener", listener_close_handle};
+
+static void listener_op_done(struct aio__op *op)
+{
+    struct aio_listener *listener = AIO__CONTAINER(op, struct aio_listener, op);
+    if (op->result < 0)
+        listener->error = op->result;
+    struct aio__wait *waiter = listener->waiter;
+    listener->waiter = NULL;
+    if (waiter != NULL)
+        aio__wake(waiter, 0);
+}
+
+struct listener_wait {
+    struct aio_listener *listener;
+    struct aio__wait wait;
+};
+
+/* The op stays armed: what it brings is for the next call. */
+static void listener_abort(struct aio__wait *wait)
+{
+    AIO__CONTAINER(wait, struct listener_wait, wait)->listener->waiter = NULL;
+    aio__wake(wait, -ECANCELED);
+}
+
+static int listener_await(struct aio_listener *listener)
+{
+    if (listener->op.state == AIO__OP_IDLE &&
+        aio__op_submit(listener->handle.core, &listener->op)) {
+        listener_op_done(&listener->op);
+        aio__charge(listener->handle.core);
+        return 0;
+    }
+    struct listener_wait frame = {listener, {.abort = listener_abort, .what = "accept"}};
+    listener->waiter = &frame.wait;
+    listener->gate.inside = &frame.wait;
+    int rc = aio__park(listener->handle.core, &frame.wait);
+    return rc < 0 ? aio__wait_reason(&frame.wait) : 0;
+}
+
+static bool listener_short_of(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+static int listener_back_off(struct aio_listener *listener, int error)
+{
+    if (listener->backoff_ns == 0) {
+        aio__log_warn("accept: %s: waiting until there is room", aio_error_name(error));
+        listener->backoff_ns = LISTENER_BACKOFF_MIN_NS;
+    }
+    struct aio__wait wait = {.what = "accept backoff"};
+    listener->gate.inside = &wait;
+    int64_t until_ns = aio_time_now() + listener->backoff_ns;
+    listener->backoff_ns *= 2;
+    if (listener->backoff_ns > LISTENER_BACKOFF_MAX_NS)
+        listener->backoff_ns = LISTENER_BACKOFF_MAX_NS;
+    return aio__sleep_until(listener->handle.core, &wait, until_ns);
+}
+
+/* Inside the gate: waits for a delivery. Returns the descriptor or -errno. */
+static int listener_take(struct aio_listener *listener)
+{
+    int fd, rc = 0;
+    while ((fd = aio__deliveries_pop(&listener->deliveries)) < 0) {
+        int error = listener->error;
+        listener->error = 0;
+        if (listener_short_of(error))
+            rc = listener_back_off(listener, error);
+        else if (error < 0)
+            rc = error;
+        else
+            rc = listener_await(listener);
+        if (rc < 0)
+            return rc;
+    }
+    listener->backoff_ns = 0;
+    return fd;
+}
+
+int aio_listener_accept(struct aio_listener *listener, struct aio_stream **out)
+{
+    struct aio__core *core = aio__handle_core(&listener->handle, __func__);
+    int rc = aio__gate_enter(&listener->handle, &listener->gate);
+    if (rc < 0)
+        return rc;
+    struct aio_stream *stream =
+        aio__stream_alloc(); /* first, so that no connection is taken in vain */
+    int fd = stream != NULL ? listener_take(listener) : -ENOMEM;
+    rc = (int)aio__gate_leave(&listener->handle, &listener->gate, fd < 0 ? fd : 0);
+    if (rc < 0) {
+        aio__free(stream);
+        if (fd >= 0)
+            (void)close(fd); /* the listener was closed: this connection is reset like the others */
+        return rc;
+    }
+    aio__stream_open(stream, core, fd);
+    *out = stream;
+    return 0;
+}
+
+/* Ends the stream op: what it still brings is closed. The wait cannot be interrupted. */
+static void listener_stop(struct aio_listener *listener)
+{
+    struct aio__core *core = listener->handle.core;
+    bool ended = false;
+    while (!ended) {
+        int fd;
+        while ((fd = aio__deliveries_pop(&listener->deliveries)) >= 0)
+            (void)close(fd);
+        if (listener->op.state != AIO__OP_IDLE || !aio__op_submit(core, &listener->op)) {
+            aio__op_cancel(core, &listener->op);
+            struct listener_wait frame = {listener, {.abort = NULL, .what = "close"}};
+            listener->waiter = &frame.wait;
+            (void)aio__park(core, &frame.wait);
+        }
+        ended = listener->op.result < 0 && listener->deliveries.count == 0;
+    }
+}
+
+void aio_listener_close(struct aio_listener *listener)
+{
+    if (listener == NULL)
+        return;
+    (void)aio__handle_core(&listener->handle, __func__);
+    struct aio__gate *const gates[] = {&listener->gate};
+    struct aio_shield shield;
+    aio_shield_enter(&shield);
+    aio__handle_expel(&listener->handle, gates, 1);
+    listener_stop(listener);
+    aio__handle_finish(&listener->handle);
+    aio_shield_leave(&shield);
+    aio__deliveries_free(&listener->deliveries);
+    aio__free(listener);
+}
+
+int aio_listener_address(struct aio_listener *listener, struct aio_address *out)
+{
+    (void)aio__handle_core(&listener->handle, __func__);
+    return aio__socket_address(listener->handle.fd, getsockname, out);
+}
+
+static int listener_set_options(int fd, int family, const struct aio_listen_options *options)
+{
+    int rc = aio__socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (rc == 0 && options->reuseport)
+        rc = aio__socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (rc == 0 && family == AF_INET6)
+        rc = aio__socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6only);
+    if (rc == 0 && options->nodelay) /* accepted sockets inherit it */
+        rc = aio__socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return rc;
+}
+
+/* Returns a listening socket or -errno. */
+static int listener_socket(const struct aio_address *address,
+                           const struct aio_listen_options *options)
+{
+    int family = address->any.sa_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = listener_set_options(fd, family, options);
+    if (rc == 0 && bind(fd, &address->any, address->length) < 0)
+        rc = -errno;
+    if (rc == 0 && listen(fd, options->backlog) < 0)
+        rc = -errno;
+    if (rc == 0)
+        return fd;
+    (void)close(fd);
+    return rc;
+}
+
+int aio_tcp_listen(struct aio_listener **out, const char *address,
+                   const struct aio_listen_options *options)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    struct aio_listen_options settled = options != NULL ? *options : AIO_LISTEN_OPTIONS;
+    struct aio_address parsed;
+    if (settled.size != sizeof settled || settled.backlog < 0)
+        return -EINVAL;
+    int rc = aio_address_parse(&parsed, address);
+    if (rc < 0)
+        return rc;
+    struct aio_listener *listener = aio__alloc_zero(sizeof *listener);
+    if (listener == NULL)
+        return -ENOMEM;
+    int fd = listener_socket(&parsed, &settled);
+    if (fd < 0) {
+        aio__free(listener);
+        return fd;
+    }
+    aio__handle_open(&listener->handle, core, fd, &listener_kind);
+    listener->deliveries.limit = LISTENER_DELIVERIES;
+    listener->op = (struct aio__op){.opcode = AIO__OP_ACCEPT, .fd = fd};
+    listener->op.complete = listener_op_done;
+    listener->op.accept.deliveries = &listener->deliveries;
+    *out = listener;
+    return 0;
+}

@@ -1,0 +1,236 @@
+/*
+ * Streams: reading and writing. A call holds its direction's gate from beginning to end; one op
+ *          at a time goes to the backend, and only here are short transfers put together.
+ */
+#include "net/private.h"
+
+#include "core/alloc.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+static void stream_close_handle(struct aio__handle *handle)
+{
+    aio_stream_close((struct aio_stream *)(void *)handle);
+}
+
+static const struct aio__handle_kind stream_kind = {"stream", stream_close_handle};
+
+struct aio_stream *aio__stream_alloc(void)
+{
+    return aio__alloc_zero(sizeof(struct aio_stream));
+}
+
+void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd)
+{
+    aio__handle_open(&stream->handle, core, fd, &stream_kind);
+}
+
+/* A call in one direction, with the stream's own time limit for it. */
+struct stream_call {
+    struct aio_stream *stream;
+    struct aio__gate *gate;
+    bool limited;
+    struct aio_deadline limit;
+};
+
+static int stream_enter(struct stream_call *call, struct aio_stream *stream, struct aio__gate *gate,
+                        int64_t limit_ns)
+{
+    call->stream = stream;
+    call->gate = gate;
+    call->limited = limit_ns > 0;
+    if (__builtin_expect(call->limited, 0))
+        aio_deadline_set(&call->limit, limit_ns);
+    int rc = aio__gate_enter(&stream->handle, gate);
+    if (__builtin_expect(rc < 0 && call->limited, 0)) {
+        stream->expired = aio_deadline_expired(&call->limit);
+        aio_deadline_clear(&call->limit);
+    }
+    return rc;
+}
+
+static ssize_t stream_leave(struct stream_call *call, ssize_t result)
+{
+    if (__builtin_expect(result == -ETIMEDOUT, 0))
+        call->stream->expired = call->limited && aio_deadline_expired(&call->limit);
+    if (__builtin_expect(call->limited, 0))
+        aio_deadline_clear(&call->limit);
+    return aio__gate_leave(&call->stream->handle, call->gate, result);
+}
+
+static int stream_run(struct stream_call *call, struct aio__op_frame *frame, const char *what)
+{
+    call->gate->inside = &frame->wait;
+    return aio__op_run(call->stream->handle.core, frame, what);
+}
+
+static int stream_transfer(struct stream_call *call, uint8_t opcode, void *buffer, size_t size)
+{
+    struct aio__op_frame frame;
+    frame.op.opcode = opcode;
+    frame.op.fd = call->stream->handle.fd;
+    frame.op.transfer.buffer = buffer;
+    frame.op.transfer.length = size;
+    frame.op.transfer.flags = 0;
+    return stream_run(call, &frame, opcode == AIO__OP_RECV ? "read" : "write");
+}
+
+ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct stream_call call;
+    int rc = stream_enter(&call, stream, &stream->reading, stream->read_ns);
+    if (rc < 0)
+        return rc;
+    if (size > 0)
+        rc = stream_transfer(&call, AIO__OP_RECV, buffer, size);
+    return stream_leave(&call, rc);
+}
+
+ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t size)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct stream_call call;
+    int rc = stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    if (rc < 0)
+        return rc;
+    if (size > 0)
+        rc = stream_transfer(&call, AIO__OP_SEND, (void *)(uintptr_t)buffer, size);
+    return stream_leave(&call, rc);
+}
+
+/* Transfers until `size` bytes are through, the end of the stream or an error. Returns how the last
+ * one ended. */
+static ssize_t stream_transfer_all(struct stream_call *call, uint8_t opcode, char *buffer,
+                                   size_t size, size_t *through)
+{
+    while (*through < size) {
+        int rc = stream_transfer(call, opcode, buffer + *through, size - *through);
+        if (rc <= 0)
+            return rc;
+        *through += (size_t)rc;
+    }
+    return (ssize_t)size;
+}
+
+ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size_t size,
+                             size_t *done)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct stream_call call;
+    size_t through = 0;
+    ssize_t rc = stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    if (rc == 0) {
+        rc = stream_transfer_all(&call, AIO__OP_SEND, (char *)(uintptr_t)buffer, size, &through);
+        rc = stream_leave(&call, rc);
+    }
+    if (done != NULL)
+        *done = through;
+    return rc;
+}
+
+ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t size, size_t *done)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct stream_call call;
+    size_t through = 0;
+    ssize_t rc = stream_enter(&call, stream, &stream->reading, stream->read_ns);
+    if (rc == 0) {
+        rc = stream_transfer_all(&call, AIO__OP_RECV, buffer, size, &through);
+        if (rc == 0 && through > 0 && through < size)
+            rc = -ENODATA;
+        rc = stream_leave(&call, rc);
+    }
+    if (done != NULL)
+        *done = through;
+    return rc;
+}
+
+static int stream_message(struct stream_call *call, uint8_t opcode, const struct iovec *vectors,
+                          int count)
+{
+    struct aio__op_frame frame;
+    struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
+                            .msg_iovlen = (size_t)count};
+    frame.op.opcode = opcode;
+    frame.op.fd = call->stream->handle.fd;
+    frame.op.message.header = &header;
+    frame.op.message.flags = 0;
+    return stream_run(call, &frame, opcode == AIO__OP_RECVMSG ? "readv" : "writev");
+}
+
+/* A transfer of nothing has nothing to wait for. */
+static bool stream_vectors_empty(const struct iovec *vectors, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (vectors[i].iov_len > 0)
+            return false;
+    return true;
+}
+
+static ssize_t stream_vectored(struct aio_stream *stream, struct aio__gate *gate, int64_t limit_ns,
+                               uint8_t opcode, const struct iovec *vectors, int count)
+{
+    struct stream_call call;
+    if (count < 0 || count > IOV_MAX)
+        return -EINVAL;
+    int rc = stream_enter(&call, stream, gate, limit_ns);
+    if (rc < 0)
+        return rc;
+    if (!stream_vectors_empty(vectors, count))
+        rc = stream_message(&call, opcode, vectors, count);
+    return stream_leave(&call, rc);
+}
+
+ssize_t aio_stream_readv(struct aio_stream *stream, const struct iovec *vectors, int count)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    return stream_vectored(stream, &stream->reading, stream->read_ns, AIO__OP_RECVMSG, vectors,
+                           count);
+}
+
+ssize_t aio_stream_writev(struct aio_stream *stream, const struct iovec *vectors, int count)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    return stream_vectored(stream, &stream->writing, stream->write_ns, AIO__OP_SENDMSG, vectors,
+                           count);
+}
+
+static int stream_shutdown_now(struct aio_stream *stream, int how)
+{
+    return shutdown(stream->handle.fd, how) < 0 ? -errno : 0;
+}
+
+int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct stream_call call;
+    if (side != AIO_STREAM_READ && side != AIO_STREAM_WRITE && side != AIO_STREAM_BOTH)
+        return -EINVAL;
+    if (side == AIO_STREAM_READ) {
+        int rc = aio__interrupted(stream->handle.core);
+        if (rc == 0)
+            rc = stream->handle.closing ? -EBADF : stream_shutdown_now(stream, SHUT_RD);
+        return rc;
+    }
+    int rc = stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    if (rc < 0)
+        return rc;
+    rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
+    return (int)stream_leave(&call, rc);
+}
+
+void aio_stream_close(struct aio_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct aio__gate *const gates[] = {&stream->reading, &stream->writing};
+    struct aio_shield shield;
+    aio_shield_enter(&shield);
+    aio__handle_expel(&stream->handle, gates, 2);
+    aio__handle_finish(&stream->handle);
+    aio_shield_leave(&shield);
+    aio__free(stream);
+}
