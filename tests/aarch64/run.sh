@@ -4,6 +4,8 @@
 # usage: tests/aarch64/run.sh [--mode release|debug] [--context asm|ucontext] [--programs "a b"]
 #                             [--slow FACTOR] [--jobs N] [--kernel]
 #
+# First the switch alone, by many compilers (switch.sh), then the suites.
+#
 # What this can show: the assembly switch, the stacks with their guards, and every suite on the epoll
 # backend, run as aarch64 code. What it cannot: qemu-user answers io_uring_setup with ENOSYS, so the
 # ring's rows report themselves as not to be had here. With --kernel everything runs in a virtual
@@ -87,6 +89,9 @@ make_sysroot
 make_wrappers
 export PATH="$cache/bin:$PATH"
 
+status=0
+"$here/switch.sh" "$cache/switch" || status=1
+
 # The folder that SCons builds this variant into.
 build=build/$mode
 [ "$context" = asm ] || build=$build-$context
@@ -98,9 +103,12 @@ done
 # shellcheck disable=SC2086  # the targets are words of their own
 nice -n 10 scons -Q -j2 cross=$triplet mode="$mode" context="$context" $targets "$build/examples"
 if [ "$kernel" = 1 ]; then
-    exec "$root/tests/kernel/run.sh" --arch arm64 --slow "$slow" --programs "$programs" "$build"
+    "$root/tests/kernel/run.sh" --arch arm64 --slow "$slow" --programs "$programs" "$build" || status=1
+    exit $status
 fi
 # The guest's loader looks below -L first, which holds libc; our libraries are found by the variable.
 # shellcheck disable=SC2086
 AIO_TEST_SLOW=$slow QEMU_SET_ENV=LD_LIBRARY_PATH=$libraries nice -n 10 \
-    python3 tools/run_tests.py --jobs "$jobs" --wrapper "qemu-aarch64 -L /usr/$triplet" $targets
+    python3 tools/run_tests.py --jobs "$jobs" --wrapper "qemu-aarch64 -L /usr/$triplet" $targets ||
+    status=1
+exit $status
