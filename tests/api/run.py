@@ -144,13 +144,13 @@ def pkg_config(*words):
     return shlex.split(output(command, env=environment))
 
 
-def link(checks, folder, name, module, before=(), after=()):
-    """Compiles outside.c with a module's flags and runs it; the program's path, or None."""
+def link(checks, folder, name, module, before=(), after=(), source="outside.c"):
+    """Compiles a source with a module's flags and runs it; the program's path, or None."""
     flags = pkg_config("--cflags", module), pkg_config("--libs", module)
     captures = [word for word in flags[1] if word.startswith("-L" + PREFIX)]
     checks.check(not captures, module + " has no -L", flags[1])
     program = os.path.join(folder, name)
-    words = [CC, "-Wall", "-Werror", *flags[0], ROOT + "/tests/api/outside.c", "-o", program]
+    words = [CC, "-Wall", "-Werror", *flags[0], ROOT + "/tests/api/" + source, "-o", program]
     good, said = call(words + [*before, *flags[1], *after])
     if not checks.check(good, name + " links", " ".join(words) + "\n" + said):
         return None
@@ -186,6 +186,17 @@ def test_link(checks):
         link(checks, folder, "static-all", "aio-static", before=["-static"], after=["-laio"])
 
 
+def test_testing(checks):
+    """An outside test program, by the module that brings CUnit."""
+    if SANITIZED:
+        raise Unavailable("an outside program is not linked against a sanitized library")
+    with tempfile.TemporaryDirectory() as folder:
+        program = link(checks, folder, "tester", "aio-test", source="outside_test.c")
+        if program:
+            said = call([program], env=dict(os.environ, LD_LIBRARY_PATH=PREFIX + "/lib"))[1]
+            checks.check("1 passed, 0 failed" in said, "one test ran", said)
+
+
 def test_install(checks):
     """The tree that `scons install` makes, seen as a package would be."""
     real = os.path.realpath(PREFIX + "/lib/aio/libaio.so")
@@ -210,6 +221,7 @@ SUITES = {
     "hardening": test_hardening,
     "install": test_install,
     "link": test_link,
+    "testing": test_testing,
 }
 
 
