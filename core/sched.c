@@ -88,7 +88,8 @@ void aio__reschedule(struct aio__core *core)
 }
 
 /* The last switch of a task, whose memory may be another's from now on. */
-_Noreturn static void sched_end(struct aio__core *core, struct aio__sanitize *dead)
+_Noreturn static inline __attribute__((always_inline)) void sched_end(struct aio__core *core,
+                                                                      struct aio__sanitize *dead)
 {
     struct aio_task *to = core->slice > 0 ? ready_pop(core) : NULL;
     core->left = NULL;
@@ -104,9 +105,10 @@ _Noreturn static void sched_end(struct aio__core *core, struct aio__sanitize *de
     __builtin_unreachable();
 }
 
-_Noreturn void aio__task_exit(struct aio__core *core)
+/* Ends the running task: wakes its joiner and makes its last switch. Inlined, see boot.c. */
+_Noreturn static inline __attribute__((always_inline)) void sched_exit(struct aio__core *core,
+                                                                       struct aio_task *task)
 {
-    struct aio_task *task = core->current;
     aio__heap_disarm(&core->timers, &task->timer);
     task->state = AIO__TASK_FINISHED;
     core->tasks_live--;
@@ -132,7 +134,7 @@ void aio__task_main(void)
     struct aio_task *task = core->current;
     sched_resumed(core, &task->sanitize);
     task->result = task->fn(task->arg);
-    aio__task_exit(core);
+    sched_exit(core, task);
 }
 
 static void loop_run_slice(struct aio__core *core)

@@ -35,7 +35,4 @@ void aio__task_cancel_all(struct aio__core *core);
 /* The first function of every task. */
 void aio__task_main(void);
 
-/* Ends the calling task: wakes its joiner and makes its last switch. */
-_Noreturn void aio__task_exit(struct aio__core *core);
-
 #endif
