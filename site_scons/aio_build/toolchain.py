@@ -68,6 +68,8 @@ def configure(env):
         env.Prepend(CPPFLAGS=["-U_FORTIFY_SOURCE"])
     if machine(env) == "x86_64":
         env.Append(CCFLAGS=["-fcf-protection=branch"])  # IBT; shadow stacks are not supported
+    if env["cc"] == "clang":
+        env.Append(CCFLAGS=["-Wno-gnu-variable-sized-type-not-at-end"])  # GNU C, as said above
     if env["werror"] == "1":
         env.Append(CCFLAGS=["-Werror"])
     for name in ("CPPFLAGS", "CFLAGS", "LDFLAGS"):  # the packager's, last so that they win
