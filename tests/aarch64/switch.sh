@@ -22,6 +22,7 @@ try() {
     "$@" -std=gnu11 -D_GNU_SOURCE -I. -o "$program" \
         tests/aarch64/switch_registers.c core/context/boot.c || said='does not compile'
     [ "$runner" = here ] && runner=
+    # shellcheck disable=SC2086  # the runner is words of its own
     if [ -x "$program" ] && said=$(timeout 20 $runner "$program" 2>&1); then
         passed=$((passed + 1))
         echo "ok   $*: $said"

@@ -46,7 +46,7 @@ check_choice() {
     AIO_LOG=info AIO_BACKEND=auto timeout -s INT 20 "$program" 127.0.0.1:0 >/tmp/choice 2>&1
     echo "auto:"
     sed 's/^/    /' /tmp/choice
-    if grep -q "backend.*$expect" /tmp/choice; then
+    if grep -q "backend: $expect\$" /tmp/choice; then
         passed=$((passed + 1))
     else
         echo "FAIL auto did not choose $expect"
@@ -91,8 +91,8 @@ number() {
 }
 
 run_program() {
-    if ! list=$("$1" --list) || ! all_rows=$("$1" --rows); then
-        echo "FAIL $1 cannot list its suites and rows"
+    if ! list=$("$1" --list) || ! all_rows=$("$1" --rows) || [ -z "$list" ]; then
+        echo "FAIL $1 does not list its suites and rows"
         failed=$((failed + 1))
         failures="$failures $1,"
         return
