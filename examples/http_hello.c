@@ -1,0 +1,346 @@
+/*
+ * http_hello: answers GET / and HEAD / with a greeting. Usage: http_hello [HOST:PORT]
+ *
+ * HTTP/1.1 with keep-alive, pipelining and request bodies, which it reads and drops. A task serves
+ * a connection from start to end, so the code is straight: read, parse, write. The parser is
+ * Debian's libhttp-parser; its callbacks run on the task's stack and may therefore wait too, as
+ * flush() does when the answers of one read do not fit in the output buffer. Everything a client
+ * can use up has a limit: connections, header and body bytes, and the time it may take.
+ */
+#include <aio/aio.h>
+#include <errno.h>
+#include <http_parser.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONNECTION_LIMIT 10000
+#define INPUT_BYTES 4096 /* small: they are the memory that an idle connection holds */
+#define OUTPUT_BYTES 2048
+#define HEADER_LIMIT 8192
+#define BODY_LIMIT (1024 * 1024)
+#define DRAIN_LIMIT (1024 * 1024)
+#define IDLE_NS AIO_SEC(60)   /* between requests, and for a client to take an answer */
+#define HEADER_NS AIO_SEC(10) /* from a request's first byte to the end of its header */
+#define BODY_NS AIO_SEC(60)
+#define DRAIN_NS AIO_SEC(2)
+
+/* What may be answered. The head is written once, at the start, and lacks only its last lines. */
+struct reply {
+    const char *status, *extra, *body;
+    char head[160];
+    size_t head_bytes, body_bytes;
+};
+
+enum reply_id { OK, BAD, NOT_FOUND, NOT_ALLOWED, TIMEOUT, TOO_LARGE, HEADER_TOO_LARGE, BUSY };
+
+static struct reply replies[] = {
+    [OK] = {.status = "200 OK", .body = "Hello, world!\n"},
+    [BAD] = {.status = "400 Bad Request", .body = "Bad request\n"},
+    [NOT_FOUND] = {.status = "404 Not Found", .body = "Not found\n"},
+    [NOT_ALLOWED] = {.status = "405 Method Not Allowed",
+                     .extra = "Allow: GET, HEAD\r\n",
+                     .body = "Method not allowed\n"},
+    [TIMEOUT] = {.status = "408 Request Timeout", .body = "Request timeout\n"},
+    [TOO_LARGE] = {.status = "413 Content Too Large", .body = "Content too large\n"},
+    [HEADER_TOO_LARGE] = {.status = "431 Request Header Fields Too Large",
+                          .body = "Header too large\n"},
+    [BUSY] = {.status = "503 Service Unavailable", .body = "Too many connections\n"},
+};
+
+enum phase { BETWEEN_REQUESTS, IN_HEADER, IN_BODY };
+
+/* A connection, in its task's frame. */
+struct connection {
+    struct aio_stream *stream;
+    http_parser parser;
+    char *output; /* OUTPUT_BYTES of answers not yet sent, of which output_bytes are filled */
+    size_t output_bytes;
+    int64_t phase_ends_ns; /* 0: not looked at the clock yet, most requests never have to */
+    uint64_t body_bytes;
+    enum phase phase;
+    enum reply_id refusal; /* if the parser stops: why, unless it knows better */
+    int error;             /* of a write */
+    unsigned url_bytes, hosts, name_bytes;
+    char url[2];  /* its start, which is all we look at */
+    char name[7]; /* start of a header field's name in small letters; 7: none we look for */
+    bool in_value, expects, closing;
+};
+
+static int live_connections;
+
+static void prepare_replies(void)
+{
+    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+        struct reply *reply = &replies[i];
+        reply->body_bytes = strlen(reply->body);
+        reply->head_bytes =
+            (size_t)snprintf(reply->head, sizeof reply->head,
+                             "HTTP/1.1 %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n",
+                             reply->status, reply->extra ? reply->extra : "", reply->body_bytes);
+    }
+}
+
+static int flush(struct connection *c)
+{
+    if (c->error == 0 && c->output_bytes > 0) {
+        ssize_t n = aio_stream_write_all(c->stream, c->output, c->output_bytes, NULL);
+        c->error = n < 0 ? (int)n : 0;
+    }
+    c->output_bytes = 0;
+    return c->error;
+}
+
+static void append(struct connection *c, const char *text, size_t bytes)
+{
+    memcpy(c->output + c->output_bytes, text, bytes);
+    c->output_bytes += bytes;
+}
+
+/* Puts an answer behind those that wait in the output buffer. The longest is under 300 bytes. */
+static int answer(struct connection *c, enum reply_id id, const char *last_lines, bool with_body)
+{
+    const struct reply *reply = &replies[id];
+    size_t last_bytes = strlen(last_lines);
+    if (c->output_bytes + reply->head_bytes + last_bytes + reply->body_bytes > OUTPUT_BYTES &&
+        flush(c) < 0)
+        return -1;
+    append(c, reply->head, reply->head_bytes);
+    append(c, last_lines, last_bytes);
+    if (with_body)
+        append(c, reply->body, reply->body_bytes);
+    return 0;
+}
+
+/* An answer after which the connection ends. */
+static void refuse(struct connection *c, enum reply_id id)
+{
+    c->closing = true;
+    (void)answer(c, id, "Connection: close\r\n\r\n", true);
+}
+
+static struct connection *connection_of(const http_parser *parser)
+{
+    return parser->data;
+}
+
+static void enter_phase(struct connection *c, enum phase phase)
+{
+    c->phase = phase;
+    c->phase_ends_ns = 0;
+}
+
+/* The parser's callbacks, in the order of a request. Names and values may come in pieces. */
+
+static int on_begin(http_parser *parser)
+{
+    struct connection *c = connection_of(parser);
+    enter_phase(c, IN_HEADER);
+    c->url_bytes = c->hosts = c->name_bytes = 0;
+    c->body_bytes = 0;
+    c->in_value = c->expects = false;
+    return 0;
+}
+
+static int on_url(http_parser *parser, const char *text, size_t bytes)
+{
+    struct connection *c = connection_of(parser);
+    for (size_t i = 0; i < bytes && c->url_bytes < sizeof c->url; i++)
+        c->url[c->url_bytes++] = text[i];
+    return 0;
+}
+
+static int on_name(http_parser *parser, const char *text, size_t bytes)
+{
+    struct connection *c = connection_of(parser);
+    if (c->in_value)
+        c->name_bytes = 0;
+    c->in_value = false;
+    for (size_t i = 0; i < bytes && c->name_bytes < sizeof c->name; i++)
+        c->name[c->name_bytes++] = (char)(text[i] | 0x20);
+    return 0;
+}
+
+static int on_value(http_parser *parser, const char *text, size_t bytes)
+{
+    struct connection *c = connection_of(parser);
+    (void)text, (void)bytes;
+    if (!c->in_value && c->name_bytes == 4 && memcmp(c->name, "host", 4) == 0)
+        c->hosts++;
+    if (!c->in_value && c->name_bytes == 6 && memcmp(c->name, "expect", 6) == 0)
+        c->expects = true;
+    c->in_value = true;
+    return 0;
+}
+
+static bool is_http_1_1(const http_parser *parser)
+{
+    return parser->http_major == 1 && parser->http_minor >= 1;
+}
+
+/* Makes the parser stop with an error: what cannot be right is refused before its body comes. */
+static int on_header_end(http_parser *parser)
+{
+    struct connection *c = connection_of(parser);
+    bool chunked = (parser->flags & F_CHUNKED) != 0;
+    bool has_length = (parser->flags & F_CONTENTLENGTH) != 0;
+    enter_phase(c, IN_BODY);
+    if (parser->http_major != 1 || c->hosts > 1 || (is_http_1_1(parser) && c->hosts == 0))
+        return -1;
+    if (has_length && parser->content_length > BODY_LIMIT) {
+        c->refusal = TOO_LARGE;
+        return -1;
+    }
+    if (c->expects && is_http_1_1(parser) && (chunked || has_length)) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        if (c->output_bytes + sizeof go_on > OUTPUT_BYTES && flush(c) < 0)
+            return -1;
+        append(c, go_on, sizeof go_on - 1);
+    }
+    return 0;
+}
+
+static int on_body(http_parser *parser, const char *text, size_t bytes)
+{
+    struct connection *c = connection_of(parser);
+    (void)text;
+    c->body_bytes += bytes;
+    if (c->body_bytes <= BODY_LIMIT)
+        return 0;
+    c->refusal = TOO_LARGE;
+    return -1;
+}
+
+static enum reply_id choose_reply(const http_parser *parser)
+{
+    const struct connection *c = connection_of(parser);
+    if (c->url[0] != '/' || (c->url_bytes > 1 && c->url[1] != '?'))
+        return NOT_FOUND;
+    return parser->method == HTTP_GET || parser->method == HTTP_HEAD ? OK : NOT_ALLOWED;
+}
+
+static int on_end(http_parser *parser)
+{
+    struct connection *c = connection_of(parser);
+    const char *last_lines = is_http_1_1(parser) ? "\r\n" : "Connection: keep-alive\r\n\r\n";
+    enter_phase(c, BETWEEN_REQUESTS);
+    if (!http_should_keep_alive(parser)) {
+        last_lines = "Connection: close\r\n\r\n";
+        c->closing = true;
+        http_parser_pause(parser, 1); /* what follows is not a request */
+    }
+    return answer(c, choose_reply(parser), last_lines, parser->method != HTTP_HEAD);
+}
+
+static const http_parser_settings callbacks = {
+    .on_message_begin = on_begin,
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_header_end,
+    .on_body = on_body,
+    .on_message_complete = on_end,
+};
+
+/* Parses what was read and answers it. The parser also stops, without an error, at a wish to change
+ * the protocol, which we do not grant: the next request follows. */
+static void consume(struct connection *c, const char *input, size_t bytes)
+{
+    size_t used = 0;
+    while (used < bytes && HTTP_PARSER_ERRNO(&c->parser) == HPE_OK)
+        used += http_parser_execute(&c->parser, &callbacks, input + used, bytes - used);
+    if (HTTP_PARSER_ERRNO(&c->parser) == HPE_HEADER_OVERFLOW)
+        c->refusal = HEADER_TOO_LARGE;
+    if (HTTP_PARSER_ERRNO(&c->parser) != HPE_OK && !c->closing)
+        refuse(c, c->refusal);
+}
+
+/* Between requests the stream's own timeout bounds the wait; within one, the time for its phase as
+ * a whole does, however small the pieces in which it comes. */
+static ssize_t receive(struct connection *c, char *input)
+{
+    if (c->phase == BETWEEN_REQUESTS)
+        return aio_stream_read(c->stream, input, INPUT_BYTES);
+    int64_t now_ns = aio_time_now();
+    if (c->phase_ends_ns == 0)
+        c->phase_ends_ns = now_ns + (c->phase == IN_HEADER ? HEADER_NS : BODY_NS);
+    ssize_t n = 0;
+    AIO_TIMEOUT(c->phase_ends_ns - now_ns)
+    {
+        n = aio_stream_read(c->stream, input, INPUT_BYTES);
+    }
+    return n;
+}
+
+/* Closing while the client still sends would reset the connection, and the client might never see
+ * the answer: tell it that we are done, and take what it sends for a while. */
+static void drain(struct connection *c, char *input)
+{
+    if (aio_stream_shutdown(c->stream, AIO_STREAM_WRITE) < 0)
+        return;
+    ssize_t n;
+    size_t drained = 0;
+    AIO_TIMEOUT(DRAIN_NS)
+    {
+        while (drained < DRAIN_LIMIT && (n = aio_stream_read(c->stream, input, INPUT_BYTES)) > 0)
+            drained += (size_t)n;
+    }
+}
+
+static int serve(void *arg)
+{
+    char input[INPUT_BYTES];
+    char output[OUTPUT_BYTES];
+    struct connection c = {.stream = arg, .output = output, .refusal = BAD};
+    ssize_t n;
+    http_parser_init(&c.parser, HTTP_REQUEST);
+    c.parser.data = &c;
+    (void)aio_stream_timeout(c.stream, IDLE_NS, IDLE_NS);
+    while (!c.closing && (n = receive(&c, input)) > 0) {
+        consume(&c, input, (size_t)n);
+        if (flush(&c) < 0)
+            break;
+    }
+    if (!c.closing && n == -ETIMEDOUT && c.phase != BETWEEN_REQUESTS) {
+        refuse(&c, TIMEOUT);
+        (void)flush(&c);
+    }
+    if (c.closing && c.error == 0)
+        drain(&c, input);
+    aio_stream_close(c.stream);
+    live_connections--;
+    return c.error;
+}
+
+/* Starts a task for a connection; one too many is told so, which takes no waiting: nothing has been
+ * written to it yet. */
+static void welcome(struct aio_stream *stream)
+{
+    if (live_connections < CONNECTION_LIMIT && aio_task_spawn(NULL, serve, stream, NULL) == 0) {
+        live_connections++;
+        return;
+    }
+    char output[OUTPUT_BYTES];
+    struct connection c = {.stream = stream, .output = output};
+    refuse(&c, BUSY);
+    (void)flush(&c);
+    aio_stream_close(stream);
+}
+
+AIO_MAIN(argc, argv)
+{
+    const char *address = argc > 1 ? argv[1] : "127.0.0.1:8080";
+    struct aio_listener *listener;
+    struct aio_stream *stream;
+    prepare_replies();
+    http_parser_set_max_header_size(HEADER_LIMIT);
+    int rc = aio_tcp_listen(&listener, address, NULL);
+    if (rc < 0)
+        return aio_error_exit(rc, address);
+    if ((rc = aio_signal_shutdown()) < 0) /* SIGINT and SIGTERM cancel this task */
+        return aio_error_exit(rc, "signals");
+    printf("http_hello: listening on %s\n", address), fflush(stdout);
+    while ((rc = aio_listener_accept(listener, &stream)) == 0)
+        welcome(stream);
+    aio_listener_close(listener);
+    return aio_error_exit(rc, "accept");
+}
