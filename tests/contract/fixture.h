@@ -50,7 +50,7 @@ void op_cancel(struct aio__op *op);
 /* Whether the op has come back. */
 bool op_done(const struct aio__op *op);
 
-/* One poll; then everything on `done` is taken off it. */
+/* One poll, which waits only if nothing stands on `done`; then everything is taken off it. */
 void turn(int64_t deadline_ns);
 
 /* Turns until the op has come back (bounded), and gives its result; INT32_MIN and a failure when
@@ -69,7 +69,7 @@ void await_all(void);
 /* Submits, cancels nothing, and says whether the op is still waiting after a few turns. */
 bool op_waits(struct aio__op *op);
 
-/* Rounds of a storm: as many as asked for, or a tenth where everything is slow. */
+/* Rounds of a storm: as many as asked for, fewer where everything is slow. */
 int storm(int count);
 
 /* FORGET, checked to be instant, then close(2). */

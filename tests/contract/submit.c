@@ -86,32 +86,61 @@ CONTRACT(contract_03_buffers_are_not_touched_after_done)
     fd_close_pair(fds);
 }
 
-/* More than fits in any socket buffer: send in pieces, receive in pieces, lose nothing. */
+struct transfer {
+    struct aio__op op;
+    size_t bytes; /* so far */
+};
+
+enum { TRANSFER_TOTAL = 3 * 1000 * 1000, TRANSFER_PIECE = 300 * 1000 };
+
+/* Takes the result of the piece that is done. */
+static bool transfer_take(struct transfer *transfer)
+{
+    if (!AIO_CHECK(transfer->op.result > 0))
+        return false;
+    transfer->bytes += (size_t)transfer->op.result;
+    return true;
+}
+
+static void send_piece(struct transfer *out, int fd)
+{
+    static char buffer[TRANSFER_PIECE];
+    size_t left = TRANSFER_TOTAL - out->bytes;
+    size_t size = left < TRANSFER_PIECE ? left : TRANSFER_PIECE;
+    test_pattern_fill(buffer, size, out->bytes);
+    out->op = op_send(fd, buffer, size);
+    op_submit(&out->op);
+}
+
+/* More than fits in any socket buffer: it goes and comes in pieces, and nothing is lost. */
 CONTRACT(contract_08_transfers_may_be_short_and_lose_nothing)
 {
-    enum { TOTAL = 3 * 1000 * 1000, PIECE = 300 * 1000 };
-    static char out[PIECE], in[PIECE];
+    static char buffer[TRANSFER_PIECE];
+    struct transfer out = {.bytes = 0}, in = {.bytes = 0};
     int fds[2];
-    size_t sent = 0, received = 0;
-    struct aio__op send = {.complete = NULL}, recv;
     REQUIRE(fd_tcp_pair(fds));
-    while (received < TOTAL) {
-        if (op_done(&send)) {
-            sent += send.result > 0 ? (size_t)send.result : 0;
-            size_t size = TOTAL - sent < PIECE ? TOTAL - sent : PIECE;
-            test_pattern_fill(out, size, sent);
-            send = op_send(fds[0], out, size);
-            op_submit(&send);
+    send_piece(&out, fds[0]);
+    in.op = op_recv(fds[1], buffer, sizeof buffer);
+    op_submit(&in.op);
+    while (in.bytes < TRANSFER_TOTAL) {
+        turn(aio_time_now() + AIO_SEC(1));
+        if (out.bytes < TRANSFER_TOTAL && op_done(&out.op)) {
+            if (!transfer_take(&out))
+                break;
+            if (out.bytes < TRANSFER_TOTAL)
+                send_piece(&out, fds[0]);
         }
-        recv = op_recv(fds[1], in, PIECE);
-        if (!AIO_CHECK(op_run(&recv) > 0))
-            break;
-        if (!test_pattern_check(in, (size_t)recv.result, received))
-            break;
-        received += (size_t)recv.result;
-        AIO_CHECK(!op_done(&send) || send.result > 0 || received == TOTAL);
+        if (op_done(&in.op)) {
+            size_t position = in.bytes;
+            if (!transfer_take(&in) || !test_pattern_check(buffer, (size_t)in.op.result, position))
+                break;
+            in.op = op_recv(fds[1], buffer, sizeof buffer);
+            op_submit(&in.op);
+        }
     }
-    AIO_CHECK_EQ(received, TOTAL);
+    AIO_CHECK_EQ(in.bytes, TRANSFER_TOTAL);
+    op_cancel(&in.op);
+    op_cancel(&out.op);
     await_all();
     fd_close_pair(fds);
 }
