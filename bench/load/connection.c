@@ -96,10 +96,12 @@ static void count_answers(struct load_connection *connection, int64_t now, int c
     struct load *load = connection->load;
     uint64_t end = connection->received / load->options.size;
 
+    load->requests_total += (uint64_t)count;
+    if (!load->running)
+        return;
     for (uint64_t i = end - (uint64_t)count; i < end; i++)
         histogram_add(&load->latency, now - connection->sent_at[i % (uint64_t)load->options.depth]);
     load->requests += (uint64_t)count;
-    load->requests_total += (uint64_t)count;
 }
 
 /* The clock is read once per answer: it ends one request and begins the next. */
@@ -123,6 +125,16 @@ static int exchange(struct load_connection *connection)
     return rc;
 }
 
+static const char *what_failed(const struct load *load, int rc)
+{
+    if (rc == -EILSEQ)
+        return "wrong bytes";
+    if (rc == -ECANCELED && !load->running)
+        return "an answer did not come";
+    return rc == -ECONNRESET ? "the server closed the connection" : aio_error_text(rc);
+}
+
+/* The first failure is told, all are counted. */
 static int failed(struct load_connection *connection, int rc)
 {
     struct load *load = connection->load;
@@ -132,8 +144,7 @@ static int failed(struct load_connection *connection, int rc)
     else
         load->errors++;
     if (load->wrong + load->errors == 1)
-        fprintf(stderr, "load: %s after %llu bytes\n",
-                rc == -EILSEQ ? "wrong bytes" : aio_error_text(rc),
+        fprintf(stderr, "load: %s after %llu bytes\n", what_failed(load, rc),
                 (unsigned long long)connection->received);
     return rc;
 }

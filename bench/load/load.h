@@ -29,7 +29,7 @@ int load_options_parse(struct load_options *options, int argc, char **argv);
 struct load {
     struct load_options options;
     bool running;            /* cleared when the time is over: no new requests */
-    uint64_t requests;       /* answered since the warm-up */
+    uint64_t requests;       /* answered in the measured time */
     uint64_t requests_total; /* answered since the start */
     uint64_t wrong;          /* answers that were not the bytes sent */
     uint64_t errors;         /* connections that failed or were closed by the server */

@@ -61,8 +61,8 @@ static int measure(struct load *load, const struct load_reading *begin)
     return rc;
 }
 
-/* Whether the first join gives up or all come home, each task is joined before its connection is
- * freed. */
+/* The answers still under way come in, or their connections are given up. Each task is joined
+ * before its connection is freed. */
 static void stop_all(struct load *load, struct load_connection *connections)
 {
     load->running = false;
@@ -76,30 +76,35 @@ static void stop_all(struct load *load, struct load_connection *connections)
         if (!connections[i].task)
             continue;
         aio_task_cancel(connections[i].task);
-        AIO_SHIELD
-        {
-            if (aio_task_join(connections[i].task, NULL) == 0)
-                connections[i].task = NULL;
-        }
+        if (aio_task_join(connections[i].task, NULL) == 0)
+            connections[i].task = NULL;
     }
 }
 
+/* An interrupt ends the measuring early; what was measured is still reported. The answers that come
+ * after the end are checked like the others, but not among the figures. */
 static int run(struct load *load, struct load_connection *connections)
 {
     struct load_reading begin, end;
+    bool measured = false;
     int rc = start_all(load, connections);
 
     if (rc == 0)
         rc = aio_time_sleep((int64_t)(load->options.warmup * 1e9));
-    begin = load_read(load);
-    load->requests = 0;
-    histogram_clear(&load->latency);
-    if (rc == 0)
+    if (rc == 0) {
+        load->requests = 0;
+        histogram_clear(&load->latency);
+        begin = load_read(load);
         rc = measure(load, &begin);
-    end = load_read(load);
-    if (rc == 0)
+        end = load_read(load);
+        measured = true;
+    }
+    AIO_SHIELD
+    {
+        stop_all(load, connections);
+    }
+    if (measured)
         load_report(load, &begin, &end);
-    stop_all(load, connections);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/lib/cpu.h"
 #include "bench/load/load.h"
 
 static const char usage[] =
@@ -106,5 +107,9 @@ int load_options_parse(struct load_options *options, int argc, char **argv)
         return -EINVAL;
     }
     options->address = argv[optind];
+    if (options->watch && cpu_of_process(options->watch) < 0) {
+        fprintf(stderr, "load: --watch: there is no process %d\n", (int)options->watch);
+        return -EINVAL;
+    }
     return 0;
 }

@@ -1,6 +1,7 @@
 """Measuring in pairs: each run stands between two runs of a bracket server, and only the ratio to
 them counts, because the speed of the machine drifts by more than what is to be seen."""
 import statistics
+import time
 
 from .process import BenchError, Server
 
@@ -38,7 +39,7 @@ class Bench:
 
     def _one_pair(self, shape, server, bracket, before, kept, dropped):
         """Repeats until a pair can be kept. The bracket after is the next one's bracket before."""
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             figures = self.run(server, shape)
             if self.smoke:
                 kept[server.name].append({"run": figures})
@@ -52,6 +53,7 @@ class Bench:
                 return before
             dropped[server.name].append(pair)
             self.say("    %s dropped: %s" % (server.name, pair["reason"]))
+            time.sleep(attempt)  # what disturbs the machine may pass
         return before
 
 

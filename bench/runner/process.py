@@ -43,6 +43,7 @@ class Server:
         self.env = dict(os.environ, **(env or {}))
         self.process = None
         self.errors = ""
+        self.stopped = False
 
     def __enter__(self):
         self.process = subprocess.Popen(
@@ -64,7 +65,8 @@ class Server:
     def __exit__(self, kind, value, trace):
         code = self.stop()
         if kind is None and code != 0:
-            raise BenchError("%s ended with code %d: %s" % (self.command[0], code, self.errors))
+            raise BenchError("%s ended with code %d: %s"
+                             % (self.command[0], code, self.first_error()))
 
     @property
     def pid(self):
@@ -76,8 +78,8 @@ class Server:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 self.stop()
-                raise BenchError("%s did not start (code %d): %s" % (
-                    self.command[0], self.process.returncode, self.errors.strip() or "no message"))
+                raise BenchError("%s did not start: %s"
+                                 % (os.path.basename(self.command[0]), self.first_error()))
             try:
                 socket.create_connection((host, int(port)), 1).close()
                 return
@@ -87,17 +89,17 @@ class Server:
 
     def stop(self):
         """Asks with SIGTERM, which a good server answers by exit code 0."""
+        if self.stopped:
+            return self.process.returncode
+        self.stopped = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
             self.errors += self.process.communicate(timeout=10)[1] or ""
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
-            self.errors += " (did not stop on SIGTERM)"
-            return -1
-        except ValueError:  # stopped before: the pipe is closed
-            pass
+            self.errors += self.process.communicate()[1] or ""
+            self.errors += "(did not stop on SIGTERM)\n"
         return self.process.returncode
 
     def read_errors(self, seconds=0.2):
@@ -108,6 +110,12 @@ class Server:
                 break
             self.errors += chunk
         return self.errors
+
+    def first_error(self):
+        """The first thing it complained of, else its exit code."""
+        lines = self.errors.strip().splitlines()
+        told = [line for line in lines if "error" in line] or lines
+        return told[0] if told else "exit code %s, no message" % self.process.returncode
 
     def private_bytes(self):
         """Resident memory that only this process has."""
