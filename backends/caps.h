@@ -18,7 +18,8 @@
     X(BIG_CQ, big_cq, "5.5")                                                                       \
     X(RING_FD, ring_fd, "registered ring descriptor, 5.18")                                        \
     X(MULTISHOT_ACCEPT, multishot_accept, "5.19")                                                  \
-    X(NO_IOWAIT, no_iowait, "6.15")
+    X(NO_IOWAIT, no_iowait, "6.15")                                                                \
+    X(INLINE_SEND, inline_send, "send(2) at once while the ring brings one completion a turn")
 
 #define AIO__EV_CAPS(X)                                                                            \
     X(READ_HINT, read_hint, "no second try after a short read")                                    \

@@ -102,6 +102,7 @@ static void poll_reap(struct uring *uring)
     unsigned head = *ring->cq.khead;
     unsigned tail = io_uring_smp_load_acquire(ring->cq.ktail);
     unsigned mask = *ring->cq.kring_mask;
+    uring->inline_send = tail - head <= 1 && (uring->caps & AIO__URING_INLINE_SEND) != 0;
     for (; head != tail; head++)
         poll_completed(uring, &ring->cq.cqes[head & mask]);
     io_uring_smp_store_release(ring->cq.khead, head);

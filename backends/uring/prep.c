@@ -7,11 +7,6 @@
 
 #include <poll.h>
 
-static unsigned prep_length(size_t length)
-{
-    return (unsigned)(length < AIO__TRANSFER_BYTES_MAX ? length : AIO__TRANSFER_BYTES_MAX);
-}
-
 static void prep_nop(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     (void)uring, (void)op;
@@ -21,14 +16,14 @@ static void prep_nop(const struct uring *uring, struct io_uring_sqe *sqe, const 
 static void prep_recv(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     (void)uring;
-    io_uring_prep_recv(sqe, op->fd, op->transfer.buffer, prep_length(op->transfer.length),
+    io_uring_prep_recv(sqe, op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
                        op->transfer.flags);
 }
 
 static void prep_send(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     (void)uring;
-    io_uring_prep_send(sqe, op->fd, op->transfer.buffer, prep_length(op->transfer.length),
+    io_uring_prep_send(sqe, op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
                        op->transfer.flags | MSG_NOSIGNAL);
 }
 
@@ -68,7 +63,7 @@ static void prep_connect(const struct uring *uring, struct io_uring_sqe *sqe,
 static void prep_read(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     (void)uring;
-    io_uring_prep_read(sqe, op->fd, op->file.buffer, prep_length(op->file.length),
+    io_uring_prep_read(sqe, op->fd, op->file.buffer, aio__uring_length(op->file.length),
                        (uint64_t)op->file.offset);
 }
 
@@ -76,7 +71,7 @@ static void prep_write(const struct uring *uring, struct io_uring_sqe *sqe,
                        const struct aio__op *op)
 {
     (void)uring;
-    io_uring_prep_write(sqe, op->fd, op->file.buffer, prep_length(op->file.length),
+    io_uring_prep_write(sqe, op->fd, op->file.buffer, aio__uring_length(op->file.length),
                         (uint64_t)op->file.offset);
 }
 

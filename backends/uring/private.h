@@ -51,6 +51,7 @@ struct uring {
     uint32_t enter_flags; /* of every io_uring_enter */
     struct aio__op_list backlog;
     struct aio__op_list cancel_backlog;
+    bool inline_send; /* the next send may be tried at once, see submit.c */
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
@@ -93,6 +94,12 @@ void aio__uring_wakeup(struct aio__backend *self);
 static inline struct uring *aio__uring_of(struct aio__backend *backend)
 {
     return (struct uring *)(void *)backend;
+}
+
+/* The length of a transfer, cut so that its result fits. */
+static inline unsigned aio__uring_length(size_t length)
+{
+    return (unsigned)(length < AIO__TRANSFER_BYTES_MAX ? length : AIO__TRANSFER_BYTES_MAX);
 }
 
 /* Nothing in the kernel or on a list names the op. */

@@ -183,7 +183,7 @@ static void setup_enter_flags(struct setup *setup)
 {
     struct uring *uring = setup->uring;
     uint32_t optional = AIO__URING_RING_FD | AIO__URING_NO_IOWAIT;
-    uring->caps &= ~optional;
+    uring->caps &= ~optional; /* inline_send needs nothing of the kernel */
     if ((setup->wanted & AIO__URING_RING_FD) != 0 && io_uring_register_ring_fd(&uring->ring) == 1) {
         uring->caps |= AIO__URING_RING_FD;
         uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
@@ -215,7 +215,9 @@ static void setup_explain(struct setup *setup)
         setup_explain_list(setup, "masked", all & ~setup->wanted);
     if ((setup->wanted & ~used) != 0)
         setup_explain_list(setup, "not in this kernel", setup->wanted & ~used);
-    aio__explain_add(setup->explain, "uring: on the ring: all operations; inline: forget\n");
+    aio__explain_add(
+        setup->explain, "uring: on the ring: all operations; inline: forget%s\n",
+        (used & AIO__URING_INLINE_SEND) != 0 ? ", and send while there is nothing to batch" : "");
 }
 
 static int setup_ring(struct setup *setup)

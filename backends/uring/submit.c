@@ -6,6 +6,7 @@
 
 #include <aio/time.h>
 #include <errno.h>
+#include <sys/socket.h>
 
 unsigned aio__uring_publish(struct uring *uring)
 {
@@ -48,6 +49,24 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
     op->flags |= URING_IN_KERNEL;
 }
 
+/*
+ * When the last turn brought a single completion there is nothing to batch: a send through the
+ * ring would cost an enter of its own, only to find itself complete. A plain send(2) is cheaper;
+ * one a turn, in case there is something to batch after all. Returns true when the op is done.
+ */
+static bool submit_send_inline(struct uring *uring, struct aio__op *op)
+{
+    if (!uring->inline_send || io_uring_sq_ready(&uring->ring) > 0)
+        return false;
+    uring->inline_send = false;
+    ssize_t n = send(op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
+                     op->transfer.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    aio__backend_finish(&uring->base, op, n < 0 ? -errno : (int32_t)n);
+    return true;
+}
+
 void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
 {
     struct uring *uring = aio__uring_of(self);
@@ -62,6 +81,8 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
         return;
     }
     op->flags = 0;
+    if (op->opcode == AIO__OP_SEND && submit_send_inline(uring, op))
+        return;
     aio__uring_issue(uring, op);
 }
 
