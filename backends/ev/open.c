@@ -4,9 +4,8 @@
  * libev is asked for epoll and nothing else: it has an io_uring backend of its own, and would
  * read LIBEV_FLAGS from the environment.
  */
-#include <aio/base.h>
+#include <aio/error.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -93,11 +92,11 @@ static const struct aio__backend_vtable open_vtable = {
 
 static int open_refused(const struct aio__backend_params *params, const char *what)
 {
-    int error = errno != 0 ? errno : ENOSYS;
+    int rc = errno != 0 ? -errno : -ENOSYS;
 
-    aio__explain_add(params->explain, "epoll: %s: %s (%s)\n", what, strerrorname_np(error),
-                     strerrordesc_np(error));
-    return -error;
+    aio__explain_add(params->explain, "epoll: %s: %s (%s)\n", what, aio_error_name(rc),
+                     aio_error_text(rc));
+    return rc;
 }
 
 /* On failure what was opened is left to open_close. */

@@ -129,8 +129,8 @@ static int perform_connect_call(struct aio__op *op)
 
 /*
  * On the event the call is made again: unlike SO_ERROR, it also takes the socket out of its
- * connecting state, so that after a failure the next attempt starts afresh. scratch: 1 once the
- * connection is under way.
+ * connecting state, so that after a failure the next attempt starts afresh. scratch: not 0 once
+ * the connection is under way.
  */
 static int32_t perform_connect(struct aio__ev_backend *self, struct aio__ev_fd *entry,
                                struct aio__op *op)
@@ -143,10 +143,11 @@ static int32_t perform_connect(struct aio__ev_backend *self, struct aio__ev_fd *
     case -EINPROGRESS:
     case -EALREADY: /* or an earlier attempt, whose op was cancelled */
     case -EINTR:
-        op->scratch = 1;
+        if (op->scratch == 0)
+            op->scratch = 1;
         return AIO__EV_WAIT;
     case -EISCONN:
-        return op->scratch == 1 ? 0 : result;
+        return op->scratch != 0 ? 0 : result;
     case -EAGAIN:
         /* A Unix listener's backlog is full, and nothing tells when it is not; for others this is
          * a lack of local ports. */

@@ -69,9 +69,12 @@ void aio__ev_later_event(struct ev_loop *loop, ev_timer *watcher, int events)
     self->later.head = NULL;
     while ((op = aio__op_list_pop(&tried)) != NULL) {
         struct aio__ev_fd *entry = aio__ev_fd_find(self, op->fd);
+        int32_t result = aio__ev_rows[op->opcode].perform(self, entry, op);
 
+        if (result == AIO__EV_WAIT)
+            op->scratch = 1; /* fruitless events are counted anew; a connection is under way */
         self->waiting--;
-        aio__ev_settle(self, entry, op, aio__ev_rows[op->opcode].perform(self, entry, op));
+        aio__ev_settle(self, entry, op, result);
     }
     if (aio__op_list_empty(&self->later))
         ev_timer_stop(loop, watcher);

@@ -11,6 +11,12 @@
 #include "backends/ev/private.h"
 #include "core/log.h"
 
+/*
+ * Events in a row that may lead to nothing before an op is only tried now and then. A datagram to a
+ * full receiver waits on a socket that is writable; errors queued with a socket make it readable.
+ */
+enum { TURN_FRUITLESS_MAX = 4 };
+
 #define TURN_ENTRY_OF(watcher_, index)                                                             \
     ((struct aio__ev_fd *)(void *)((char *)(watcher_)-offsetof(struct aio__ev_fd,                  \
                                                                sides[index].watcher)))
@@ -146,8 +152,11 @@ static void turn_serve(struct aio__ev_backend *self, struct aio__ev_fd *entry,
 
     while ((op = side->queue.head) != NULL) {
         result = aio__ev_rows[op->opcode].perform(self, entry, op);
-        if (result == AIO__EV_WAIT)
+        if (result == AIO__EV_WAIT && ++op->scratch <= TURN_FRUITLESS_MAX)
             return;
+        /* The descriptor is ready for ever, but not for this op. */
+        if (result == AIO__EV_WAIT)
+            result = AIO__EV_LATER;
         aio__op_list_pop(&side->queue);
         self->waiting--;
         aio__ev_settle(self, entry, op, result);
