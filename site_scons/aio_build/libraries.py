@@ -36,7 +36,8 @@ def detect(env, folder):
     """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP (flags or None), AIO_LIBS, the defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
-    SetCacheMode("force")  # what was installed since the last time counts; it takes 0.2 s
+    if not env.GetOption("no_exec"):
+        SetCacheMode("force")  # what was installed since the last time counts; it takes 0.2 s
     conf = Configure(
         probe,
         custom_tests={"PkgConfig": pkg_config},

@@ -95,6 +95,8 @@ def declare(env, aio, examples, bench, tests):
     if tests["programs"]:
         command(env, "test", runner(env, tests["programs"]), everything)
         suite_targets(env, tests["programs"], everything)
+    else:
+        command(env, "test", "echo 'no tests without CUnit (Debian: libcunit1-dev)' >&2; exit 1")
     smoke = ["--smoke"] if env["smoke"] == "1" else []
     only = ["--only %s" % name for name in Split(env["only"].replace(",", " "))]
     run = Split("$PYTHON bench/run.py --build") + [build]
