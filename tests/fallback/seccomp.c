@@ -1,0 +1,116 @@
+/*
+ * The ring refused by a seccomp filter, as container runtimes do it: `auto` serves by epoll and
+ * says why, an explicit choice is an error with the reason.
+ */
+#define SUITE "seccomp"
+#include "tests/fallback/child.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What the filter of the child refuses, and how. Set before the fork. */
+static struct {
+    unsigned call;
+    unsigned error;
+} refused;
+
+static void install_filter(void)
+{
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused.call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | refused.error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof program / sizeof program[0], program};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0)
+        return;
+    fprintf(stderr, "this system takes no seccomp filter: %s", strerror(errno));
+    _exit(CHILD_UNPREPARED);
+}
+
+/* Whether both backends are there, which these tests are about. */
+static bool have_both(void)
+{
+    if (backend_works("uring") && backend_works("epoll"))
+        return true;
+    aio_test_skip("needs both backends");
+    return false;
+}
+
+static void check_auto(const char *error_name)
+{
+    struct child child = {.prepare = install_filter, .environment = {"AIO_LOG", "info"}};
+    struct outcome outcome = child_run(&child);
+    if (!outcome.exited)
+        return;
+    AIO_CHECK_OK(outcome.rc);
+    AIO_CHECK(outcome_chose(&outcome, "epoll"));
+    text_has(outcome.out, "uring: ");
+    text_has(outcome.out, error_name);
+    text_has(outcome.err, error_name);
+}
+
+static void check_explicit(int wanted, const char *error_name)
+{
+    struct child child = {.prepare = install_filter, .options = CHILD_OPTIONS};
+    child.options.backend = "uring";
+    struct outcome outcome = child_run(&child);
+    if (!outcome.exited)
+        return;
+    AIO_CHECK_ERROR(outcome.rc, wanted);
+    AIO_CHECK(!outcome.started);
+    text_has(outcome.err, "aio: error: ");
+    text_has(outcome.err, error_name);
+}
+
+static void check(unsigned call, int error, const char *error_name)
+{
+    refused.call = call;
+    refused.error = (unsigned)error;
+    if (!have_both())
+        return;
+    check_auto(error_name);
+    check_explicit(-error, error_name);
+}
+
+PLAIN(setup_refused_with_eperm)
+{
+    check(__NR_io_uring_setup, EPERM, "EPERM");
+}
+
+PLAIN(setup_refused_with_enosys)
+{
+    check(__NR_io_uring_setup, ENOSYS, "ENOSYS");
+}
+
+PLAIN(setup_refused_with_eacces)
+{
+    check(__NR_io_uring_setup, EACCES, "EACCES");
+}
+
+PLAIN(enter_alone_refused)
+{
+    check(__NR_io_uring_enter, EPERM, "EPERM");
+}
+
+PLAIN(enter_alone_refused_with_enosys)
+{
+    check(__NR_io_uring_enter, ENOSYS, "ENOSYS");
+}
+
+PLAIN(register_alone_refused)
+{
+    check(__NR_io_uring_register, EPERM, "EPERM");
+}
+
+PLAIN(register_alone_refused_with_enosys)
+{
+    check(__NR_io_uring_register, ENOSYS, "ENOSYS");
+}
