@@ -172,7 +172,7 @@ SAMPLES = (
     (includes, BAD, "include/aio/a.h", '#include "core/op.h"\n'),
     (includes, BAD, "tests/behaviour/a.c", '#include "core/op.h"\n'),
     (includes, BAD, "backends/ev/a.c", "#include <liburing.h>\n"),
-    (includes, GOOD, "net/a.c", '#include "core/op.h"\n#include <aio/net.h>\n#include <net/if.h>\n'),
+    (includes, GOOD, "net/a.c", '#include "core/op.h"\n#include <aio/net.h>\n#include <net/if.h>'),
     (line_length, BAD, "net/a.c", "x" * 101),
     (line_length, GOOD, "net/a.c", "x" * 100),
     (file_length, BAD, "net/a.c", "\n" * 601),
