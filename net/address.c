@@ -110,14 +110,14 @@ int aio_address_parse(struct aio_address *out, const char *text)
 static int address_write_v6(const struct sockaddr_in6 *v6, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
-    char name[IF_NAMESIZE];
-    const char *zone = "";
+    char zone[1 + IF_NAMESIZE] = "";
     if (inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host) == NULL)
         return -errno;
-    if (v6->sin6_scope_id != 0)
-        zone = if_indextoname(v6->sin6_scope_id, name) != NULL ? name : "?";
-    return snprintf(text, size, "[%s%s%s]:%u", host, zone[0] != '\0' ? "%" : "", zone,
-                    ntohs(v6->sin6_port));
+    if (v6->sin6_scope_id != 0 && if_indextoname(v6->sin6_scope_id, zone + 1) != NULL)
+        zone[0] = '%';
+    else if (v6->sin6_scope_id != 0) /* the interface is gone: its number is all there is */
+        snprintf(zone, sizeof zone, "%%%u", v6->sin6_scope_id);
+    return snprintf(text, size, "[%s%s]:%u", host, zone, ntohs(v6->sin6_port));
 }
 
 static int address_write_v4(const struct sockaddr_in *v4, char *text, size_t size)
