@@ -63,9 +63,9 @@ void aio__ev_settle(struct aio__ev_backend *self, struct aio__ev_fd *entry, stru
 }
 
 /* Whether older ops of the same direction are still waiting. */
-static bool turn_must_wait(struct aio__ev_fd *entry, unsigned place)
+static bool turn_must_wait(const struct aio__ev_fd *entry, unsigned place)
 {
-    if (place != AIO__EV_IN_READ_QUEUE && place != AIO__EV_IN_WRITE_QUEUE)
+    if (place == AIO__EV_IN_POLL_QUEUE)
         return false;
     return !aio__op_list_empty(&entry->sides[turn_side_of(place)].queue);
 }
@@ -75,18 +75,23 @@ void aio__ev_submit(struct aio__backend *base, struct aio__op *op)
     struct aio__ev_backend *self = (struct aio__ev_backend *)base;
     const struct aio__ev_row *row = &aio__ev_rows[op->opcode];
     struct aio__ev_fd *entry = NULL;
-    int32_t result = 0;
+    int error;
 
     AIO__ASSERT(op->state != AIO__OP_SUBMITTED);
     op->state = AIO__OP_SUBMITTED;
     op->flags = AIO__EV_IN_NO_QUEUE;
     op->scratch = 0;
-    if (row->place != AIO__EV_IN_NO_QUEUE)
-        result = aio__ev_fd_get(self, op->fd, &entry);
-    if (result == 0)
-        result = turn_must_wait(entry, row->place) ? (int32_t)AIO__EV_WAIT
-                                                   : row->perform(self, entry, op);
-    aio__ev_settle(self, entry, op, result);
+    if (row->place == AIO__EV_IN_NO_QUEUE) {
+        aio__backend_finish(base, op, row->perform(self, NULL, op));
+        return;
+    }
+    error = aio__ev_fd_get(self, op->fd, &entry);
+    if (error < 0)
+        aio__backend_finish(base, op, error);
+    else if (turn_must_wait(entry, row->place))
+        aio__ev_settle(self, entry, op, AIO__EV_WAIT);
+    else
+        aio__ev_settle(self, entry, op, row->perform(self, entry, op));
 }
 
 static void turn_cancelled(struct aio__ev_backend *self, struct aio__op *op)
