@@ -1,0 +1,214 @@
+"""The proxy between clients and targets: every byte, each direction's end, and pressure from behind
+are passed on; errors end both sides; nothing is left behind."""
+import signal
+import socket
+import time
+
+from support import HOST, MEMORY_SLACK, call, ended, fill, free_port, in_background, need_tool
+from support import noise, receive, receive_all, reset, stop, until
+
+
+def start_proxy(context, port):
+    return context.start("proxy", "%s:%d" % (HOST, port))
+
+
+class Pair:
+    """A connection through a proxy, seen from both ends."""
+
+    def __init__(self, context):
+        self.listener = context.listen()
+        self.proxy = start_proxy(context, self.listener.getsockname()[1])
+        self.idle_descriptors = self.proxy.descriptors()
+        self.connect(context)
+
+    def connect(self, context):
+        self.client = context.connect(self.proxy.port)
+        self.target = context.accept(self.listener)
+
+    def is_left(self):
+        """Waits until the proxy has closed both of its ends."""
+        until(lambda: self.proxy.descriptors() == self.idle_descriptors, "both ends are closed")
+
+
+def test_8_mib_through_echo(context):
+    echo = context.start("echo")
+    proxy = start_proxy(context, echo.port)
+    connection, data = context.connect(proxy.port), noise(8 << 20)
+    sender = in_background(connection.sendall, data)
+    assert receive(connection, len(data)) == data
+    sender()
+    connection.shutdown(socket.SHUT_WR)
+    assert receive_all(connection) == b""
+    stop(proxy)
+    stop(echo)
+
+
+def test_8_mib_both_ways(context):
+    pair = Pair(context)
+    up, down = noise(8 << 20, 2), noise(8 << 20, 3)
+    work = [in_background(pair.client.sendall, up), in_background(pair.target.sendall, down)]
+    received = in_background(receive, pair.target, len(up))
+    assert receive(pair.client, len(down)) == down
+    assert received() == up
+    for done in work:
+        done()
+    stop(pair.proxy)
+
+
+def test_client_ends_first(context):
+    """The target sees the end of the request and answers after it."""
+    pair = Pair(context)
+    pair.client.sendall(b"request")
+    pair.client.shutdown(socket.SHUT_WR)
+    assert receive_all(pair.target) == b"request"
+    answer = noise(1 << 20)
+    sender = in_background(pair.target.sendall, answer)
+    assert receive(pair.client, len(answer)) == answer
+    sender()
+    pair.target.close()
+    assert receive_all(pair.client) == b""
+    pair.is_left()
+    stop(pair.proxy)
+
+
+def test_target_ends_first(context):
+    pair = Pair(context)
+    pair.target.sendall(b"greeting")
+    pair.target.shutdown(socket.SHUT_WR)
+    assert receive_all(pair.client) == b"greeting"
+    data = noise(1 << 20)
+    sender = in_background(pair.client.sendall, data)
+    assert receive(pair.target, len(data)) == data
+    sender()
+    pair.client.close()
+    assert receive_all(pair.target) == b""
+    pair.is_left()
+    stop(pair.proxy)
+
+
+def passes_pressure_on(pair, writer, reader):
+    """While nobody reads, the writer is held back and the proxy neither grows nor spins."""
+    before = pair.proxy.memory()
+    data = fill(writer, 64 << 20)
+    grown = pair.proxy.memory() - before
+    assert grown < MEMORY_SLACK, "it grew by %d bytes" % grown
+    assert pair.proxy.load(0.5) < 0.1, "it spins"
+    writer.shutdown(socket.SHUT_WR)
+    assert receive_all(reader) == data
+
+
+def test_slow_client(context):
+    pair = Pair(context)
+    passes_pressure_on(pair, pair.target, pair.client)
+    stop(pair.proxy)
+
+
+def test_slow_target(context):
+    pair = Pair(context)
+    passes_pressure_on(pair, pair.client, pair.target)
+    stop(pair.proxy)
+
+
+def test_errors_end_both(context):
+    """A reset on one side ends the other one, also while the other direction is blocked."""
+    pair = Pair(context)
+    for blocked in (False, True):
+        for side in ("client", "target"):
+            pair.connect(context)
+            one, other = pair.client, pair.target
+            if side == "target":
+                one, other = other, one
+            one.sendall(b"hello")
+            assert receive(other, 5) == b"hello"
+            if blocked:
+                fill(other, 64 << 20)
+            reset(one)
+            assert ended(other), side
+    pair.connect(context)
+    stop(pair.proxy)
+
+
+def test_resets_leave_nothing(context):
+    pair = Pair(context)
+    for number in range(20):
+        reset(pair.client if number % 2 else pair.target)
+        assert ended(pair.target if number % 2 else pair.client)
+        pair.is_left()
+        pair.connect(context)
+    stop(pair.proxy)
+
+
+def test_target_down(context):
+    port = free_port()
+    proxy = start_proxy(context, port)
+    for _ in range(5):
+        assert ended(context.connect(proxy.port))
+    listener = context.keep(socket.socket())
+    listener.bind((HOST, port))
+    listener.listen()
+    client = context.connect(proxy.port)
+    context.accept(listener).sendall(b"up again")
+    assert receive(client, 8) == b"up again"
+    stop(proxy)
+
+
+def test_silent_target(context):
+    """A target that does not even answer the handshake is given 5 s."""
+    listener = context.listen(backlog=0)
+    address = listener.getsockname()
+    queue = []
+    for _ in range(4):  # what does not fit in the backlog gets no answer
+        queue.append(context.keep(socket.socket()))
+        queue[-1].setblocking(False)
+        queue[-1].connect_ex(address)
+    proxy = start_proxy(context, address[1])
+    start, client = time.monotonic(), context.connect(proxy.port)
+    assert ended(client)
+    seconds = time.monotonic() - start
+    assert 4.9 < seconds < 9, "%.1f s" % seconds
+    stop(proxy)
+
+
+def test_100_connections(context):
+    echo = context.start("echo")
+    proxy = start_proxy(context, echo.port)
+    before = proxy.descriptors()
+    connections = [context.connect(proxy.port) for _ in range(100)]
+    for number, connection in enumerate(connections):
+        connection.sendall(noise(5000, number))
+    for number, connection in enumerate(connections):
+        assert receive(connection, 5000) == noise(5000, number), number
+        connection.close()
+    until(lambda: proxy.descriptors() == before, "all descriptors are closed")
+    stop(proxy)
+    stop(echo)
+
+
+def test_curl_through_it(context):
+    curl = need_tool("curl")
+    server = context.start("http_hello")
+    proxy = start_proxy(context, server.port)
+    url = "http://%s:%d/" % (HOST, proxy.port)
+    assert call([curl, "-sS", "--max-time", "10", url, url]) == (0, "Hello, world!\n" * 2)
+    stop(proxy)
+    stop(server)
+
+
+def test_stops_on_signals(context):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        pair = Pair(context)
+        idle = [pair.client, pair.target]
+        pair.connect(context)
+        fill(pair.client, 64 << 20)
+        stop(pair.proxy, number)
+        assert all(ended(side) for side in idle + [pair.client])
+
+
+def test_bad_start(context):
+    proxy = start_proxy(context, 1)
+    program, taken = context.program("proxy"), "%s:%d" % (HOST, proxy.port)
+    for words, name in (((taken,), "EADDRINUSE"), (("nonsense",), "EINVAL"),
+                        ((HOST + ":0", "elsewhere"), "EINVAL")):
+        status, said = call([program, *words], env=context.environment())
+        assert status == 1 and words[-1] in said and name in said, said
+    stop(proxy)
