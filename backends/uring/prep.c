@@ -31,7 +31,8 @@ static void prep_recvmsg(const struct uring *uring, struct io_uring_sqe *sqe,
                          const struct aio__op *op)
 {
     (void)uring;
-    io_uring_prep_recvmsg(sqe, op->fd, op->message.header, (unsigned)op->message.flags);
+    io_uring_prep_recvmsg(sqe, op->fd, op->message.header,
+                          (unsigned)op->message.flags | MSG_CMSG_CLOEXEC);
 }
 
 static void prep_sendmsg(const struct uring *uring, struct io_uring_sqe *sqe,
