@@ -28,7 +28,7 @@ static void connect_drop(struct aio__core *core, int fd)
 {
     struct aio__op op = {.opcode = AIO__OP_FORGET, .fd = fd};
     (void)aio__op_submit(core, &op);
-    (void)close(fd);
+    (void)close(fd); /* tidy: allow close: forgotten above */
 }
 
 static int connect_open(struct aio__core *core, struct connect_frame *frame)

@@ -92,24 +92,43 @@ static int listener_back_off(struct aio_listener *listener, int error)
     return aio__sleep_until(listener->handle.core, &wait, until_ns);
 }
 
+/* Inside the gate: one wait for a delivery. A close while we were woken already has interrupted
+ * nothing, and nobody would do so again: look before each wait. */
+static int listener_step(struct aio_listener *listener)
+{
+    int rc, error = listener->error;
+    if (listener->handle.closing)
+        return -EBADF;
+    listener->error = 0;
+    if (listener_short_of(error))
+        rc = listener_back_off(listener, error);
+    else if (error < 0)
+        rc = error;
+    else
+        rc = listener_await(listener);
+    listener->gate.inside = NULL; /* its frame is gone */
+    return rc;
+}
+
 /* Inside the gate: waits for a delivery. Returns the descriptor or -errno. */
 static int listener_take(struct aio_listener *listener)
 {
-    int fd, rc = 0;
+    int fd;
     while ((fd = aio__deliveries_pop(&listener->deliveries)) < 0) {
-        int error = listener->error;
-        listener->error = 0;
-        if (listener_short_of(error))
-            rc = listener_back_off(listener, error);
-        else if (error < 0)
-            rc = error;
-        else
-            rc = listener_await(listener);
+        int rc = listener_step(listener);
         if (rc < 0)
             return rc;
     }
     listener->backoff_ns = 0;
     return fd;
+}
+
+/* Ends a connection that nobody will accept: its client gets a reset, as from the backlog. */
+static void listener_refuse(int fd)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    (void)close(fd); /* tidy: allow close: no op has used it */
 }
 
 int aio_listener_accept(struct aio_listener *listener, struct aio_stream **out)
@@ -125,7 +144,7 @@ int aio_listener_accept(struct aio_listener *listener, struct aio_stream **out)
     if (rc < 0) {
         aio__free(stream);
         if (fd >= 0)
-            (void)close(fd); /* the listener was closed: this connection is reset like the others */
+            listener_refuse(fd); /* the listener was closed meanwhile */
         return rc;
     }
     aio__stream_open(stream, core, fd);
@@ -133,7 +152,7 @@ int aio_listener_accept(struct aio_listener *listener, struct aio_stream **out)
     return 0;
 }
 
-/* Ends the stream op: what it still brings is closed. The wait cannot be interrupted. */
+/* Ends the stream op: what it still brings is refused. The wait cannot be interrupted. */
 static void listener_stop(struct aio_listener *listener)
 {
     struct aio__core *core = listener->handle.core;
@@ -141,7 +160,7 @@ static void listener_stop(struct aio_listener *listener)
     while (!ended) {
         int fd;
         while ((fd = aio__deliveries_pop(&listener->deliveries)) >= 0)
-            (void)close(fd);
+            listener_refuse(fd);
         if (listener->op.state != AIO__OP_IDLE || !aio__op_submit(core, &listener->op)) {
             aio__op_cancel(core, &listener->op);
             struct listener_wait frame = {listener, {.abort = NULL, .what = "close"}};
@@ -201,7 +220,7 @@ static int listener_socket(const struct aio_address *address,
         rc = -errno;
     if (rc == 0)
         return fd;
-    (void)close(fd);
+    (void)close(fd); /* tidy: allow close: no op has used it */
     return rc;
 }
 

@@ -34,6 +34,15 @@ struct stream_call {
     struct aio_deadline limit;
 };
 
+/* Remembers what a timeout came from, and takes the time limit away. */
+static inline void stream_limit_end(struct stream_call *call, ssize_t result)
+{
+    if (__builtin_expect(result == -ETIMEDOUT, 0))
+        call->stream->expired = call->limited && aio_deadline_expired(&call->limit);
+    if (__builtin_expect(call->limited, 0))
+        aio_deadline_clear(&call->limit);
+}
+
 static int stream_enter(struct stream_call *call, struct aio_stream *stream, struct aio__gate *gate,
                         int64_t limit_ns)
 {
@@ -43,26 +52,27 @@ static int stream_enter(struct stream_call *call, struct aio_stream *stream, str
     if (__builtin_expect(call->limited, 0))
         aio_deadline_set(&call->limit, limit_ns);
     int rc = aio__gate_enter(&stream->handle, gate);
-    if (__builtin_expect(rc < 0 && call->limited, 0)) {
-        stream->expired = aio_deadline_expired(&call->limit);
-        aio_deadline_clear(&call->limit);
-    }
+    if (__builtin_expect(rc < 0, 0))
+        stream_limit_end(call, rc);
     return rc;
 }
 
 static ssize_t stream_leave(struct stream_call *call, ssize_t result)
 {
-    if (__builtin_expect(result == -ETIMEDOUT, 0))
-        call->stream->expired = call->limited && aio_deadline_expired(&call->limit);
-    if (__builtin_expect(call->limited, 0))
-        aio_deadline_clear(&call->limit);
+    stream_limit_end(call, result);
     return aio__gate_leave(&call->stream->handle, call->gate, result);
 }
 
+/* A close while we were woken already, or while an instant op gave way, has interrupted nothing:
+ * look before each op. The wait has its task from the start, for a close looks at it. */
 static int stream_run(struct stream_call *call, struct aio__op_frame *frame, const char *what)
 {
+    struct aio__handle *handle = &call->stream->handle;
+    if (__builtin_expect(handle->closing, 0))
+        return -EBADF;
+    frame->wait.task = handle->core->current;
     call->gate->inside = &frame->wait;
-    return aio__op_run(call->stream->handle.core, frame, what);
+    return aio__op_run(handle->core, frame, what);
 }
 
 static int stream_transfer(struct stream_call *call, uint8_t opcode, void *buffer, size_t size)
@@ -210,6 +220,8 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
         return -EINVAL;
     if (side == AIO_STREAM_READ) {
         int rc = aio__interrupted(stream->handle.core);
+        if (rc == -ETIMEDOUT)
+            stream->expired = false;
         if (rc == 0)
             rc = stream->handle.closing ? -EBADF : stream_shutdown_now(stream, SHUT_RD);
         return rc;
