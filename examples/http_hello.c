@@ -152,6 +152,8 @@ static int on_url(http_parser *parser, const char *text, size_t bytes)
 static int on_name(http_parser *parser, const char *text, size_t bytes)
 {
     struct connection *c = connection_of(parser);
+    if (memchr(text, ' ', bytes) != NULL) /* Debian's build of the parser lets it pass */
+        return -1;
     if (c->in_value)
         c->name_bytes = 0;
     c->in_value = false;
@@ -291,7 +293,7 @@ static int serve(void *arg)
     char input[INPUT_BYTES];
     char output[OUTPUT_BYTES];
     struct connection c = {.stream = arg, .output = output, .refusal = BAD};
-    ssize_t n;
+    ssize_t n = 0;
     http_parser_init(&c.parser, HTTP_REQUEST);
     c.parser.data = &c;
     (void)aio_stream_timeout(c.stream, IDLE_NS, IDLE_NS);

@@ -102,8 +102,7 @@ def curl(server, *words, path="/"):
 
 
 def test_slow_header_is_refused(context):
-    """Time is up 10 s after the first byte, however many bytes follow. Waiting for that takes most
-    of the time of this suite, so the others' turn comes after it with the clock of this one gone."""
+    """Time is up 10 s after the first byte, however many bytes follow; others are served."""
     server = context.start("http_hello")
     slow, start = context.connect(server.port), time.monotonic()
     slow.settimeout(0.5)
@@ -114,7 +113,7 @@ def test_slow_header_is_refused(context):
             data = slow.recv(65536)
             break
         except socket.timeout:
-            assert read_answer_of(context, server).body == GREETING, "others are served meanwhile"
+            assert read_answer_of(context, server).body == GREETING
     seconds = time.monotonic() - start
     assert refused(answers(data), 408)
     assert 9.9 < seconds < 12 + PATIENCE, "%.1f s" % seconds
@@ -242,17 +241,20 @@ def test_malformed(context):
         b"NONSENSE / HTTP/1.1\r\n" + host + b"\r\n",
         b"get / HTTP/1.1\r\n" + host + b"\r\n",
         b"GET /\r\n\r\n",
-        b"GET / HTTX/1.1\r\n" + host + b"\r\n",
+        b"GET / SPDY/1.1\r\n" + host + b"\r\n",
         b"GET / HTTP/2.0\r\n" + host + b"\r\n",
         b"GET / HTTP/1.1\r\n\r\n",  # no Host
         b"GET / HTTP/1.1\r\n" + host + host + b"\r\n",
         b"GET / HTTP/1.1\r\n" + host + b"Na me: value\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : here\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + host + b"no colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + host + b"X: \x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + host + b"X: a\x00b\r\n\r\n",
         post(b"Content-Length: many"),
         post(b"Content-Length: -1"),
         post(b"Content-Length: 1", b"Content-Length: 2"),
         post(b"Content-Length: 99999999999999999999999999"),
+        post(b"Transfer-Encoding: gzip", body=b"abc"),
+        post(b"Transfer-Encoding: chunked, gzip", body=b"0\r\n\r\n"),
         post(b"Content-Length: 3", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
         post(b"Transfer-Encoding: chunked", body=b"xyz\r\n"),
         post(b"Transfer-Encoding: chunked", body=b"2\r\nabc\r\n0\r\n\r\n"),

@@ -75,7 +75,7 @@ def run_one(test, context):
 def run_suite(suite, row, wanted):
     context = Context(row)
     if suite != "readme":
-        problem = context.unavailable("http_hello" if suite == "http_hello" else suite)
+        problem = context.unavailable(suite)
         if problem:
             print(problem)
             required = os.environ.get("AIO_TEST_REQUIRE", "").split(",")

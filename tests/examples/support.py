@@ -255,7 +255,7 @@ def fill(connection, limit):
     """Sends noise until nobody takes any more for a while; what was taken. Fails at limit."""
     data, sent = noise(limit, 7), 0
     connection.setblocking(False)
-    while select.select([], [connection], [], 0.5)[1]:
+    while select.select([], [connection], [], 0.3)[1]:
         assert sent < limit, "%d bytes were taken although nobody reads" % sent
         try:
             sent += connection.send(data[sent : sent + (1 << 16)])
