@@ -220,6 +220,16 @@ static void setup_explain(struct setup *setup)
         (used & AIO__URING_INLINE_SEND) != 0 ? ", and send while there is nothing to batch" : "");
 }
 
+static int setup_wake(struct setup *setup)
+{
+    setup->uring->wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (setup->uring->wake_fd >= 0)
+        return 0;
+    int rc = -errno;
+    setup_explain_refusal(setup, "eventfd", rc);
+    return rc;
+}
+
 static int setup_ring(struct setup *setup)
 {
     int rc = setup_ladder(setup);
@@ -278,8 +288,9 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
         .entries = params->ring_entries,
     };
     uring->base.vtable = &setup_vtable;
-    uring->wake_fd = eventfd(0, EFD_CLOEXEC);
-    int rc = uring->wake_fd < 0 ? -errno : setup_ring(&setup);
+    int rc = setup_wake(&setup);
+    if (rc == 0)
+        rc = setup_ring(&setup);
     if (rc < 0) {
         if (uring->wake_fd >= 0)
             (void)close(uring->wake_fd);
