@@ -34,14 +34,18 @@ static void overflow_report(const struct aio_task *task, const char *address)
 
 static void overflow_chain(int signal, siginfo_t *info, void *context)
 {
+    bool sent = info->si_code <= 0; /* by kill(2) and the like */
     if ((overflow_before.sa_flags & SA_SIGINFO) != 0 && overflow_before.sa_sigaction != NULL) {
         overflow_before.sa_sigaction(signal, info, context);
     } else if (overflow_before.sa_handler != SIG_DFL && overflow_before.sa_handler != SIG_IGN) {
         overflow_before.sa_handler(signal);
-    } else {
-        /* The fault repeats when we return, and then takes its default way. */
+    } else if (!sent || overflow_before.sa_handler == SIG_DFL) {
+        /* A fault repeats when we return, and then takes its default way; what was sent does not.
+         */
         struct sigaction fallback = {.sa_handler = SIG_DFL};
         (void)sigaction(signal, &fallback, NULL);
+        if (sent)
+            (void)raise(signal);
     }
 }
 
