@@ -24,7 +24,7 @@ struct depth {
 static __attribute__((noinline)) int use_stack(void *arg)
 {
     struct depth *depth = arg;
-    unsigned char frame[depth->bytes];
+    unsigned char *frame = __builtin_alloca(depth->bytes);
     test_pattern_fill(frame, depth->bytes, depth->sum);
     for (int i = 0; i < 3; i++)
         AIO_CHECK_OK(aio_task_yield());
