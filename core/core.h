@@ -134,7 +134,6 @@ static inline int aio__interrupted(struct aio__core *core)
 void aio__ready_push(struct aio__core *core, struct aio_task *task);
 void aio__reschedule(struct aio__core *core);
 void aio__loop_run(struct aio__core *core);
-void aio__done_drain(struct aio__core *core);
 
 /* Parks until the time at_ns or an interruption. Returns 0 or why it ended early. */
 int aio__sleep_until(struct aio__core *core, struct aio__wait *wait, int64_t at_ns);

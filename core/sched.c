@@ -157,7 +157,7 @@ static void loop_fire_timers(struct aio__core *core)
         timer->fire(timer);
 }
 
-void aio__done_drain(struct aio__core *core)
+static void loop_drain_done(struct aio__core *core)
 {
     struct aio__op *op;
     while ((op = aio__op_list_pop(&core->backend->done)) != NULL) {
@@ -195,13 +195,13 @@ static void loop_turn(struct aio__core *core)
     core->now_ns = aio_time_now();
     loop_fire_timers(core);
     aio__mailbox_drain(core, &core->mailbox);
-    aio__done_drain(core);
+    loop_drain_done(core);
     loop_run_slice(core);
     if (aio__stack_trim_needed(&core->stacks))
         aio__stack_trim(&core->stacks);
     if (!core->finished)
         loop_poll(core);
-    aio__done_drain(core);
+    loop_drain_done(core);
 }
 
 void aio__loop_run(struct aio__core *core)
