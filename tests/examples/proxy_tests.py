@@ -129,12 +129,17 @@ def test_errors_end_both(context):
 
 
 def test_resets_leave_nothing(context):
+    """Neither descriptors nor memory, such as that of tasks which nobody joins."""
     pair = Pair(context)
-    for number in range(20):
+    for number in range(400):
+        if number == 100:
+            before = pair.proxy.memory()
         reset(pair.client if number % 2 else pair.target)
         assert ended(pair.target if number % 2 else pair.client)
         pair.is_left()
         pair.connect(context)
+    grown = pair.proxy.memory() - before
+    assert grown < MEMORY_SLACK, "it grew by %d bytes" % grown
     stop(pair.proxy)
 
 
