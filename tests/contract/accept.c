@@ -165,6 +165,15 @@ CONTRACT(accept_stops_while_its_deliveries_are_full)
     accepting_close(&a);
 }
 
+/* Valgrind applies the limit to what goes through it, and a ring does not. */
+static bool limits_work(void)
+{
+    if (!test_on_valgrind())
+        return true;
+    aio_test_skip("Valgrind keeps the limit from the kernel");
+    return false;
+}
+
 /* Lowers the limit so that `spare` more can be opened. Returns the old one. */
 static struct rlimit limit_files(int spare)
 {
@@ -185,6 +194,8 @@ CONTRACT(accept_without_descriptors_ends_and_recovers)
 {
     struct accepting a;
     int kept[16], count = 0, fd;
+    if (!limits_work())
+        return;
     accepting_open(&a, 64);
     accepting_connect(&a, 10);
     struct rlimit before = limit_files(3);
@@ -210,6 +221,8 @@ CONTRACT(accept_without_descriptors_ends_and_recovers)
 CONTRACT(accept_without_descriptors_does_not_spin)
 {
     struct accepting a;
+    if (!limits_work())
+        return;
     accepting_open(&a, 64);
     accepting_connect(&a, 3);
     struct rlimit before = limit_files(1);

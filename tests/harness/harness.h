@@ -99,6 +99,10 @@ uint64_t test_random(void);
 /* The factor for the bounds of time: 1, more under sanitizers and Valgrind. */
 int64_t test_slowness(void);
 
+/* Whether Valgrind runs this: it keeps RLIMIT_NOFILE and ignored signals from the kernel, so that
+ * tests of these must be skipped. */
+bool test_on_valgrind(void);
+
 /* Fills bytes whose value depends on their position in a stream, and checks them. */
 void test_pattern_fill(void *buffer, size_t size, uint64_t position);
 bool test_pattern_check(const void *buffer, size_t size, uint64_t position);

@@ -65,6 +65,11 @@ int64_t test_slowness(void)
     return slowness == 0 ? 1 : (int64_t)slowness;
 }
 
+bool test_on_valgrind(void)
+{
+    return aio__test_on_valgrind();
+}
+
 bool test_fail_next(const char *opcode, int error, int count)
 {
     if (!chosen->faults || test_faults == NULL)

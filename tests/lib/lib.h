@@ -61,4 +61,7 @@ void aio__watchdog_stop(void);
 /* How much slower than usual this process is: sanitizers, Valgrind, AIO_TEST_SLOW; 0: no limit. */
 unsigned aio__test_slowness(void);
 
+/* Valgrind keeps limits of the process and signals to itself: the kernel does not know them. */
+bool aio__test_on_valgrind(void);
+
 #endif

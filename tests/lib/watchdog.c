@@ -45,6 +45,11 @@ static struct {
     sem_t dumped;
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+bool aio__test_on_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
+}
+
 unsigned aio__test_slowness(void)
 {
     const char *text = getenv("AIO_TEST_SLOW");
