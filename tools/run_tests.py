@@ -99,7 +99,7 @@ def plan(options):
 
 
 def time_limit(options):
-    return options.timeout * SLOWER[options.mode] * (10 if options.valgrind else 1)
+    return options.timeout * SLOWER[options.mode] * (4 if options.valgrind else 1)
 
 
 def kill_group(process):
