@@ -30,6 +30,9 @@ context=asm
 slow=10
 jobs=2
 kernel=0
+# In qemu-user 7.2 a process forked while another thread runs cannot start threads itself: qemu fails
+# its own assertion in qemu_plugin_vcpu_init_hook. These suites' children run a second runtime.
+left_out='behaviour/task_misuse'
 cache=$root/build/aarch64
 sysroot=$cache/sysroot
 libraries=$sysroot/usr/lib/$triplet
@@ -106,9 +109,19 @@ if [ "$kernel" = 1 ]; then
     "$root/tests/kernel/run.sh" --arch arm64 --slow "$slow" --programs "$programs" "$build" || status=1
     exit $status
 fi
-# The guest's loader looks below -L first, which holds libc; our libraries are found by the variable.
+# The emulated loader looks below -L for libc; our own libraries are found by the variable.
+emulator="qemu-aarch64 -L /usr/$triplet"
+export QEMU_SET_ENV="LD_LIBRARY_PATH=$libraries"
+suites=
+for name in $programs; do
+    for suite in $($emulator "$build/tests/$name" --list); do
+        case " $left_out " in
+        *" $name/$suite "*) echo "skip $name/$suite: beyond qemu-user, see $0; try --kernel" ;;
+        *) suites=$suites,$name/$suite ;;
+        esac
+    done
+done
 # shellcheck disable=SC2086
-AIO_TEST_SLOW=$slow QEMU_SET_ENV=LD_LIBRARY_PATH=$libraries nice -n 10 \
-    python3 tools/run_tests.py --jobs "$jobs" --wrapper "qemu-aarch64 -L /usr/$triplet" $targets ||
-    status=1
+AIO_TEST_SLOW=$slow nice -n 10 python3 tools/run_tests.py --jobs "$jobs" --wrapper "$emulator" \
+    --suite "${suites#,}" $targets || status=1
 exit $status
