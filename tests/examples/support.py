@@ -150,7 +150,9 @@ class Context:
             return "%s cannot be started: %s" % (name, problem)
         ready = server.wait_ready()
         server.kill()
-        return "" if ready else "row %s: %s" % (self.row, "; ".join(server.said().split("\n")).strip("; "))
+        if ready:
+            return ""
+        return "row %s: %s" % (self.row, "; ".join(server.said().strip().split("\n")))
 
     def start(self, name, *more, descriptors=None):
         """A server that listens on a port of its own, server.port."""
