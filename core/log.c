@@ -36,7 +36,8 @@ static bool log_enabled(enum aio__log_level level)
     return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
-static void log_line(const char *head, const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+log_line(const char *head, const char *format, va_list arguments)
 {
     char line[1024];
     int length = snprintf(line, sizeof line, "%s", head);

@@ -34,7 +34,8 @@ enum {
 };
 
 /* The low bits of user_data; the rest is a connection's address or a buffer's number. */
-enum kind { KIND_STOP, KIND_ACCEPT, KIND_RECEIVE, KIND_SEND, KIND_IGNORE, KIND_BITS = 3 };
+enum kind { KIND_STOP, KIND_ACCEPT, KIND_RECEIVE, KIND_SEND, KIND_IGNORE };
+enum { KIND_BITS = 3 };
 
 struct connection {
     int fd;
@@ -293,7 +294,7 @@ static bool handle(const struct io_uring_cqe *cqe)
         break;
     case KIND_STOP:
         return false;
-    default:
+    case KIND_IGNORE:
         break;
     }
     return true;

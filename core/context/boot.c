@@ -31,7 +31,7 @@ __asm__(".pushsection .text\n"
         "aio__context_boot:\n\t"
         ".cfi_startproc\n\t"
         ".cfi_undefined x30\n\t"
-        "hint #38\n\t" /* bti jc */
+        "hint #38\n\t"     /* bti jc */
         "mov x16, x29\n\t" /* a jump by x16 may land on the pad of a function */
         "mov x29, xzr\n\t"
         "mov x30, xzr\n\t"

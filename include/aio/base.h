@@ -26,6 +26,11 @@
 #define AIO_API __attribute__((visibility("default")))
 #define AIO_NODISCARD __attribute__((warn_unused_result))
 
+/* A name that differs on each line, so that blocks made by macros can be nested. */
+#define AIO_PASTE_TOKENS(head, tail) head##tail
+#define AIO_PASTE(head, tail) AIO_PASTE_TOKENS(head, tail)
+#define AIO_LOCAL(name) AIO_PASTE(name, __LINE__)
+
 /* Time is int64_t nanoseconds of CLOCK_MONOTONIC, as a point or as a length. */
 #define AIO_NS(count) ((int64_t)(count))
 #define AIO_US(count) ((int64_t)(count)*1000)

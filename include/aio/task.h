@@ -139,9 +139,10 @@ AIO_API void aio_shield_enter(struct aio_shield *shield);
 AIO_API void aio_shield_leave(struct aio_shield *shield);
 
 #define AIO_SHIELD                                                                                 \
-    for (struct aio_shield aio_shield_frame __attribute__((cleanup(aio_shield_leave))),            \
-         *aio_shield_once = (aio_shield_enter(&aio_shield_frame), &aio_shield_frame);              \
-         aio_shield_once; aio_shield_once = NULL)
+    for (struct aio_shield AIO_LOCAL(aio_shield_) __attribute__((cleanup(aio_shield_leave))),      \
+         *AIO_LOCAL(aio_shield_once_) =                                                            \
+             (aio_shield_enter(&AIO_LOCAL(aio_shield_)), &AIO_LOCAL(aio_shield_));                 \
+         AIO_LOCAL(aio_shield_once_) != NULL; AIO_LOCAL(aio_shield_once_) = NULL)
 
 AIO_END_DECLS
 

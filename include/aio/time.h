@@ -68,10 +68,12 @@ AIO_API bool aio_deadline_expired(const struct aio_deadline *deadline);
  * continue leave only the block.
  */
 #define AIO_TIMEOUT(timeout_ns)                                                                    \
-    for (struct aio_deadline aio_deadline_frame __attribute__((cleanup(aio_deadline_clear))),      \
-         *aio_deadline_once =                                                                      \
-             (aio_deadline_set(&aio_deadline_frame, (timeout_ns)), &aio_deadline_frame);           \
-         aio_deadline_once; aio_deadline_once = NULL)
+    for (struct aio_deadline AIO_LOCAL(aio_deadline_)                                              \
+             __attribute__((cleanup(aio_deadline_clear))),                                         \
+         *AIO_LOCAL(aio_deadline_once_) =                                                          \
+             (aio_deadline_set(&AIO_LOCAL(aio_deadline_), (timeout_ns)),                           \
+              &AIO_LOCAL(aio_deadline_));                                                          \
+         AIO_LOCAL(aio_deadline_once_) != NULL; AIO_LOCAL(aio_deadline_once_) = NULL)
 
 AIO_END_DECLS
 

@@ -2,7 +2,7 @@
  * The checks: they record failures under a lock, for CUnit's own record may only be touched by the
  * main thread outside any task. The runner hands them to CUnit when the body is over.
  */
-#include "lib.h"
+#include "tests/lib/lib.h"
 
 #include <CUnit/CUnit.h>
 #include <aio/error.h>

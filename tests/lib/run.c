@@ -2,7 +2,7 @@
  * The runner: registered tests become CUnit suites. CUnit's test functions take no argument, so
  * one trampoline serves all and looks its test up by CUnit's own record of what is running.
  */
-#include "lib.h"
+#include "tests/lib/lib.h"
 
 #include <CUnit/Basic.h>
 #include <aio/error.h>

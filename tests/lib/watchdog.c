@@ -2,7 +2,7 @@
  * The watchdog: a test that hangs is ended with a picture of its tasks instead of silence. The
  * thread sleeps between tests; on expiry it signals the thread of the test, whose handler dumps.
  */
-#include "lib.h"
+#include "tests/lib/lib.h"
 
 #include <aio/time.h>
 #include <pthread.h>
