@@ -81,13 +81,14 @@ CONTRACT(write_to_a_dead_pipe)
         aio_test_skip("Valgrind keeps it from the kernel that a signal is ignored");
         return;
     }
-    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    AIO_CHECK_EQ(sigaction(SIGPIPE, &ignore, &before), 0);
     REQUIRE(fd_pipe(fds));
     fd_close(fds[0]);
     struct aio__op put = op_write(fds[1], "x", 1, -1);
     AIO_CHECK_ERROR(op_run(&put), -EPIPE);
     fd_close(fds[1]);
-    signal(SIGPIPE, before);
+    sigaction(SIGPIPE, &before, NULL);
 }
 
 CONTRACT(read_and_write_of_an_eventfd)
