@@ -122,7 +122,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     (void)number, (void)context;
     ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
     (void)ignored;
-    _exit(info->si_addr != NULL ? 42 : 43);
+    _exit((uintptr_t)info->si_addr > 4096 ? 42 : 43);
 }
 
 static void on_plain_fault(int number)
@@ -162,7 +162,8 @@ BEHAVIOUR_OUTSIDE(plain_handler_is_chained)
     child_exited(&child, 44);
 }
 
-static char *volatile nowhere;
+/* In the first page, where nothing is; not NULL, which a sanitizer checks for beforehand. */
+static char *volatile nowhere = (char *)16;
 
 static int write_nowhere(void *unused)
 {
