@@ -10,10 +10,10 @@ import os
 import sys
 import time
 
-from runner import machine, report, servers
+from runner import machine, report, servers, slow
 from runner.load import Load
 from runner.measure import Bench
-from runner.process import BenchError, raise_file_limit
+from runner.process import BenchError, Server, raise_file_limit
 from runner.scenarios import EXTRA, SCENARIOS, SMOKE
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -32,6 +32,8 @@ def parse(arguments):
     parser.add_argument("--build", default="build/release", help="where the programs are")
     parser.add_argument("--output", metavar="JSON", help="default build/bench/results[-NAME].json")
     parser.add_argument("--load-backend", default="auto", help="AIO_BACKEND of the load (auto)")
+    parser.add_argument("--syscall-ns", type=int, default=0, metavar="NS",
+                        help="let each system call of the servers cost this much, see slow.py")
     return parser.parse_args(arguments)
 
 
@@ -63,6 +65,15 @@ def prepare(options, build):
     return bench
 
 
+def slow_down(options, build, about):
+    """Says in the results what a system call costs then."""
+    if options.syscall_ns == 0:
+        return
+    instructions, about["syscall_slowed_ns"] = slow.calibrate(
+        os.path.join(build, "bench", "micro_task"), options.syscall_ns)
+    Server.slow_down = slow.installer(instructions)
+
+
 def find_servers(options, build):
     candidates = servers.all_candidates(ROOT, build, with_tokio=not options.smoke)
     for candidate in candidates.values():
@@ -90,7 +101,8 @@ def measure(bench, scenarios, candidates, results):
 
 
 def save(options, results):
-    name = "results%s.json" % ("-" + "-".join(options.only) if options.only else "")
+    name = "results%s%s.json" % ("-" + "-".join(options.only) if options.only else "",
+                                 "-slowed" if options.syscall_ns else "")
     if options.smoke:
         name = "smoke.json"
     path = options.output or os.path.join(ROOT, "build", "bench", name)
@@ -127,8 +139,10 @@ def main():
     scenarios = choose(options)
     build = os.path.join(ROOT, options.build)
     bench = prepare(options, build)
+    about = machine.describe()
+    slow_down(options, build, about)
     candidates = find_servers(options, build)
-    results = {"machine": machine.describe(), "commit": machine.commit(ROOT),
+    results = {"machine": about, "commit": machine.commit(ROOT),
                "date": machine.now(), "seconds": bench.seconds, "rounds": bench.rounds,
                "servers": {name: c.missing or "measured" for name, c in candidates.items()},
                "scenarios": {}}

@@ -85,7 +85,7 @@ def plan(options):
     runs = []
     for program in options.programs:
         base = os.path.splitext(os.path.basename(program))[0]
-        short = "api" if program.endswith("api/run.py") else base
+        short = os.path.basename(os.path.dirname(program)) if base == "run" else base
         if options.valgrind and program.endswith(".py"):
             continue
         rows = [row for row in names(program, "--rows", options) if chosen(options.row, row)]

@@ -29,13 +29,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def pin(cpu):
-    """For preexec_fn: the program runs on this CPU alone."""
-    return lambda: os.sched_setaffinity(0, {cpu})
+def pin(cpu, then=None):
+    """For preexec_fn: the program runs on this CPU alone, after `then`."""
+    def prepare():
+        os.sched_setaffinity(0, {cpu})
+        if then:
+            then()
+    return prepare
 
 
 class Server:
     """A server process on SERVER_CPU. Use it with `with`; leaving the block stops it."""
+
+    slow_down = None  # for every server: what makes its system calls dear, see slow.py
 
     def __init__(self, command, env=None):
         self.address = "127.0.0.1:%d" % free_port()
@@ -49,7 +55,7 @@ class Server:
         self.process = subprocess.Popen(
             self.command,
             env=self.env,
-            preexec_fn=pin(SERVER_CPU),
+            preexec_fn=pin(SERVER_CPU, Server.slow_down),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

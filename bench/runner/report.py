@@ -148,11 +148,13 @@ def bars_missed(results):
 
 def machine_text(results):
     machine = results["machine"]
-    call = machine.get("syscall_ns")
+    call, slowed = machine.get("syscall_ns"), machine.get("syscall_slowed_ns")
+    cost = ", a system call costs %.0f ns" % call if call else ""
+    if slowed:
+        cost = ", system calls of the servers slowed to %.0f ns by a seccomp filter" % slowed
     return "%s, %d CPUs, Linux %s, %s%s; %s, commit %s" % (
-        machine["cpu"], machine["cpus"], machine["kernel"], machine["congestion"],
-        ", a system call costs %.0f ns" % call if call else "", results["date"],
-        results["commit"])
+        machine["cpu"], machine["cpus"], machine["kernel"], machine["congestion"], cost,
+        results["date"], results["commit"])
 
 
 def markdown(results):
