@@ -72,6 +72,7 @@ static int registry_open(const struct registry_entry *entry, struct aio__backend
     rc = aio__backend_selftest(*out);
     if (rc == 0)
         return 0;
+    (*out)->vtable->close(*out);
     aio__explain_add(explain, "%s: %s: the self-test failed (%s)\n", entry->name,
                      aio_error_name(rc), aio_error_text(rc));
     return rc;

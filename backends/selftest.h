@@ -7,9 +7,8 @@
 #include "core/backend.h"
 
 /*
- * Runs a round trip, a deadline and a cancellation over a socket pair. Returns 0; else -errno,
- * and the backend is closed unless the kernel still owns the test's memory, which is then left to
- * it.
+ * Runs a round trip, a deadline and a cancellation over a socket pair. Returns 0 or -errno. After a
+ * failure the kernel may still own the test's memory, which is then left to it.
  */
 int aio__backend_selftest(struct aio__backend *backend);
 
