@@ -1,0 +1,256 @@
+/*
+ * The n-th allocation fails, for n = 1, 2, ... until the call gets through: each failure is
+ * -ENOMEM, changes nothing and leaves nothing behind. On each backend.
+ */
+#define SUITE "oom"
+#include "tests/harness/harness.h"
+
+#include "core/alloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ATTEMPTS = 100 };
+
+/* Runs entry on each backend that can be had here. */
+static void on_each_backend(int (*entry)(void *arg))
+{
+    static const char *const backends[] = {"uring", "epoll"};
+    for (int i = 0; i < 2; i++) {
+        struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+        bool entered = false;
+        options.backend = backends[i];
+        int rc = aio_runtime_run(&options, entry, &entered);
+        if (entered)
+            AIO_CHECK_OK(rc);
+        else
+            printf("%s: %s ", backends[i], aio_error_name(rc));
+    }
+}
+
+static int enter(void *entered)
+{
+    *(bool *)entered = true;
+    return 0;
+}
+
+static void start_without_memory(const char *backend)
+{
+    for (int n = 1; n < ATTEMPTS; n++) {
+        struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+        bool entered = false;
+        int64_t live = aio__alloc_live();
+        options.backend = backend;
+        aio__alloc_fail_at(n);
+        int rc = aio_runtime_run(&options, enter, &entered);
+        aio__alloc_fail_at(0);
+        AIO_CHECK_EQ(aio__alloc_live(), live);
+        if (entered || !AIO_CHECK_ERROR(rc, -ENOMEM)) {
+            AIO_CHECK(n > 1);
+            return;
+        }
+    }
+    AIO_CHECK(!"it never started");
+}
+
+static bool available(const char *backend)
+{
+    struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+    bool entered = false;
+    options.backend = backend;
+    (void)aio_runtime_run(&options, enter, &entered);
+    return entered;
+}
+
+/* A runtime that finds no memory while it starts says so and leaves nothing. */
+PLAIN(start)
+{
+    setenv("AIO_LOG", "off", 1);
+    if (available("uring"))
+        start_without_memory("uring");
+    if (available("epoll"))
+        start_without_memory("epoll");
+    unsetenv("AIO_LOG");
+}
+
+static int return_number(void *arg)
+{
+    return *(int *)arg;
+}
+
+/* Spawns with failures until one gets through. Returns how many failed, -1 for ever. */
+static int spawn_stubbornly(struct aio_task **out, int *number)
+{
+    for (int n = 1; n < ATTEMPTS; n++) {
+        int64_t live = aio__alloc_live();
+        aio__alloc_fail_at(n);
+        int rc = aio_task_spawn(out, return_number, number, NULL);
+        aio__alloc_fail_at(0);
+        if (rc == 0)
+            return n - 1;
+        AIO_CHECK_ERROR(rc, -ENOMEM);
+        AIO_CHECK_EQ(aio__alloc_live(), live);
+    }
+    return -1;
+}
+
+static int spawn_many(void *entered)
+{
+    enum { COUNT = 300 };
+    static struct aio_task *tasks[COUNT];
+    static int numbers[COUNT];
+    int failures = 0;
+    enter(entered);
+    for (int i = 0; i < COUNT; i++) {
+        numbers[i] = i * 3;
+        int failed = spawn_stubbornly(&tasks[i], &numbers[i]);
+        if (!AIO_CHECK(failed >= 0))
+            return -1;
+        failures += failed;
+    }
+    AIO_CHECK(failures > 3); /* slabs and the timers' room have grown several times */
+    for (int i = 0; i < COUNT; i++) {
+        int result = -1;
+        AIO_CHECK_OK(aio_task_join(tasks[i], &result));
+        AIO_CHECK_EQ(result, i * 3);
+    }
+    return 0;
+}
+
+/* Spawning: nothing was started, and the next spawn works. */
+PLAIN(spawn)
+{
+    on_each_backend(spawn_many);
+}
+
+static bool listen_stubbornly(struct aio_listener **out, char text[AIO_ADDRESS_TEXT_BYTES])
+{
+    struct aio_address address;
+    int rc = -ENOMEM, n;
+    for (n = 1; rc < 0 && n < ATTEMPTS; n++) {
+        aio__alloc_fail_at(n);
+        rc = aio_tcp_listen(out, "127.0.0.1:0", NULL);
+        aio__alloc_fail_at(0);
+        AIO_CHECK(rc == 0 || rc == -ENOMEM);
+    }
+    AIO_CHECK(n > 2);
+    return AIO_CHECK_OK(rc) && AIO_CHECK_OK(aio_listener_address(*out, &address)) &&
+           AIO_CHECK_OK(aio_address_format(&address, text, AIO_ADDRESS_TEXT_BYTES));
+}
+
+static bool connect_stubbornly(struct aio_stream **out, const char *text)
+{
+    int rc = -ENOMEM, n;
+    for (n = 1; rc < 0 && n < ATTEMPTS; n++) {
+        aio__alloc_fail_at(n);
+        rc = aio_tcp_connect(out, text);
+        aio__alloc_fail_at(0);
+        AIO_CHECK(rc == 0 || rc == -ENOMEM);
+    }
+    AIO_CHECK(n > 2);
+    return AIO_CHECK_OK(rc);
+}
+
+static bool accept_stubbornly(struct aio_listener *listener, struct aio_stream **out)
+{
+    int rc = -ENOMEM, n;
+    for (n = 1; n < ATTEMPTS; n++) {
+        aio__alloc_fail_at(n);
+        AIO_TIMEOUT(AIO_SEC(2) * test_slowness()) /* if the connection was lost */
+        {
+            rc = aio_listener_accept(listener, out);
+        }
+        aio__alloc_fail_at(0);
+        if (rc != -ENOMEM)
+            break;
+    }
+    AIO_CHECK(n > 1);
+    return AIO_CHECK_OK(rc);
+}
+
+/* A byte there, whatever fails on the way: after an error nothing was sent or taken. */
+static void pass_byte(struct aio_stream *from, struct aio_stream *to)
+{
+    ssize_t rc = -ENOMEM;
+    char byte = 0;
+    for (int n = 1; rc < 0 && n < ATTEMPTS; n++) {
+        aio__alloc_fail_at(n);
+        rc = aio_stream_write(from, "x", 1);
+        aio__alloc_fail_at(0);
+        AIO_CHECK(rc == 1 || rc == -ENOMEM);
+    }
+    rc = -ENOMEM;
+    for (int n = 1; rc < 0 && n < ATTEMPTS; n++) {
+        aio__alloc_fail_at(n);
+        rc = aio_stream_read(to, &byte, 1);
+        aio__alloc_fail_at(0);
+        AIO_CHECK(rc == 1 || rc == -ENOMEM);
+    }
+    AIO_CHECK_EQ(byte, 'x');
+}
+
+static int talk_over(struct aio_listener *listener, const char *text)
+{
+    enum { PAIRS = 40 }; /* more descriptors than small tables hold */
+    static struct aio_stream *streams[2 * PAIRS];
+    for (int i = 0; i < PAIRS; i++)
+        if (!connect_stubbornly(&streams[2 * i], text) ||
+            !accept_stubbornly(listener, &streams[2 * i + 1]))
+            return -1;
+    for (int i = 0; i < PAIRS; i++) {
+        pass_byte(streams[2 * i], streams[2 * i + 1]);
+        pass_byte(streams[2 * i + 1], streams[2 * i]);
+    }
+    for (int i = 0; i < 2 * PAIRS; i++)
+        aio_stream_close(streams[i]);
+    return 0;
+}
+
+static int talk(void *entered)
+{
+    struct aio_listener *listener;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    enter(entered);
+    if (!listen_stubbornly(&listener, text))
+        return -1;
+    int rc = talk_over(listener, text);
+    aio_listener_close(listener);
+    return rc;
+}
+
+/* Listening, connecting, accepting, writing, reading: no connection and no byte is lost. */
+PLAIN(streams)
+{
+    on_each_backend(talk);
+}
+
+static int accept_burst(void *entered)
+{
+    enum { BURST = 50 }; /* more than the deliveries hold at first */
+    static struct aio_stream *clients[BURST];
+    struct aio_listener *listener;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    enter(entered);
+    if (!listen_stubbornly(&listener, text))
+        return -1;
+    for (int i = 0; i < BURST; i++)
+        if (!AIO_CHECK_OK(aio_tcp_connect(&clients[i], text)))
+            return -1;
+    for (int i = 0; i < BURST; i++) {
+        struct aio_stream *stream;
+        if (!accept_stubbornly(listener, &stream))
+            return -1;
+        aio_stream_close(stream);
+    }
+    for (int i = 0; i < BURST; i++)
+        aio_stream_close(clients[i]);
+    aio_listener_close(listener);
+    return 0;
+}
+
+/* A burst of connections arrives while memory is short: each is accepted in the end. */
+PLAIN(burst)
+{
+    on_each_backend(accept_burst);
+}

@@ -1,0 +1,18 @@
+/*
+ * What the unit tests share: finding out that something ends the process.
+ */
+#ifndef AIO_TESTS_UNIT_TOOLS_H
+#define AIO_TESTS_UNIT_TOOLS_H
+
+#include "tests/harness/harness.h"
+
+/*
+ * Runs body(arg) in a forked process, its standard error closed. Returns the number of the signal
+ * that killed it, 0 when it exited with 0, 1000 + status when it exited otherwise.
+ */
+int unit_end_of(void (*body)(void *arg), void *arg);
+
+/* What unit_end_of gives for a fault, which a sanitizer turns into an exit of its own. */
+bool unit_faulted(int end);
+
+#endif
