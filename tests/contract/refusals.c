@@ -117,10 +117,14 @@ REFUSING(contract_07_refusals_lose_no_byte)
     fd_close_pair(fds);
 }
 
-enum { LISTENERS = 20, CLIENTS = 12 };
+enum { LISTENERS = 40, CLIENTS = 6 };
 
+/* A listener, and a receive that completes among its connections. */
 static struct listening {
     struct aio__op op;
+    struct aio__op recv;
+    int pair[2];
+    char byte;
     struct aio__deliveries deliveries;
     struct sockaddr_in address;
     int clients[CLIENTS];
@@ -142,6 +146,18 @@ static void listening_open(struct listening *one)
     one->op = op_make(AIO__OP_ACCEPT, fd_listen(&one->address, CLIENTS));
     one->op.accept.deliveries = &one->deliveries;
     op_submit(&one->op);
+    REQUIRE(fd_socketpair(one->pair));
+    one->recv = op_recv(one->pair[0], &one->byte, 1);
+    op_submit(&one->recv);
+}
+
+static void listening_connect(struct listening *one)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        one->clients[i] = fd_connect(&one->address);
+        if (i == CLIENTS / 2)
+            fd_writes(one->pair[1], "x", 1);
+    }
 }
 
 static void listening_close(struct listening *one)
@@ -153,6 +169,8 @@ static void listening_close(struct listening *one)
         op_submit(&one->op);
     }
     AIO_CHECK_ERROR(one->op.result, -ECANCELED);
+    AIO_CHECK_EQ(op_await(&one->recv), 1);
+    fd_close_pair(one->pair);
     fd_close(one->op.fd);
     for (int i = 0; i < CLIENTS; i++)
         close(one->clients[i]);
@@ -167,10 +185,9 @@ REFUSING(contract_07_refusals_lose_no_connection)
         listening_open(&listening[i]);
     for (int i = 0; i < 10; i++)
         turn(0);
-    refuse(60);
-    for (int i = 0; i < LISTENERS * CLIENTS; i++)
-        listening[i % LISTENERS].clients[i / LISTENERS] =
-            fd_connect(&listening[i % LISTENERS].address);
+    refuse(95);
+    for (int i = 0; i < LISTENERS; i++)
+        listening_connect(&listening[i]);
     int64_t limit = aio_time_now() + AIO_SEC(5) * test_slowness();
     for (int total = 0; total < LISTENERS * CLIENTS && aio_time_now() < limit;) {
         turn(aio_time_now() + AIO_MS(1));
