@@ -89,9 +89,11 @@ static int registry_choose(struct aio__backend **out, const char *wanted,
         if (!automatic && strcmp(wanted, entry->name) != 0 && strcmp(wanted, entry->alias) != 0)
             continue;
         known = true;
-        rc = registry_open(entry, out, params);
-        if (rc == 0)
+        int opened = registry_open(entry, out, params);
+        if (opened == 0)
             return 0;
+        if (entry->open != NULL)
+            rc = opened; /* a refusal says more than "not compiled in" */
     }
     if (known)
         return rc;

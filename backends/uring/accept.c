@@ -89,8 +89,10 @@ void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_
 {
     bool more = (cqe_flags & IORING_CQE_F_MORE) != 0;
     bool polled = (op->flags & URING_WAITS_READY) != 0;
-    if (!more)
+    if (!more) {
         op->flags &= (uint16_t) ~(URING_IN_KERNEL | URING_WAITS_READY);
+        aio__uring_drop_cancel(uring, op);
+    }
     if (!polled && result >= 0)
         accept_deliver(op, result);
     else if (!polled && result == -EAGAIN && (op->flags & URING_CANCEL_WANTED) == 0 && !more)

@@ -27,10 +27,10 @@ static void poll_arm_wake(struct uring *uring)
 /* What had found the ring full, cancels first. */
 static void poll_retry_backlog(struct uring *uring)
 {
-    struct aio__op_list cancels = uring->cancel_backlog;
-    uring->cancel_backlog = (struct aio__op_list){NULL, NULL};
-    struct aio__op *op;
-    while ((op = aio__op_list_pop(&cancels)) != NULL) {
+    struct aio__op *op, *next = uring->cancel_backlog;
+    uring->cancel_backlog = NULL;
+    while ((op = next) != NULL) {
+        next = op->backend_link;
         op->flags &= (uint16_t)~URING_CANCEL_BACKLOG;
         aio__uring_send_cancel(uring, op);
     }
@@ -60,10 +60,7 @@ static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t r
         result = -ECANCELED;
     }
     aio__uring_mark_written(op, result);
-    if ((op->flags & URING_CANCEL_BACKLOG) != 0) {
-        (void)aio__op_list_remove(&uring->cancel_backlog, op);
-        op->flags &= (uint16_t)~URING_CANCEL_BACKLOG;
-    }
+    aio__uring_drop_cancel(uring, op);
     if ((op->flags & URING_CANCEL_IN_KERNEL) != 0)
         op->result = result; /* kept until the cancel's own completion has come */
     else
@@ -157,10 +154,10 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
     struct uring *uring = aio__uring_of(self);
     if (!uring->wake_armed && !uring->closing)
         poll_arm_wake(uring);
-    if (!aio__op_list_empty(&uring->backlog) || !aio__op_list_empty(&uring->cancel_backlog))
+    if (!aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL)
         poll_retry_backlog(uring);
     unsigned to_submit = aio__uring_publish(uring);
-    bool stuck = !aio__op_list_empty(&uring->backlog);
+    bool stuck = !aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL;
     int64_t timeout_ns = aio__op_list_empty(&self->done) ? poll_timeout(deadline_ns) : 0;
     bool wait = timeout_ns > 0 && !stuck;
     bool reap_only = wait && to_submit == 0 && !poll_cq_empty(uring);

@@ -50,8 +50,8 @@ struct uring {
     uint32_t caps;
     uint32_t enter_flags; /* of every io_uring_enter */
     struct aio__op_list backlog;
-    struct aio__op_list cancel_backlog;
-    bool inline_send; /* the next send may be tried at once, see submit.c */
+    struct aio__op *cancel_backlog; /* by backend_link: a stream op may stand on `done` as well */
+    bool inline_send;               /* the next send may be tried at once, see submit.c */
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
@@ -72,6 +72,9 @@ void aio__uring_issue_poll(struct uring *uring, struct aio__op *op);
 
 /* Sends the op's cancel, or keeps it until there is room. */
 void aio__uring_send_cancel(struct uring *uring, struct aio__op *op);
+
+/* The op's request is over: a cancel that still waits for room has nothing to cancel. */
+void aio__uring_drop_cancel(struct uring *uring, struct aio__op *op);
 
 /* Fills in an entry for the op: one row per opcode. */
 void aio__uring_prep(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op);

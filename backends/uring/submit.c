@@ -91,12 +91,27 @@ void aio__uring_send_cancel(struct uring *uring, struct aio__op *op)
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
     if (sqe == NULL) {
         op->flags |= URING_CANCEL_BACKLOG;
-        aio__op_list_append(&uring->cancel_backlog, op);
+        op->backend_link = uring->cancel_backlog;
+        uring->cancel_backlog = op;
         return;
     }
     io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
     io_uring_sqe_set_data64(sqe, (uintptr_t)op | URING_TAG_CANCEL);
     op->flags |= URING_CANCEL_IN_KERNEL;
+}
+
+void aio__uring_drop_cancel(struct uring *uring, struct aio__op *op)
+{
+    if ((op->flags & URING_CANCEL_BACKLOG) == 0)
+        return;
+    struct aio__op *at = uring->cancel_backlog, *before = NULL;
+    for (; at != op; at = at->backend_link)
+        before = at;
+    if (before == NULL)
+        uring->cancel_backlog = op->backend_link;
+    else
+        before->backend_link = op->backend_link;
+    op->flags &= (uint16_t)~URING_CANCEL_BACKLOG;
 }
 
 void aio__uring_cancel(struct aio__backend *self, struct aio__op *op)
