@@ -84,6 +84,14 @@ static void accept_failed(struct uring *uring, struct aio__op *op, int32_t resul
     op->scratch = (uint32_t)result;
 }
 
+/* An older kernel and a non-blocking listener. Unless core waits, its next submit tries again. */
+static void accept_poll(struct uring *uring, struct aio__op *op)
+{
+    bool waits = op->state == AIO__OP_SUBMITTED && (op->flags & URING_CANCEL_WANTED) == 0;
+    if (waits && (op->flags & URING_IN_KERNEL) == 0)
+        aio__uring_issue_poll(uring, op);
+}
+
 void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_t result,
                                  uint32_t cqe_flags)
 {
@@ -95,8 +103,8 @@ void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_
     }
     if (!polled && result >= 0)
         accept_deliver(op, result);
-    else if (!polled && result == -EAGAIN && (op->flags & URING_CANCEL_WANTED) == 0 && !more)
-        aio__uring_issue_poll(uring, op); /* an older kernel and a non-blocking listener */
+    else if (!polled && result == -EAGAIN)
+        accept_poll(uring, op);
     else if (!polled)
         accept_failed(uring, op, result);
     bool stop = aio__deliveries_full(op->accept.deliveries) &&
