@@ -219,7 +219,7 @@ static int exit_in_a_task(void *arg)
     struct play *play = arg;
     if (leave_a_waiter(play) < 0)
         _Exit(9);
-#if defined(__SANITIZE_ADDRESS__)
+#if UNDER_ASAN
     _Exit(3); /* its look for leaks does not know what is referred to from the stacks of tasks */
 #else
     exit(3);

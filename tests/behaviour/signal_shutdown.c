@@ -225,6 +225,8 @@ static int two_signals(void *arg)
 BEHAVIOUR_OUTSIDE(second_signal_kills)
 {
     int numbers[] = {SIGINT, SIGTERM};
+    if (!child_may_have_threads())
+        return;
     for (int i = 0; i < 2; i++) {
         struct child child;
         REQUIRE(child_run_task(&child, two_signals, &numbers[i]));
@@ -251,6 +253,8 @@ BEHAVIOUR_OUTSIDE(second_signal_takes_its_former_way)
 {
     int number = SIGTERM;
     struct child child;
+    if (!child_may_have_threads())
+        return;
     REQUIRE(child_run(&child, two_signals_with_handler, &number));
     child_exited(&child, 0);
     child_said(&child, "my own handler\n");

@@ -71,6 +71,13 @@ bool child_run_task(struct child *child, int (*entry)(void *arg), void *arg)
     return child_run(child, child_task_body, &task);
 }
 
+bool child_may_have_threads(void)
+{
+    if (UNDER_TSAN)
+        aio_test_skip("ThreadSanitizer supports neither threads nor signals after fork");
+    return !UNDER_TSAN;
+}
+
 /* Shows why a process ended otherwise than it should. */
 static bool child_shown(const struct child *child, bool held)
 {

@@ -194,6 +194,8 @@ static void foreign_accept(struct foreign *foreign)
 /* Handles belong to the runtime that made them; from another one each call aborts and says so. */
 BEHAVIOUR_OUTSIDE(tasks_of_another_runtime)
 {
+    if (!child_may_have_threads())
+        return;
     check_foreign(foreign_join, "aio_task_join: the task belongs to another runtime");
     check_foreign(foreign_cancel, "aio_task_cancel: the task belongs to another runtime");
     check_foreign(foreign_detach, "aio_task_detach: the task belongs to another runtime");
@@ -202,6 +204,8 @@ BEHAVIOUR_OUTSIDE(tasks_of_another_runtime)
 /* Streams and listeners too. */
 BEHAVIOUR_OUTSIDE(handles_of_another_runtime)
 {
+    if (!child_may_have_threads())
+        return;
     check_foreign(foreign_read, "aio_stream_read: this stream belongs to the runtime of another");
     check_foreign(foreign_accept,
                   "aio_listener_accept: this listener belongs to the runtime of another");

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if UNDER_ASAN || UNDER_TSAN
 #define FRAME_FACTOR 4 /* a sanitizer's frames and what it does at their entry are larger */
 #else
 #define FRAME_FACTOR 1

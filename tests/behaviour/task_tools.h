@@ -9,6 +9,28 @@
 
 #include <sys/types.h>
 
+/* Which sanitizer watches; gcc and clang say it in their own ways. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+
 /* Two ends of a TCP connection over loopback. What near can send unread is small. */
 struct wire {
     struct aio_stream *near;
@@ -57,6 +79,9 @@ bool child_run(struct child *child, int (*body)(void *arg), void *arg);
 
 /* The same with entry as the first task of a runtime on the row. */
 bool child_run_task(struct child *child, int (*entry)(void *arg), void *arg);
+
+/* Whether forked processes may start threads and get signals; skips the test if not. */
+bool child_may_have_threads(void);
 
 bool child_exited(const struct child *child, int code);
 bool child_killed(const struct child *child, int number);

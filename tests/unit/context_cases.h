@@ -7,7 +7,9 @@
 #include <execinfo.h>
 #include <string.h>
 
-#if defined(__SANITIZE_THREAD__)
+#include "core/sanitize.h"
+
+#if defined(AIO__TSAN)
 #define CONTEXT_RUNS false /* it would have to be told of each switch */
 #else
 #define CONTEXT_RUNS true
