@@ -20,12 +20,13 @@
 #include <aio/time.h>
 #include <errno.h>
 
-/* Dispatches and instant completions between two looks at the clock. */
-#define AIO__SLICE 128
+/* Dispatches and instant completions in a turn, at most; fewer when they turn out to be long. */
+#define AIO__SLICE_MAX 128
+/* What a slice should take at most. */
+#define AIO__SLICE_NS 200000
 /* Instant completions a task may have in a row before the others get their turn. */
 #define AIO__BUDGET 32
-/* While tasks are ready, the backend is polled at least this often (and once a slice, if slices
- * last longer). */
+/* While tasks are ready, the backend is polled after the slice in which this time has passed. */
 #define AIO__POLL_INTERVAL_NS 50000
 
 enum aio__task_state {
@@ -69,9 +70,10 @@ struct aio__offload;
 struct aio__core {
     struct aio_task *current; /* NULL in the loop's own context */
     struct aio__ready ready;
-    int32_t slice;  /* what is left of AIO__SLICE */
-    int32_t budget; /* what is left of the current task's AIO__BUDGET */
-    int64_t now_ns; /* the clock as of the start of the turn */
+    int32_t slice;       /* what is left of slice_limit */
+    int32_t slice_limit; /* 1 to AIO__SLICE_MAX, by what the last slices took */
+    int32_t budget;      /* what is left of the current task's AIO__BUDGET */
+    int64_t now_ns;      /* the clock as of the start of the turn */
     struct aio__backend *backend;
     struct aio__context loop_context;
     struct aio__context scrap_context; /* where a task that ends is "saved" */
@@ -135,8 +137,14 @@ void aio__ready_push(struct aio__core *core, struct aio_task *task);
 void aio__reschedule(struct aio__core *core);
 void aio__loop_run(struct aio__core *core);
 
+/* A sleep in progress, in the sleeper's frame. wait.what is set by the caller. */
+struct aio__sleep {
+    struct aio__timer timer;
+    struct aio__wait wait;
+};
+
 /* Parks until the time at_ns or an interruption. Returns 0 or why it ended early. */
-int aio__sleep_until(struct aio__core *core, struct aio__wait *wait, int64_t at_ns);
+int aio__sleep_until(struct aio__core *core, struct aio__sleep *sleep, int64_t at_ns);
 
 /* Charges an operation that completed without a wait; gives way when the task has had its share. */
 static inline void aio__charge(struct aio__core *core)

@@ -35,9 +35,13 @@ bool aio__op_list_remove(struct aio__op_list *list, struct aio__op *op)
     return false;
 }
 
-static int deliveries_grow(struct aio__deliveries *deliveries)
+int aio__deliveries_reserve(struct aio__deliveries *deliveries, uint32_t count)
 {
-    uint32_t capacity = deliveries->capacity > 0 ? deliveries->capacity * 2 : 16;
+    uint32_t capacity = deliveries->capacity > 0 ? deliveries->capacity : 16;
+    while (capacity < count)
+        capacity *= 2;
+    if (capacity == deliveries->capacity)
+        return 0;
     int32_t *items = aio__alloc(capacity * sizeof *items);
     if (items == NULL)
         return -ENOMEM;
@@ -52,7 +56,7 @@ static int deliveries_grow(struct aio__deliveries *deliveries)
 
 int aio__deliveries_push(struct aio__deliveries *deliveries, int fd)
 {
-    if (deliveries->count == deliveries->capacity && deliveries_grow(deliveries) < 0)
+    if (aio__deliveries_reserve(deliveries, deliveries->count + 1) < 0)
         return -ENOMEM;
     uint32_t at = (deliveries->head + deliveries->count++) & (deliveries->capacity - 1);
     deliveries->items[at] = fd;
@@ -65,7 +69,8 @@ int aio__deliveries_pop(struct aio__deliveries *deliveries)
         return -1;
     int fd = deliveries->items[deliveries->head];
     deliveries->head = (deliveries->head + 1) & (deliveries->capacity - 1);
-    deliveries->count--;
+    if (--deliveries->count == 0)
+        deliveries->head = 0; /* the first slots are warm */
     return fd;
 }
 

@@ -128,6 +128,11 @@ static inline struct aio__op *aio__op_list_pop(struct aio__op_list *list)
 bool aio__op_list_remove(struct aio__op_list *list, struct aio__op *op);
 
 /*
+ * Makes room for count descriptors, so that pushing them cannot fail. Returns 0; -ENOMEM.
+ */
+int aio__deliveries_reserve(struct aio__deliveries *deliveries, uint32_t count);
+
+/*
  * Puts a descriptor into a stream op's deliveries. Returns 0; -ENOMEM when the array cannot grow:
  * the descriptor is still the caller's.
  */

@@ -8,6 +8,7 @@
 #include "core/overflow.h"
 #include "core/task.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,9 +137,23 @@ static int runtime_open_overflow(struct runtime *runtime)
     return aio__overflow_open(&runtime->overflow);
 }
 
+/* A child of fork(2) shares the parent's ring or epoll, and must not touch it. */
+static void runtime_forked(void)
+{
+    aio__core_current = NULL;
+}
+
+static void runtime_watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, runtime_forked);
+}
+
 static int runtime_open(struct runtime *runtime)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct aio__core *core = &runtime->core;
+    (void)pthread_once(&once, runtime_watch_forks);
+    core->slice_limit = AIO__SLICE_MAX;
     core->offload = &runtime->offload;
     core->task_limit = runtime->options.task_limit;
     aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);

@@ -109,6 +109,7 @@ _Noreturn static inline __attribute__((always_inline)) void sched_end(struct aio
 _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct aio__core *core,
                                                                        struct aio_task *task)
 {
+    AIO__REQUIRE(aio__core_current == core, "a child of fork returned from its task: use _exit");
     aio__heap_disarm(&core->timers, &task->timer);
     task->state = AIO__TASK_FINISHED;
     core->tasks_live--;
@@ -137,9 +138,25 @@ void aio__task_main(void)
     sched_exit(core, task);
 }
 
+/*
+ * How many dispatches the next slice may have: tasks that compute for long between two calls get
+ * fewer, so that the slice as a whole stays near its time and timers and I/O near theirs.
+ */
+static void loop_adapt_slice(struct aio__core *core)
+{
+    int64_t took_ns = aio_time_now() - core->now_ns;
+    int64_t limit = core->slice_limit;
+    if (took_ns > AIO__SLICE_NS)
+        limit = (limit - core->slice) * AIO__SLICE_NS / took_ns;
+    else if (took_ns < AIO__SLICE_NS / 4)
+        limit *= 2;
+    limit = limit < 1 ? 1 : limit;
+    core->slice_limit = (int32_t)(limit > AIO__SLICE_MAX ? AIO__SLICE_MAX : limit);
+}
+
 static void loop_run_slice(struct aio__core *core)
 {
-    core->slice = AIO__SLICE;
+    core->slice = core->slice_limit;
     struct aio_task *to = ready_pop(core);
     if (to == NULL)
         return;
@@ -148,6 +165,7 @@ static void loop_run_slice(struct aio__core *core)
     aio__sanitize_leave(&core->loop_sanitize, &to->sanitize, 0);
     aio__context_switch(&core->loop_context, &to->context);
     sched_resumed(core, &core->loop_sanitize);
+    loop_adapt_slice(core);
 }
 
 static void loop_fire_timers(struct aio__core *core)
@@ -170,7 +188,8 @@ static void loop_drain_done(struct aio__core *core)
 
 static bool loop_may_sleep(struct aio__core *core)
 {
-    return core->ready.head == NULL && aio__op_list_empty(&core->backend->done);
+    return core->ready.head == NULL && aio__op_list_empty(&core->backend->done) &&
+           !aio__stack_trim_needed(&core->stacks);
 }
 
 static void loop_poll(struct aio__core *core)
@@ -180,7 +199,7 @@ static void loop_poll(struct aio__core *core)
         if (aio__mailbox_sleep(&core->mailbox))
             deadline_ns = aio__heap_next(&core->timers);
     } else if (core->now_ns - core->polled_ns < AIO__POLL_INTERVAL_NS) {
-        return; /* tasks are ready, and the backend was asked a moment ago */
+        return; /* there is work here, and the backend was asked a moment ago */
     }
     core->polls++;
     core->polled_ns = core->now_ns;

@@ -178,6 +178,7 @@ void aio_task_detach(struct aio_task *task)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
     task_check_handle(core, task, __func__);
+    AIO__REQUIRE(task != core->root, "aio_task_detach: the first task belongs to the runtime");
     AIO__REQUIRE(task->joiner == NULL, "aio_task_detach: task '%s' is being joined",
                  aio_task_name(task));
     task->detached = true;

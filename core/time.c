@@ -22,30 +22,26 @@ static int64_t time_after(int64_t length_ns)
     return length_ns < AIO_FOREVER - now_ns ? now_ns + length_ns : AIO_FOREVER;
 }
 
-struct time_sleep {
-    struct aio__timer timer;
-    struct aio__wait *wait;
-};
-
 static void sleep_fired(struct aio__timer *timer)
 {
-    aio__wake(AIO__CONTAINER(timer, struct time_sleep, timer)->wait, 0);
+    aio__wake(&AIO__CONTAINER(timer, struct aio__sleep, timer)->wait, 0);
 }
 
+/* The timer must not fire for a sleeper that is awake already and only has not run yet. */
 static void sleep_abort(struct aio__wait *wait)
 {
+    struct aio__sleep *sleep = AIO__CONTAINER(wait, struct aio__sleep, wait);
+    aio__heap_disarm(&wait->task->core->timers, &sleep->timer);
     aio__wake(wait, -ECANCELED);
 }
 
-int aio__sleep_until(struct aio__core *core, struct aio__wait *wait, int64_t at_ns)
+int aio__sleep_until(struct aio__core *core, struct aio__sleep *sleep, int64_t at_ns)
 {
-    struct time_sleep sleep = {AIO__TIMER_INIT(sleep_fired), wait};
-    wait->abort = sleep_abort;
+    sleep->timer = AIO__TIMER_INIT(sleep_fired);
+    sleep->wait.abort = sleep_abort;
     if (at_ns != AIO_FOREVER)
-        aio__heap_arm(&core->timers, &sleep.timer, at_ns);
-    int rc = aio__park(core, wait);
-    aio__heap_disarm(&core->timers, &sleep.timer);
-    return rc < 0 ? aio__wait_reason(wait) : 0;
+        aio__heap_arm(&core->timers, &sleep->timer, at_ns);
+    return aio__park(core, &sleep->wait) < 0 ? aio__wait_reason(&sleep->wait) : 0;
 }
 
 int aio_time_sleep(int64_t duration_ns)
@@ -56,8 +52,8 @@ int aio_time_sleep(int64_t duration_ns)
     int rc = aio__interrupted(core);
     if (rc < 0)
         return rc;
-    struct aio__wait wait = {.what = "sleep"};
-    return aio__sleep_until(core, &wait, time_after(duration_ns));
+    struct aio__sleep sleep = {.wait = {.what = "sleep"}};
+    return aio__sleep_until(core, &sleep, time_after(duration_ns));
 }
 
 static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
@@ -66,9 +62,18 @@ static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
     task->deadline_ns = deadline != NULL ? deadline->nearest_ns : AIO_FOREVER;
 }
 
+static bool deadline_is_set(const struct aio_task *task, const struct aio_deadline *deadline)
+{
+    const struct aio_deadline *at = task->deadlines;
+    while (at != NULL && at != deadline)
+        at = at->outer;
+    return at != NULL;
+}
+
 void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns)
 {
     struct aio_task *task = AIO__CORE_OR_DIE()->current;
+    AIO__ASSERT(!deadline_is_set(task, deadline));
     deadline->outer = task->deadlines;
     deadline->task = task;
     deadline->at_ns = time_after(timeout_ns);

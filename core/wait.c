@@ -52,7 +52,7 @@ int aio__park(struct aio__core *core, struct aio__wait *wait)
 void aio__wake(struct aio__wait *wait, int result)
 {
     struct aio_task *task = wait->task;
-    AIO__ASSERT(task->wait == wait);
+    AIO__REQUIRE(task->wait == wait, "a wait in '%s' ended twice", wait->what);
     AIO__ASSERT(task->state == AIO__TASK_PARKED);
     wait->result = result;
     task->wait = NULL;

@@ -12,7 +12,8 @@
 
 /* Accepted connections kept for callers that have not come yet; more stay in the kernel's backlog.
  */
-#define LISTENER_DELIVERIES 64
+#define LISTENER_DELIVERIES 64u
+#define LISTENER_BACKLOG_MAX 65535
 /* How long to wait for descriptors or memory before trying again. */
 #define LISTENER_BACKOFF_MIN_NS AIO_MS(5)
 #define LISTENER_BACKOFF_MAX_NS AIO_MS(200)
@@ -83,20 +84,23 @@ static int listener_back_off(struct aio_listener *listener, int error)
         aio__log_warn("accept: %s: waiting until there is room", aio_error_name(error));
         listener->backoff_ns = LISTENER_BACKOFF_MIN_NS;
     }
-    struct aio__wait wait = {.what = "accept backoff"};
-    listener->gate.inside = &wait;
+    struct aio__sleep sleep = {.wait = {.what = "accept backoff"}};
+    listener->gate.inside = &sleep.wait;
     int64_t until_ns = aio_time_now() + listener->backoff_ns;
     listener->backoff_ns *= 2;
     if (listener->backoff_ns > LISTENER_BACKOFF_MAX_NS)
         listener->backoff_ns = LISTENER_BACKOFF_MAX_NS;
-    return aio__sleep_until(listener->handle.core, &wait, until_ns);
+    return aio__sleep_until(listener->handle.core, &sleep, until_ns);
 }
 
-/* Inside the gate: one wait for a delivery. A close while we were woken already has interrupted
- * nothing, and nobody would do so again: look before each wait. */
+/* Inside the gate: one wait for a delivery. A close or a cancellation while we were awake already
+ * has interrupted nothing, and nobody would do so again: look before each wait. */
 static int listener_step(struct aio_listener *listener)
 {
-    int rc, error = listener->error;
+    int error = listener->error;
+    int rc = aio__interrupted(listener->handle.core);
+    if (rc < 0)
+        return rc;
     if (listener->handle.closing)
         return -EBADF;
     listener->error = 0;
@@ -224,6 +228,26 @@ static int listener_socket(const struct aio_address *address,
     return rc;
 }
 
+static struct aio_listener *listener_alloc(uint32_t backlog)
+{
+    struct aio_listener *listener = aio__alloc_zero(sizeof *listener);
+    if (listener == NULL)
+        return NULL;
+    listener->deliveries.limit = LISTENER_DELIVERIES;
+    if (aio__deliveries_reserve(&listener->deliveries, LISTENER_DELIVERIES + backlog) == 0)
+        return listener;
+    aio__free(listener);
+    return NULL;
+}
+
+static void listener_open(struct aio_listener *listener, struct aio__core *core, int fd)
+{
+    aio__handle_open(&listener->handle, core, fd, &listener_kind);
+    listener->op = (struct aio__op){.opcode = AIO__OP_ACCEPT, .fd = fd};
+    listener->op.complete = listener_op_done;
+    listener->op.accept.deliveries = &listener->deliveries;
+}
+
 int aio_tcp_listen(struct aio_listener **out, const char *address,
                    const struct aio_listen_options *options)
 {
@@ -232,22 +256,21 @@ int aio_tcp_listen(struct aio_listener **out, const char *address,
     struct aio_address parsed;
     if (settled.size != sizeof settled || settled.backlog < 0)
         return -EINVAL;
+    if (settled.backlog > LISTENER_BACKLOG_MAX)
+        settled.backlog = LISTENER_BACKLOG_MAX;
     int rc = aio_address_parse(&parsed, address);
     if (rc < 0)
         return rc;
-    struct aio_listener *listener = aio__alloc_zero(sizeof *listener);
+    struct aio_listener *listener = listener_alloc((uint32_t)settled.backlog);
     if (listener == NULL)
         return -ENOMEM;
     int fd = listener_socket(&parsed, &settled);
     if (fd < 0) {
+        aio__deliveries_free(&listener->deliveries);
         aio__free(listener);
         return fd;
     }
-    aio__handle_open(&listener->handle, core, fd, &listener_kind);
-    listener->deliveries.limit = LISTENER_DELIVERIES;
-    listener->op = (struct aio__op){.opcode = AIO__OP_ACCEPT, .fd = fd};
-    listener->op.complete = listener_op_done;
-    listener->op.accept.deliveries = &listener->deliveries;
+    listener_open(listener, core, fd);
     *out = listener;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "core/task.h"
 
 #include <aio/signal.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -61,6 +62,20 @@ static void shutdown_release(struct aio__core *core)
     atomic_store(&shutdown_state.taken, false);
 }
 
+/* A child of fork(2) has no core to tell: signals take their former way there. */
+static void shutdown_forked(void)
+{
+    if (atomic_load(&shutdown_state.taken))
+        shutdown_restore();
+    atomic_store(&shutdown_state.inside, 0);
+    atomic_store(&shutdown_state.taken, false);
+}
+
+static void shutdown_watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, shutdown_forked);
+}
+
 static int shutdown_install(void)
 {
     struct sigaction action = {.sa_handler = shutdown_handler, .sa_flags = SA_RESTART};
@@ -78,9 +93,15 @@ static int shutdown_install(void)
 
 int aio_signal_shutdown(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct aio__core *core = AIO__CORE_OR_DIE();
+    if (core->cleanup != NULL && core->shutdown_task == NULL)
+        core->shutdown_task = core->current; /* the task that had asked is over */
+    if (core->shutdown_task == core->current)
+        return 0;
     if (atomic_exchange(&shutdown_state.taken, true))
         return -EBUSY;
+    (void)pthread_once(&once, shutdown_watch_forks);
     atomic_store(&shutdown_state.fired, false);
     shutdown_state.core = core;
     shutdown_state.mail = (struct aio__mail){.deliver = shutdown_deliver};

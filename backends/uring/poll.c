@@ -67,10 +67,17 @@ static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t r
         aio__backend_finish(&uring->base, op, result);
 }
 
-/* A cancel's answer says nothing that the op's own completion does not say better. */
-static void poll_cancel_completed(struct uring *uring, struct aio__op *op)
+/*
+ * A cancel's answer says nothing that the op's own completion does not say better. Only when the
+ * kernel did not find an op that it has, between two of its states, the cancel is sent once more.
+ */
+static void poll_cancel_completed(struct uring *uring, struct aio__op *op, int32_t result)
 {
     op->flags &= (uint16_t)~URING_CANCEL_IN_KERNEL;
+    if (result == -ENOENT && (op->flags & URING_IN_KERNEL) != 0) {
+        aio__uring_send_cancel(uring, op);
+        return;
+    }
     if (op->opcode == AIO__OP_ACCEPT)
         aio__uring_accept_settle(uring, op);
     else if ((op->flags & URING_IN_KERNEL) == 0)
@@ -86,7 +93,7 @@ static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
     }
     struct aio__op *op = (struct aio__op *)(uintptr_t)(data & ~(uint64_t)URING_TAG_MASK);
     if ((data & URING_TAG_CANCEL) != 0)
-        poll_cancel_completed(uring, op);
+        poll_cancel_completed(uring, op, cqe->res);
     else if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0))
         aio__uring_accept_completed(uring, op, cqe->res, cqe->flags);
     else

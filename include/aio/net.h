@@ -65,7 +65,7 @@ AIO_API int aio_address_port(const struct aio_address *address);
 /* Options of a listener. Start from AIO_LISTEN_OPTIONS. */
 struct aio_listen_options {
     size_t size;
-    int backlog;    /* connections the kernel keeps for us, see listen(2) */
+    int backlog;    /* connections the kernel keeps for us, see listen(2); 65535 at most */
     bool reuseport; /* several listeners share the address, see SO_REUSEPORT in socket(7) */
     bool v6only;    /* "[::]:port" takes no IPv4 connections, see ipv6(7) */
     bool nodelay;   /* accepted streams send small writes at once, see TCP_NODELAY in tcp(7) */

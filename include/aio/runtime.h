@@ -39,7 +39,8 @@ struct aio_runtime_options {
     uint32_t ring_entries;
     /* Tasks alive at once; one more is refused with -EAGAIN. Default 4,194,304. */
     uint32_t task_limit;
-    /* Stacks of finished tasks that stay resident for the next ones. Default 1024. */
+    /* Stacks of finished tasks that stay resident for the next ones; the memory of those beyond
+     * is given back before the runtime sleeps. Default 1024. */
     uint32_t stack_cache;
     /* Threads for work that cannot be asynchronous, started when first needed. Default 4. */
     uint32_t offload_threads;
@@ -54,6 +55,9 @@ struct aio_runtime_options {
  * aio_runtime_run starts a runtime on the calling thread, runs entry(arg) as its first task and
  * returns when all is over: when entry has returned, the tasks that are left are cancelled and
  * awaited, then every handle still open is closed and all memory is freed.
+ *
+ * A child that a task makes by fork(2) shares the runtime's kernel objects and must not use them:
+ * aio calls abort there, except aio_runtime_run. exec in the child is safe.
  *
  * Suspends:  no task; it blocks the calling thread.
  * Context:   a thread that runs no runtime already (-EBUSY).
@@ -114,7 +118,7 @@ AIO_API size_t aio_runtime_explain(char *buffer, size_t size);
 struct aio_runtime_stats {
     size_t size;          /* set it to sizeof(struct aio_runtime_stats) before the call */
     uint64_t turns;       /* turns of the loop */
-    uint64_t polls;       /* calls of the backend's poll, each at most one system call */
+    uint64_t polls;       /* calls of the backend's poll, one system call each as a rule */
     uint64_t ops;         /* operations submitted */
     uint64_t instant_ops; /* of these, completed without a wait */
     uint64_t switches;    /* times a task was given the thread */
