@@ -63,25 +63,32 @@ BEHAVIOUR(two_reads)
     tcp_raw_close(&raw);
 }
 
-/* A reader that leaves the queue takes nothing with it. */
-BEHAVIOUR(reader_leaves)
+/* Readers that leave the queue, at its head, in its middle and at its end, take nothing with them:
+ * the others get their bytes in their order. */
+BEHAVIOUR(readers_leave)
 {
+    enum { READERS = 8 };
+    static const bool leaves[READERS] = {true, true, false, true, false, false, true, true};
     struct tcp_raw raw;
-    struct tcp_call calls[3];
-    char bytes[3] = "..";
+    struct tcp_call calls[READERS];
+    char bytes[READERS] = "", next = 'a';
     REQUIRE(tcp_raw_open(&raw, 0));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < READERS; i++) {
         calls[i] = (struct tcp_call){
             .kind = TCP_READ, .object = raw.stream, .buffer = &bytes[i], .size = 1};
         REQUIRE(tcp_call_start(&calls[i]));
     }
     tcp_settle();
-    AIO_CHECK_ERROR(tcp_call_cancel(&calls[1]), -ECANCELED);
-    AIO_CHECK_ERROR(tcp_call_cancel(&calls[0]), -ECANCELED);
-    AIO_CHECK(!calls[2].ended);
-    REQUIRE(tcp_plain_send(raw.fd, "r", 1));
-    AIO_CHECK_EQ(tcp_call_join(&calls[2]), 1);
-    AIO_CHECK_EQ(bytes[2], 'r');
+    for (int i = READERS - 1; i >= 0; i--)
+        if (leaves[i])
+            AIO_CHECK_ERROR(tcp_call_cancel(&calls[i]), -ECANCELED);
+    REQUIRE(tcp_plain_send(raw.fd, "abc", 3));
+    for (int i = 0; i < READERS; i++) {
+        if (leaves[i])
+            continue;
+        AIO_CHECK_EQ(tcp_call_join(&calls[i]), 1);
+        AIO_CHECK_EQ(bytes[i], next++);
+    }
     tcp_raw_close(&raw);
 }
 

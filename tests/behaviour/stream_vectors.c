@@ -202,3 +202,77 @@ BEHAVIOUR(deadline)
     AIO_CHECK_STR(bytes, "ab");
     tcp_pair_close(&pair);
 }
+
+struct vectored {
+    struct aio_stream *stream;
+    bool ended;
+};
+
+static int vectored_write(void *arg)
+{
+    struct vectored *vectored = arg;
+    char text[] = "tail";
+    struct iovec vectors[] = {{text, 2}, {text + 2, 2}};
+    ssize_t rc = aio_stream_writev(vectored->stream, vectors, 2);
+    vectored->ended = true;
+    AIO_CHECK(rc > 0);
+    if (rc > 0 && rc < 4)
+        AIO_CHECK_EQ(aio_stream_write_all(vectored->stream, text + rc, (size_t)(4 - rc), NULL),
+                     4 - rc);
+    return 0;
+}
+
+/* A writev has its turn among the writers, and readers are no concern of it. */
+BEHAVIOUR(writev_in_turn)
+{
+    struct tcp_raw raw;
+    struct aio_task *task;
+    char byte = 0, text[5] = "";
+    unsigned char *bytes = malloc(TOTAL * 10);
+    REQUIRE(bytes != NULL);
+    REQUIRE(tcp_raw_open(&raw, 16384));
+    test_pattern_fill(bytes, TOTAL * 10, 0);
+    struct vectored vectored = {raw.stream, false};
+    struct tcp_call reader = {.kind = TCP_READ, .object = raw.stream, .buffer = &byte, .size = 1};
+    struct tcp_call writer = {
+        .kind = TCP_WRITE_ALL, .object = raw.stream, .buffer = bytes, .size = TOTAL * 10};
+    REQUIRE(tcp_call_start(&reader));
+    tcp_settle();
+    REQUIRE_OK(aio_task_spawn(&task, vectored_write, &vectored, NULL));
+    AIO_CHECK_OK(aio_task_join(task, NULL)); /* while a reader waits */
+    REQUIRE(tcp_call_start(&writer));
+    tcp_settle();
+    vectored.ended = false;
+    REQUIRE_OK(aio_task_spawn(&task, vectored_write, &vectored, NULL));
+    tcp_settle();
+    AIO_CHECK(!writer.ended);
+    AIO_CHECK(!vectored.ended);
+    AIO_CHECK(tcp_plain_receive(raw.fd, text, 4));
+    AIO_CHECK_STR(text, "tail");
+    AIO_CHECK(tcp_plain_receive_pattern(raw.fd, TOTAL * 10, 0));
+    AIO_CHECK(tcp_plain_receive(raw.fd, text, 4));
+    AIO_CHECK_STR(text, "tail");
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_EQ(tcp_call_join(&writer), TOTAL * 10);
+    AIO_CHECK_ERROR(tcp_call_cancel(&reader), -ECANCELED);
+    tcp_raw_close(&raw);
+    free(bytes);
+}
+
+/* A readv has its turn among the readers. */
+BEHAVIOUR(readv_in_turn)
+{
+    struct tcp_raw raw;
+    char first = 0, second[2] = "";
+    struct iovec vector = {second, 1};
+    REQUIRE(tcp_raw_open(&raw, 0));
+    struct tcp_call reader = {.kind = TCP_READ, .object = raw.stream, .buffer = &first, .size = 1};
+    REQUIRE(tcp_call_start(&reader));
+    tcp_settle();
+    REQUIRE(tcp_plain_send(raw.fd, "12", 2));
+    AIO_CHECK_EQ(aio_stream_readv(raw.stream, &vector, 1), 1);
+    AIO_CHECK_EQ(tcp_call_join(&reader), 1);
+    AIO_CHECK_EQ(first, '1');
+    AIO_CHECK_EQ(second[0], '2');
+    tcp_raw_close(&raw);
+}
