@@ -279,7 +279,7 @@ static int join_crowd(void *arg)
 /* Ten thousand tasks are alive at once, each keeps its own frame, all of them end. */
 BEHAVIOUR(ten_thousand_alive)
 {
-    enum { COUNT = 10000 };
+    enum { COUNT = TEN_THOUSAND };
     static struct aio_task *tasks[COUNT];
     struct crowd crowd = {0, false};
     for (int i = 0; i < COUNT; i++)

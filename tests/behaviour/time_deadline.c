@@ -320,7 +320,7 @@ static int wait_under_deadlines(void *arg)
 /* Ten thousand tasks with three deadlines each: none fires, and none is left. */
 BEHAVIOUR(many_deadlines_cleared)
 {
-    enum { COUNT = 10000 };
+    enum { COUNT = TEN_THOUSAND };
     static struct aio_task *tasks[COUNT];
     struct crowd crowd = {0, false};
     for (int i = 0; i < COUNT; i++)
@@ -351,7 +351,7 @@ static int time_out_alone(void *arg)
 /* Ten thousand tasks time out, each at its own time. */
 BEHAVIOUR(many_deadlines_expire)
 {
-    enum { COUNT = 10000 };
+    enum { COUNT = TEN_THOUSAND };
     static struct aio_task *tasks[COUNT];
     static int64_t lengths[COUNT];
     for (int i = 0; i < COUNT; i++) {

@@ -132,7 +132,7 @@ BEHAVIOUR(sleepers_wake_in_order)
 /* Ten thousand sleep at once, for times at random, none wakes early, all wake. */
 BEHAVIOUR(ten_thousand_sleepers)
 {
-    enum { COUNT = 10000 };
+    enum { COUNT = TEN_THOUSAND };
     static struct sleeper sleepers[COUNT];
     static struct aio_task *tasks[COUNT];
     int order = 0;
