@@ -116,7 +116,7 @@ void aio_shield_enter(struct aio_shield *shield)
     AIO__REQUIRE(task->shields < UINT8_MAX, "aio_shield_enter: nested too deep");
     shield->task = task;
     shield->deadlines = task->deadlines;
-    task->shields++;
+    shield->depth = ++task->shields;
     deadline_apply(task, NULL);
 }
 
@@ -124,6 +124,7 @@ void aio_shield_leave(struct aio_shield *shield)
 {
     struct aio_task *task = AIO__CORE_OR_DIE()->current;
     AIO__REQUIRE(shield->task == task, "aio_shield_leave: another task entered this shield");
+    AIO__REQUIRE(shield->depth == task->shields, "aio_shield_leave: an inner shield is still open");
     AIO__REQUIRE(task->deadlines == NULL, "aio_shield_leave: a deadline set inside is still open");
     task->shields--;
     deadline_apply(task, shield->deadlines);

@@ -121,6 +121,7 @@ AIO_API void aio_task_rename(const char *name);
 struct aio_shield {
     void *task;
     void *deadlines;
+    unsigned depth;
 };
 
 /*

@@ -42,7 +42,9 @@ struct aio_deadline {
 /*
  * aio_deadline_set bounds every wait of the calling task until aio_deadline_clear: once
  * timeout_ns from now has passed they return -ETIMEDOUT. 0 or less has already passed;
- * AIO_FOREVER never does. An outer deadline that is nearer stays in force.
+ * AIO_FOREVER never does. An outer deadline that is nearer stays in force. It is noticed when the
+ * runtime next reads its clock, which it does once a turn: never early, and late by what the tasks
+ * that are ready compute.
  *
  * Suspends:  never.
  * Context:   a task; set and clear in the same task, cleared in the reverse order of setting.

@@ -106,4 +106,4 @@ def declare(env, aio, examples, bench, tests):
     kernel = ["KERNEL='%s'" % env["KERNEL"], "tests/kernel/run.sh", build]
     command(env, "test-kernel", kernel, everything)
     if tests["soak"]:
-        command(env, "soak", str(tests["soak"][0]), tests["soak"])
+        command(env, "soak", runner(env, tests["soak"]), tests["soak"])

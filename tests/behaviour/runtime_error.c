@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ BEHAVIOUR_OUTSIDE(main_gives_the_exit_code)
     struct child child;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char argument[8];
-        strcpy(argument, cases[i].argument);
+        (void)snprintf(argument, sizeof argument, "%s", cases[i].argument);
         REQUIRE(child_run(&child, run_main, argument));
         child_exited(&child, cases[i].code);
     }
@@ -93,7 +94,7 @@ BEHAVIOUR_OUTSIDE(bad_environment)
     for (int i = 0; i < 3; i++) {
         struct child child;
         char variable[16];
-        strcpy(variable, variables[i]);
+        (void)snprintf(variable, sizeof variable, "%s", variables[i]);
         REQUIRE(child_run(&child, no_runtime, variable));
         child_exited(&child, 1);
         child_said(&child, "bogus");

@@ -168,7 +168,8 @@ static void *send_from_thread(void *arg)
     struct sender *sender = arg;
     const struct timespec pause = {.tv_nsec = 3000000};
     sem_wait(&sender->ready);
-    nanosleep(&pause, NULL); /* most likely all tasks are parked by now; it holds if not */
+    /* Most likely all tasks are parked after it; the test holds if not. */
+    nanosleep(&pause, NULL); /* tidy: allow nanosleep */
     if (sender->to_process)
         kill(getpid(), SIGINT);
     else
@@ -244,7 +245,7 @@ static void say_mine(int number)
 
 static int two_signals_with_handler(void *arg)
 {
-    signal(SIGTERM, say_mine);
+    signal(SIGTERM, say_mine); /* tidy: allow signal: a program as they are */
     return test_run(two_signals, arg);
 }
 
