@@ -42,7 +42,7 @@ _Noreturn void aio__die(const char *file, int line, const char *format, ...)
 #if defined(AIO_DEBUG) && AIO_DEBUG
 #define AIO__ASSERT(condition) AIO__REQUIRE(condition, "assertion failed: %s", #condition)
 #else
-#define AIO__ASSERT(condition) ((void)sizeof(condition))
+#define AIO__ASSERT(condition) ((void)(0 && (condition)))
 #endif
 
 #endif
