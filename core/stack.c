@@ -14,6 +14,7 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
 
+#define STACK_ADVICE_UNKNOWN 0x7fff
 #define STACK_SLAB_COUNT 64
 #define STACK_TRIM_BATCH 64
 
@@ -49,7 +50,9 @@ static bool stack_markers_work(void)
     char *map = stack_map(page);
     if (map == NULL)
         return false;
-    bool works = madvise(map, page, MADV_GUARD_INSTALL) == 0;
+    /* An emulator may accept any advice and do nothing; then nothing is to be learnt this way. */
+    bool trusted = madvise(map, page, STACK_ADVICE_UNKNOWN) != 0;
+    bool works = trusted && madvise(map, page, MADV_GUARD_INSTALL) == 0;
     (void)munmap(map, page);
     return works;
 }

@@ -20,7 +20,7 @@
 
 /* What this backend cannot do without, and the kernel that brought it. */
 struct setup_feature {
-    uint32_t bit;
+    uint32_t bit; /* or opcode */
     const char *text;
 };
 
@@ -33,10 +33,23 @@ static const struct setup_feature setup_required[] = {
     {IORING_FEAT_RSRC_TAGS, "IORING_FEAT_RSRC_TAGS (Linux 5.13)"},
 };
 
-static const uint8_t setup_required_ops[] = {
-    IORING_OP_NOP,     IORING_OP_RECV,     IORING_OP_SEND,         IORING_OP_RECVMSG,
-    IORING_OP_SENDMSG, IORING_OP_ACCEPT,   IORING_OP_CONNECT,      IORING_OP_READ,
-    IORING_OP_WRITE,   IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
+/*
+ * Opcodes the rows need, and one that only tells a ring of 5.15 from earlier ones: Debian 11's 5.10
+ * has the features of 5.15 as backports, but not its opcodes.
+ */
+static const struct setup_feature setup_required_ops[] = {
+    {IORING_OP_NOP, "NOP (Linux 5.1)"},
+    {IORING_OP_POLL_ADD, "POLL_ADD (Linux 5.1)"},
+    {IORING_OP_SENDMSG, "SENDMSG (Linux 5.3)"},
+    {IORING_OP_RECVMSG, "RECVMSG (Linux 5.3)"},
+    {IORING_OP_ACCEPT, "ACCEPT (Linux 5.5)"},
+    {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL (Linux 5.5)"},
+    {IORING_OP_CONNECT, "CONNECT (Linux 5.5)"},
+    {IORING_OP_READ, "READ (Linux 5.6)"},
+    {IORING_OP_WRITE, "WRITE (Linux 5.6)"},
+    {IORING_OP_SEND, "SEND (Linux 5.6)"},
+    {IORING_OP_RECV, "RECV (Linux 5.6)"},
+    {IORING_OP_LINKAT, "LINKAT (Linux 5.15)"},
 };
 
 /* Set-up flags in the order in which they are given up when the kernel says EINVAL. */
@@ -164,11 +177,11 @@ static int setup_check_ops(struct setup *setup)
         setup_explain_refusal(setup, "io_uring_register", rc);
         return rc;
     }
-    for (size_t i = 0; i < sizeof setup_required_ops; i++) {
-        if (io_uring_opcode_supported(&probe.head, setup_required_ops[i]))
+    for (size_t i = 0; i < sizeof setup_required_ops / sizeof setup_required_ops[0]; i++) {
+        if (io_uring_opcode_supported(&probe.head, (int)setup_required_ops[i].bit))
             continue;
-        aio__explain_add(setup->explain, "uring: this kernel lacks opcode %u\n",
-                         setup_required_ops[i]);
+        aio__explain_add(setup->explain, "uring: this kernel lacks IORING_OP_%s\n",
+                         setup_required_ops[i].text);
         return -ENOSYS;
     }
     /* Multishot accept is not probed for by itself; it came in the release of this opcode, 5.19. */

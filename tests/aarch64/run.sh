@@ -6,8 +6,8 @@
 #
 # First the switch alone, by many compilers (switch.sh), then the suites.
 #
-# What this can show: the assembly switch, the stacks with their guards, and every suite on the epoll
-# backend, run as aarch64 code. What it cannot: qemu-user answers io_uring_setup with ENOSYS, so the
+# What this can show: the assembly switch, the stacks with their guards, and every suite on the
+# epoll backend, run as aarch64 code. What it cannot: qemu-user answers io_uring_setup with ENOSYS, so the
 # ring's rows report themselves as not to be had here. With --kernel everything runs in a virtual
 # machine with Debian's arm64 kernel instead (tests/kernel/run.sh; KERNEL= names another), where the
 # ring is the real one; this needs qemu-system-arm.
@@ -30,8 +30,8 @@ context=asm
 slow=10
 jobs=2
 kernel=0
-# In qemu-user 7.2 a process forked while another thread runs cannot start threads itself: qemu fails
-# its own assertion in qemu_plugin_vcpu_init_hook. These suites' children do.
+# In qemu-user 7.2 a process forked while another thread runs cannot start threads itself: qemu
+# fails its own assertion in qemu_plugin_vcpu_init_hook. These suites' children do.
 left_out='behaviour/task_misuse behaviour/lessons_runtime behaviour/overflow'
 cache=$root/build/aarch64
 sysroot=$cache/sysroot
@@ -106,7 +106,8 @@ done
 # shellcheck disable=SC2086  # the targets are words of their own
 nice -n 10 scons -Q -j2 cross=$triplet mode="$mode" context="$context" $targets "$build/examples"
 if [ "$kernel" = 1 ]; then
-    "$root/tests/kernel/run.sh" --arch arm64 --slow "$slow" --programs "$programs" "$build" || status=1
+    "$root/tests/kernel/run.sh" --arch arm64 --slow "$slow" --programs "$programs" "$build" ||
+        status=1
     exit $status
 fi
 # The emulated loader looks below -L for libc; our own libraries are found by the variable.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles switch_registers.c with each compiler, optimisation and instruction set that changes which
-# registers a compiler uses, runs each program here or under qemu-aarch64, prints a line for each and
+# Compiles switch_registers.c with each compiler, optimisation and instruction set that changes
+# which registers are used, runs each program here or under qemu-aarch64, prints a line for each and
 # "N passed, N failed" at the end. A loop that lost its counter may run for ever: hence the limit.
 #
 # usage: tests/aarch64/switch.sh [FOLDER]      FOLDER for the programs, default build/aarch64/switch

@@ -23,14 +23,13 @@ static unsigned long resumed;
 static unsigned long lost;
 
 /* Volatile: the compiler must keep what it has read, for it may not read it again. */
-static volatile double doubles[32];
-static volatile uint64_t integers[32];
+static volatile double doubles[48];
+static volatile uint64_t integers[48];
 static volatile int starting;
 
-#define VALUES(X)                                                                                  \
-    X(0)                                                                                           \
-    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17)   \
-        X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define EIGHT(X, tens)                                                                             \
+    X(tens##0) X(tens##1) X(tens##2) X(tens##3) X(tens##4) X(tens##5) X(tens##6) X(tens##7)
+#define VALUES(X) EIGHT(X, 1) EIGHT(X, 2) EIGHT(X, 3) EIGHT(X, 4)
 
 #define HOLD(n)                                                                                    \
     double real##n = doubles[n] + me;                                                              \
@@ -69,7 +68,7 @@ static int make_all(void)
 
 int main(void)
 {
-    for (int i = 0; i < 32; i++) {
+    for (int i = 0; i < 48; i++) {
         doubles[i] = 1.5 * i;
         integers[i] = UINT64_C(0x0123456789) * (uint64_t)i;
     }

@@ -43,6 +43,9 @@ bool tcp_raw_server_connect(const struct tcp_raw_server *server, struct tcp_raw 
 {
     if (!AIO_CHECK_OK(aio_tcp_connect(&raw->stream, server->text)))
         return false;
+    /* The client may be connected a moment before the listener has the connection. */
+    struct pollfd ready = {.fd = server->fd, .events = POLLIN};
+    AIO_CHECK(poll(&ready, 1, 5000) == 1);
     raw->fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     return AIO_CHECK(raw->fd >= 0);
 }

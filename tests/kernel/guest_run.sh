@@ -1,10 +1,10 @@
 # shellcheck shell=dash source=/dev/null disable=SC2154
 # Runs every test program of the guest, a process per suite and row, sums their closing lines and
-# prints the result that run.sh looks for. Reads /aio/settings. Sourced by no one: `sh guest_run.sh`.
+# prints the result that run.sh looks for. Reads /aio/settings.
 #
 # The programs' side: `--list` prints the suites, `--rows` the rows, `--suite S --row R` runs one;
-# the last line is `N passed, N failed` and perhaps `, N skipped`; exit status 77 means the row is not
-# to be had here. The lines printed are those of tools/run_tests.py.
+# the last line is `N passed, N failed` and perhaps `, N skipped`; exit status 77 means the row is
+# not to be had here. The lines printed are those of tools/run_tests.py.
 . /aio/settings
 export AIO_TEST_SLOW="$slow"
 
@@ -115,7 +115,7 @@ run_program() {
 
 # A kernel that complains while the tests run is a finding too, even when they pass.
 check_kernel_log() {
-    dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|hung task|self-detected stall' >/tmp/bad &&
+    dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|hung task|detected stall' >/tmp/bad &&
         echo "note: the kernel complained:" && sed 's/^/    /' /tmp/bad
 }
 

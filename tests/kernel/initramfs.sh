@@ -72,7 +72,7 @@ add_accounts
 "$CC" -std=gnu11 -O2 -Wall -Wextra -static -o "$tree/bin/ring_facts" "$here/ring_facts.c"
 
 for name in $programs; do
-    is_program "$build/tests/$name" || die "no test program $build/tests/$name; run scons test first"
+    is_program "$build/tests/$name" || die "no test program $build/tests/$name; build it first"
     add_program "$build/tests/$name"
 done
 for example in "$build"/examples/*; do

@@ -90,10 +90,10 @@ packages_fetch() {
     mkdir -p "$1"
     folder=$(cd "$1" && pwd)
     shift
-    if ! (cd "$folder" && packages_apt apt-get download "$@" >"$packages_state/download.log" 2>&1); then
+    if ! (cd "$folder" && packages_apt apt-get download "$@") >"$packages_state/log" 2>&1; then
         rmdir "$folder" 2>/dev/null
         packages_die "not to be had from $packages_suite ($packages_arch): $*
-$(tail -n 4 "$packages_state/download.log")"
+$(tail -n 4 "$packages_state/log")"
     fi
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the test programs on another Linux kernel, in a virtual machine of qemu in software emulation:
-# no /dev/kvm, no network and no disk are needed, only an initramfs with a shell and the programs.
+# Runs the test programs on another Linux kernel, in a virtual machine that qemu
+# emulates: it needs no kvm, network or disk, only an initramfs with a shell and the programs.
 #
 # usage: tests/kernel/run.sh [OPTION]... [BUILD]     BUILD: a build folder, default build/release
 #
@@ -18,7 +18,7 @@
 # KERNEL in the environment names the kernel:
 #   (empty)                          Debian's current kernel of this machine's own release
 #   linux-image-6.1.0-50-cloud-amd64 a package of this machine's own release
-#   bullseye                         the current kernel of another Debian release (5.10 for bullseye)
+#   bullseye                         the current kernel of another Debian release (here: 5.10)
 #   bullseye/linux-image-amd64       a package of another release
 #   ./some.deb  /boot/vmlinuz-6.12   a kernel package, or a kernel image, in a file
 #
