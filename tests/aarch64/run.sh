@@ -7,10 +7,10 @@
 # First the switch alone, by many compilers (switch.sh), then the suites.
 #
 # What this can show: the assembly switch, the stacks with their guards, and every suite on the
-# epoll backend, run as aarch64 code. What it cannot: qemu-user answers io_uring_setup with ENOSYS, so the
-# ring's rows report themselves as not to be had here. With --kernel everything runs in a virtual
-# machine with Debian's arm64 kernel instead (tests/kernel/run.sh; KERNEL= names another), where the
-# ring is the real one; this needs qemu-system-arm.
+# epoll backend, run as aarch64 code. What it cannot: qemu-user answers io_uring_setup with ENOSYS,
+# so the ring's rows report themselves as not to be had here. With --kernel everything runs in a
+# virtual machine with Debian's arm64 kernel instead (tests/kernel/run.sh; KERNEL= names another),
+# where the ring is the real one; this needs qemu-system-arm.
 #
 # Needs gcc-aarch64-linux-gnu and qemu-user. The arm64 libraries (libev, liburing, CUnit) are not
 # installed into this machine: their packages are unpacked into build/aarch64/sysroot, and wrappers
