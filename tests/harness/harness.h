@@ -40,6 +40,28 @@
 #error "#define SUITE \"name\" before including the harness"
 #endif
 
+/* Which sanitizer watches; gcc and clang say it in their own ways. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+
 /* How a test runs on a row; kinds differ in who opens what around the body. */
 struct test_extra {
     enum { TEST_TASK, TEST_OUTSIDE, TEST_FIXTURE } kind;
