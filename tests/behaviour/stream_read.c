@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Data is there for certain once the other end's kernel has it back: the loopback has no delay. */
@@ -117,16 +118,19 @@ BEHAVIOUR(size_0)
 BEHAVIOUR(size_enormous)
 {
     struct tcp_raw raw;
-    static char buffer[16]; /* not near the end of the address space, which the size would pass */
-    memset(buffer, 0, sizeof buffer);
+    size_t size = (size_t)INT_MAX + 1;
+    char *buffer = mmap(NULL, size + 16, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    REQUIRE(buffer != MAP_FAILED);
     REQUIRE(tcp_raw_open(&raw, 0));
     REQUIRE(fill(&raw, "big", 3));
     AIO_CHECK(shutdown(raw.fd, SHUT_WR) == 0);
     size_t got = 0;
-    for (ssize_t rc; (rc = aio_stream_read(raw.stream, buffer + got, (size_t)INT_MAX + 1)) > 0;)
+    for (ssize_t rc; (rc = aio_stream_read(raw.stream, buffer + got, size)) > 0;)
         got += (size_t)rc;
     AIO_CHECK_EQ(got, 3);
     AIO_CHECK_STR(buffer, "big");
+    munmap(buffer, size + 16);
     tcp_raw_close(&raw);
 }
 

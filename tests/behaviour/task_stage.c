@@ -186,8 +186,10 @@ int stage_wait_shutdown_turn(struct stage *stage)
 int stage_waiter_run(void *arg)
 {
     struct stage_waiter *waiter = arg;
-    waiter->first = waiter->wait(waiter->stage);
     uint64_t ops = task_stats().ops;
+    waiter->first = waiter->wait(waiter->stage);
+    waiter->ops_first = task_stats().ops - ops;
+    ops = task_stats().ops;
     waiter->again = waiter->wait(waiter->stage);
     waiter->ops_again = task_stats().ops - ops;
     return waiter->first;

@@ -50,9 +50,10 @@ STAGE_WAITS(STAGE_DECLARE)
 struct stage_waiter {
     struct stage *stage;
     int (*wait)(struct stage *stage);
-    int first; /* what the wait returned */
-    int again; /* what the same call returned after that */
-    uint64_t ops_again;
+    int first;          /* what the wait returned */
+    int again;          /* what the same call returned after that */
+    uint64_t ops_again; /* operations submitted during it */
+    uint64_t ops_first; /* and during the first call, other tasks' included if it suspended */
 };
 
 /* A task's function. arg: a struct stage_waiter. Returns the first result. */
