@@ -12,7 +12,7 @@ static void check_cancel_ends(int (*wait)(struct stage *stage))
 {
     struct stage stage;
     REQUIRE(stage_open(&stage));
-    struct stage_waiter waiter = {&stage, wait, 1, 1, 99};
+    struct stage_waiter waiter = {&stage, wait, 1, 1, 99, 99};
     struct aio_task *task = task_named("waiter", stage_waiter_run, &waiter);
     REQUIRE(task != NULL && task_wait_parked("waiter"));
     AIO_CHECK_ERROR(task_stop(task), -ECANCELED);
@@ -54,7 +54,7 @@ static void check_deadline_ends(int (*wait)(struct stage *stage))
     struct stage stage;
     struct aio_deadline deadline;
     REQUIRE(stage_open(&stage));
-    struct stage_waiter waiter = {&stage, wait, 1, 1, 99};
+    struct stage_waiter waiter = {&stage, wait, 1, 1, 99, 99};
     int64_t start = aio_time_now();
     aio_deadline_set(&deadline, AIO_MS(4));
     AIO_CHECK_ERROR(stage_waiter_run(&waiter), -ETIMEDOUT);
@@ -98,7 +98,7 @@ static void check_shielded(int (*wait)(struct stage *stage))
     struct stage stage;
     int result = 0;
     REQUIRE(stage_open(&stage));
-    struct shielded shielded = {{&stage, wait, 1, 1, 99}, false};
+    struct shielded shielded = {{&stage, wait, 1, 1, 99, 99}, false};
     struct aio_task *task = task_named("shielded", wait_in_a_shield, &shielded);
     REQUIRE(task != NULL && task_wait_parked("shielded"));
     aio_task_cancel(task);

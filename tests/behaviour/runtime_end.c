@@ -27,7 +27,7 @@ static int leave_a_waiter(void *arg)
  * then the streams and listeners nobody closed are closed. */
 static void check_left_waiting(int (*wait)(struct stage *stage))
 {
-    struct play play = {.waiter = {&play.stage, wait, 1, 1, 99}};
+    struct play play = {.waiter = {&play.stage, wait, 1, 1, 99, 99}};
     AIO_CHECK_EQ(test_run(leave_a_waiter, &play), 5);
     AIO_CHECK_ERROR(play.waiter.first, -ECANCELED);
     AIO_CHECK_ERROR(play.waiter.again, -ECANCELED);
@@ -229,7 +229,7 @@ static int exit_in_a_task(void *arg)
 /* A process that exits with operations in flight does so at once. */
 BEHAVIOUR_OUTSIDE(exit_with_operations_in_flight)
 {
-    static struct play play = {.waiter = {&play.stage, stage_wait_read, 1, 1, 99}};
+    static struct play play = {.waiter = {&play.stage, stage_wait_read, 1, 1, 99, 99}};
     struct child child;
     REQUIRE(child_run_task(&child, exit_in_a_task, &play));
     child_exited(&child, 3);
