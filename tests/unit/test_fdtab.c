@@ -12,11 +12,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-/* A descriptor of that number at least, or -1. */
+/* A descriptor of that number at least, or -1. The soft limit may be below it. */
 static int descriptor_from(int number)
 {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= (rlim_t)number) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
     return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, number);
 }
 
