@@ -44,7 +44,16 @@ struct aio__stack_pool {
 /* Smallest and largest usable size of a stack. */
 #define AIO__STACK_BYTES_MIN ((size_t)16 * 1024)
 #define AIO__STACK_BYTES_MAX ((size_t)1 << 30)
-#define AIO__STACK_GUARD_BYTES ((size_t)64 * 1024)
+/*
+ * A page more than 64 KiB: with the default stack that is 33 pages from one stack to the next. An
+ * even distance, a power of two above all, would put the pages that tasks use into few sets of the
+ * processor's translation cache.
+ */
+#define AIO__STACK_GUARD_BYTES ((size_t)68 * 1024)
+
+/* Tasks begin at different places of their page, or their hot lines would share few cache sets. */
+#define AIO__STACK_COLORS ((uintptr_t)16)
+#define AIO__STACK_COLOR_BYTES ((uintptr_t)64)
 
 /* Rounds a wanted size up to whole pages. Returns 0; -EINVAL when it is out of bounds. */
 int aio__stack_round(size_t bytes, size_t *rounded);
@@ -86,7 +95,8 @@ struct aio__stack_node {
 
 static inline char *aio__stack_header(const struct aio__stack *stack)
 {
-    return stack->base + stack->bytes - AIO__STACK_HEADER_BYTES;
+    uintptr_t color = ((uintptr_t)stack->base >> 12) % AIO__STACK_COLORS;
+    return stack->base + stack->bytes - AIO__STACK_HEADER_BYTES - color * AIO__STACK_COLOR_BYTES;
 }
 
 static inline int aio__stack_get(struct aio__stack_pool *pool, size_t bytes, struct aio__stack *out)
