@@ -23,7 +23,7 @@
 /* Dispatches and instant completions in a turn, at most; fewer when they turn out to be long. */
 #define AIO__SLICE_MAX 128
 /* What a slice should take at most. */
-#define AIO__SLICE_NS 200000
+#define AIO__SLICE_NS 400000
 /* Instant completions a task may have in a row before the others get their turn. */
 #define AIO__BUDGET 32
 /* While tasks are ready, the backend is polled after the slice in which this time has passed. */

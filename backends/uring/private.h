@@ -31,6 +31,18 @@
 #define IORING_FEAT_NO_IOWAIT (1u << 17)
 #endif
 
+#ifndef IORING_FEAT_MIN_TIMEOUT
+#define IORING_FEAT_MIN_TIMEOUT (1u << 15) /* Linux 6.12 */
+#endif
+
+/* struct io_uring_getevents_arg, whose third field has no name before liburing 2.8. */
+struct uring_wait_argument {
+    uint64_t sigmask;
+    uint32_t sigmask_bytes;
+    uint32_t min_wait_us;
+    uint64_t timeout;
+};
+
 enum uring_flag {
     URING_BACKLOG = 1u << 0,
     URING_IN_KERNEL = 1u << 1,
@@ -52,6 +64,7 @@ struct uring {
     struct aio__op_list backlog;
     struct aio__op *cancel_backlog; /* by backend_link: a stream op may stand on `done` as well */
     bool inline_send;               /* the next send may be tried at once, see submit.c */
+    unsigned batch;                 /* completions to wait a moment for, see poll.c */
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;

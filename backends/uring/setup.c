@@ -195,12 +195,14 @@ static int setup_check_ops(struct setup *setup)
 static void setup_enter_flags(struct setup *setup)
 {
     struct uring *uring = setup->uring;
-    uint32_t optional = AIO__URING_RING_FD | AIO__URING_NO_IOWAIT;
+    uint32_t optional = AIO__URING_RING_FD | AIO__URING_NO_IOWAIT | AIO__URING_MIN_WAIT;
     uring->caps &= ~optional; /* inline_send needs nothing of the kernel */
     if ((setup->wanted & AIO__URING_RING_FD) != 0 && io_uring_register_ring_fd(&uring->ring) == 1) {
         uring->caps |= AIO__URING_RING_FD;
         uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
     }
+    if ((setup->params.features & IORING_FEAT_MIN_TIMEOUT) != 0)
+        uring->caps |= setup->wanted & AIO__URING_MIN_WAIT;
     if ((setup->wanted & AIO__URING_NO_IOWAIT) != 0 &&
         (setup->params.features & IORING_FEAT_NO_IOWAIT) != 0) {
         uring->caps |= AIO__URING_NO_IOWAIT;
@@ -301,6 +303,7 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
         .entries = params->ring_entries,
     };
     uring->base.vtable = &setup_vtable;
+    uring->batch = 1;
     int rc = setup_wake(&setup);
     if (rc == 0)
         rc = setup_ring(&setup);
