@@ -43,6 +43,7 @@ static struct {
     int64_t deadline_ns;
     bool running;
     sem_t dumped;
+    sem_t ready;
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 bool aio__test_on_valgrind(void)
@@ -83,6 +84,7 @@ static void bite(void)
 static void *watch(void *unused)
 {
     pthread_mutex_lock(&dog.lock);
+    sem_post(&dog.ready);
     for (;;) {
         if (dog.test_name == NULL) {
             pthread_cond_wait(&dog.changed, &dog.lock);
@@ -107,6 +109,7 @@ static void open_thread(void)
 
     sigaction(SIGUSR2, &action, NULL);
     sem_init(&dog.dumped, 0, 0);
+    sem_init(&dog.ready, 0, 0);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&dog.changed, &attributes);
@@ -115,8 +118,13 @@ static void open_thread(void)
     pthread_sigmask(SIG_SETMASK, &all, &old);
     dog.running = pthread_create(&thread, NULL, watch, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (dog.running)
-        pthread_detach(thread);
+    if (!dog.running)
+        return;
+    pthread_detach(thread);
+    /* A test that forks while the thread still starts would give its child AddressSanitizer's
+     * locks as they stand. */
+    while (sem_wait(&dog.ready) != 0)
+        continue;
 }
 
 void aio__watchdog_start(const char *test_name, const char *note, void (*dump)(int fd))
