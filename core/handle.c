@@ -4,6 +4,7 @@
 #include "core/handle.h"
 
 #include "core/op_run.h"
+#include "core/runtime.h"
 #include "core/task.h"
 
 #include <unistd.h>
@@ -22,8 +23,10 @@ void aio__handle_die(const struct aio__handle *handle, const char *function)
 {
     AIO__REQUIRE(aio__core_current != NULL, "%s: %s used outside its runtime", function,
                  handle->kind->name);
-    AIO__REQUIRE(false, "%s: this %s belongs to the runtime of another thread", function,
-                 handle->kind->name);
+    AIO__REQUIRE(handle->core->runtime == aio__core_current->runtime,
+                 "%s: this %s belongs to another runtime", function, handle->kind->name);
+    AIO__REQUIRE(false, "%s: this %s belongs to core %u and was used on core %u", function,
+                 handle->kind->name, handle->core->index, aio__core_current->index);
     __builtin_unreachable();
 }
 

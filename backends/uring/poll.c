@@ -5,6 +5,7 @@
 
 #include <aio/time.h>
 #include <errno.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #define POLL_BATCH_MIN 8u
@@ -180,6 +181,25 @@ static unsigned poll_wait_count(const struct uring *uring, int64_t timeout_ns)
     return timeout_ns > 2 * AIO_US(POLL_BATCH_WAIT_US) ? uring->batch : 1;
 }
 
+/* Nobody will poll again before there is something to see, so what shows it must be armed. */
+static int poll_arm_now(struct uring *uring)
+{
+    if (!uring->wake_armed && !uring->closing)
+        poll_arm_wake(uring);
+    unsigned to_submit = aio__uring_publish(uring);
+    return to_submit > 0 ? poll_enter(uring, to_submit, 0, 0) : 0;
+}
+
+int aio__uring_watch(struct aio__backend *self, int epoll_fd)
+{
+    struct uring *uring = aio__uring_of(self);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, uring->ring.ring_fd, &event) < 0)
+        return -errno;
+    uring->watched = true;
+    return poll_arm_now(uring);
+}
+
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
 {
     struct uring *uring = aio__uring_of(self);
@@ -197,5 +217,5 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
         rc = poll_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
                         wait ? timeout_ns : 0);
     poll_reap(uring);
-    return rc;
+    return rc == 0 && uring->watched ? poll_arm_now(uring) : rc;
 }

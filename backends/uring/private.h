@@ -68,6 +68,7 @@ struct uring {
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
+    bool watched; /* by somebody else's loop, which must see every wake-up */
     bool closing;
 };
 
@@ -106,6 +107,7 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op);
 void aio__uring_cancel(struct aio__backend *self, struct aio__op *op);
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns);
 void aio__uring_wakeup(struct aio__backend *self);
+int aio__uring_watch(struct aio__backend *self, int epoll_fd);
 
 static inline struct uring *aio__uring_of(struct aio__backend *backend)
 {

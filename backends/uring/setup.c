@@ -289,6 +289,7 @@ static const struct aio__backend_vtable setup_vtable = {
     .cancel = aio__uring_cancel,
     .poll = aio__uring_poll,
     .wakeup = aio__uring_wakeup,
+    .watch = aio__uring_watch,
 };
 
 int aio__uring_open(struct aio__backend **out, const struct aio__backend_params *params)
