@@ -58,7 +58,7 @@ struct aio_runtime {
 
     struct aio_runtime *next; /* of all runtimes of the process, see core/quiet.c */
     struct aio_runtime *prev;
-    struct aio__shard *shards; /* listening addresses shared by the cores, see core/shard.h */
+    struct aio__shard *shards; /* listening addresses shared by the cores, see net/shard.h */
     char backend[32];
     char caps[256];
     struct aio__seat seats[];
