@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
 import http_tests  # noqa: E402
+import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
@@ -40,6 +41,7 @@ def test_readme_shows_echo(context):
 SUITES = {
     "echo": echo_tests,
     "http_hello": http_tests,
+    "kv": kv_tests,
     "proxy": proxy_tests,
     "readme": sys.modules[__name__],
 }
