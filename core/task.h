@@ -23,6 +23,9 @@ int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(voi
  * switch. */
 void aio__task_free(struct aio__core *core, struct aio_task *task);
 
+/* Dies when a task that ends still holds a lock. */
+void aio__task_require_released(const struct aio_task *task);
+
 /* Frees the finished tasks that nobody joined. */
 void aio__task_reap_all(struct aio__core *core);
 
