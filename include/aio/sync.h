@@ -42,16 +42,13 @@ struct aio__wait_queue {
 /* A mutex: held by one task at a time, and released by the same. */
 struct aio_mutex {
     struct aio__core *core;
-    struct aio_task *holder;
     struct aio__wait_queue queue;
+    struct aio_task *holder;
 };
 
 #define AIO_MUTEX_INIT                                                                             \
     {                                                                                              \
-        NULL, NULL,                                                                                \
-        {                                                                                          \
-            NULL, NULL                                                                             \
-        }                                                                                          \
+        NULL, {NULL, NULL}, NULL                                                                   \
     }
 
 /*
@@ -228,16 +225,13 @@ AIO_API void aio_semaphore_destroy(struct aio_semaphore *semaphore);
 
 /* A condition on what a mutex protects. A signal that finds no waiter is forgotten. */
 struct aio_condition {
-    struct aio__core *core;
     struct aio__wait_queue queue;
+    struct aio__core *core;
 };
 
 #define AIO_CONDITION_INIT                                                                         \
     {                                                                                              \
-        NULL,                                                                                      \
-        {                                                                                          \
-            NULL, NULL                                                                             \
-        }                                                                                          \
+        {NULL, NULL}, NULL                                                                         \
     }
 
 /*

@@ -8,6 +8,7 @@ struct making {
     struct aio_once once;
     struct aio_notify go;
     int runs;
+    int inside;
     int fail; /* so many runs fail with -EIO */
 };
 
@@ -17,7 +18,9 @@ static int make(void *arg)
 {
     struct making *making = arg;
     making->runs++;
+    AIO_CHECK_EQ(++making->inside, 1);
     int rc = aio_notify_wait(&making->go);
+    making->inside--;
     if (rc < 0)
         return rc;
     return making->fail-- > 0 ? -EIO : 5;
@@ -65,6 +68,25 @@ BEHAVIOUR(failure_passes_the_turn_on)
     sync_finish(tasks, 2, -EIO);
     sync_finish(tasks + 2, 2, 0);
     AIO_CHECK_EQ(making.runs, 3);
+    aio_once_destroy(&making.once);
+}
+
+/* One that asks when a waiter has the turn, and has not run yet, goes behind it. */
+BEHAVIOUR(a_turn_given_is_not_taken_by_another)
+{
+    struct making making = making_new;
+    struct aio_task *tasks[3];
+    making.fail = 1;
+    sync_start(tasks, 2, "maker", run_once, &making);
+    aio_notify_one(&making.go);
+    sync_start(tasks + 2, 1, "newcomer", run_once, &making);
+    sync_settle();
+    AIO_CHECK_EQ(making.runs, 2);
+    AIO_CHECK(task_parked("newcomer"));
+    aio_notify_one(&making.go);
+    sync_finish(tasks, 1, -EIO);
+    sync_finish(tasks + 1, 2, 0);
+    AIO_CHECK_EQ(making.runs, 2);
     aio_once_destroy(&making.once);
 }
 
