@@ -1,6 +1,6 @@
 /*
  * The core: one thread's scheduler, with its backend, timers, stacks, mailbox and handles.
- * Nothing in it is shared with other threads but the mailbox.
+ * Nothing in it is shared with other threads but what the mailbox points to.
  */
 #ifndef AIO_CORE_CORE_H
 #define AIO_CORE_CORE_H
@@ -68,6 +68,7 @@ struct aio__ready {
 
 struct aio__handle;
 struct aio__offload;
+struct aio_runtime;
 
 struct aio__core {
     struct aio_task *current; /* NULL in the loop's own context */
@@ -81,9 +82,13 @@ struct aio__core {
     struct aio__context scrap_context; /* where a task that ends is "saved" */
     struct aio__heap timers;
     struct aio__stack_pool stacks;
+    struct aio_runtime *runtime;
+    uint32_t index;         /* of the runtime's cores */
     struct aio_task *tasks; /* all of them, finished and not joined ones included */
     struct aio_task *root;
-    struct aio_task *shutdown_task;          /* what SIGINT and SIGTERM cancel */
+    struct aio_task *shutdown_task; /* what SIGINT and SIGTERM cancel */
+    struct aio__mail shutdown_mail;
+    atomic_bool shutdown_asked;
     void (*cleanup)(struct aio__core *core); /* of whoever set shutdown_task; NULL: nobody */
     struct aio__wait *last_task;             /* root, waiting for the others to end */
     struct aio__handle *handles;
@@ -93,14 +98,23 @@ struct aio__core {
     uint32_t task_limit;
     uint32_t ops_pending;
     uint32_t handles_open;
-    bool ending; /* the entry has returned */
+    atomic_bool refusing; /* the entry has returned: nothing is taken from other threads any more */
+    bool ending;          /* no new tasks: those left are cancelled */
+    bool stopping;        /* stop_timer says for how long the others may go on */
     bool finished;
+    bool resting; /* a turn does not wait: the loop is somebody else's */
+    struct aio__timer stop_timer;
+    struct aio__mail stop_mail;
+    atomic_bool stop_posted;
+    struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */
+    struct aio__mail **backlog_end;
+    int deadlocks; /* of the runtime, as far as this core has heard */
     uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
     struct aio__sanitize loop_sanitize;
     struct aio__sanitize dead_sanitize; /* of a task that freed itself, until it is left */
     struct aio__sanitize *left;         /* whose stack the last switch left; NULL: it ended */
     bool dead_pending;
-    struct aio__mailbox mailbox;
+    struct aio__mailbox *mailbox;
     struct aio__explain explain;
 };
 
@@ -137,7 +151,6 @@ static inline int aio__interrupted(struct aio__core *core)
 /* Scheduling, in sched.c */
 void aio__ready_push(struct aio__core *core, struct aio_task *task);
 void aio__reschedule(struct aio__core *core);
-void aio__loop_run(struct aio__core *core);
 
 /* A sleep in progress, in the sleeper's frame. wait.what is set by the caller. */
 struct aio__sleep {

@@ -22,6 +22,10 @@ struct aio__handle_kind {
     void (*close)(struct aio__handle *handle); /* at the end of a runtime: as the user's close */
 };
 
+/* The core of a handle that no core has; it is never looked into. */
+extern char aio__handle_detached[];
+#define AIO__DETACHED ((struct aio__core *)(void *)aio__handle_detached)
+
 struct aio__handle {
     struct aio__core *core;
     int fd;
@@ -44,7 +48,11 @@ void aio__handle_open(struct aio__handle *handle, struct aio__core *core, int fd
  */
 void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gates, size_t count);
 
-/* Takes the handle off the list and closes the descriptor. */
+/* Takes the handle off the list, with nothing in flight: the backend forgets its descriptor, and it
+ * is detached. */
+void aio__handle_part(struct aio__handle *handle);
+
+/* The same, and closes the descriptor. */
 void aio__handle_finish(struct aio__handle *handle);
 
 /* Closes what the user left open; on the root task when a runtime ends. */

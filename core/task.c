@@ -48,7 +48,7 @@ static void task_set_name(struct aio_task *task, const char *name)
     task->name[length] = '\0';
 }
 
-static int task_check_options(const struct aio_task_options *options, size_t *stack_bytes)
+int aio__task_check_options(const struct aio_task_options *options, size_t *stack_bytes)
 {
     *stack_bytes = 0;
     if (options == NULL)
@@ -84,7 +84,7 @@ int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(voi
                     const struct aio_task_options *options)
 {
     size_t stack_bytes;
-    int rc = task_check_options(options, &stack_bytes);
+    int rc = aio__task_check_options(options, &stack_bytes);
     if (rc < 0)
         return rc;
     if (core->ending)

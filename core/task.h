@@ -15,6 +15,9 @@ struct aio__join {
     struct aio__wait wait;
 };
 
+/* Returns 0, with the bytes asked for or 0, or -EINVAL. */
+int aio__task_check_options(const struct aio_task_options *options, size_t *stack_bytes);
+
 /* Makes a task ready to run, see aio_task_spawn. */
 int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(void *), void *arg,
                     const struct aio_task_options *options);

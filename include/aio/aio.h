@@ -22,6 +22,7 @@
 #define AIO_AIO_H
 
 #include <aio/base.h>
+#include <aio/core.h>
 #include <aio/error.h>
 #include <aio/net.h>
 #include <aio/runtime.h>

@@ -40,6 +40,7 @@ struct faults {
     struct aio__backend *inner;
     uint64_t random_state;
     _Atomic unsigned wakeups;
+    bool watched; /* by somebody else's loop */
     struct fault_entry *free_entries;
     size_t live; /* entries in use, armed stream ops included */
     struct fault_entries held;

@@ -211,6 +211,8 @@ static int faults_poll(struct aio__backend *self, int64_t deadline_ns)
     collect(faults);
     int rc = faults->inner->vtable->poll(faults->inner, cut_deadline(faults, deadline_ns));
     collect(faults);
+    if (faults->watched && faults->held.count + faults->cancels.count > 0)
+        faults->inner->vtable->wakeup(faults->inner); /* nobody else asks for what is kept back */
     return rc;
 }
 
@@ -232,12 +234,20 @@ static void faults_close(struct aio__backend *self)
     free(faults);
 }
 
+static int faults_watch(struct aio__backend *self, int epoll_fd)
+{
+    struct faults *faults = faults_of(self);
+    faults->watched = true;
+    return faults->inner->vtable->watch(faults->inner, epoll_fd);
+}
+
 static struct aio__backend_vtable faults_vtable = {
     .close = faults_close,
     .submit = faults_submit,
     .cancel = faults_cancel,
     .poll = faults_poll,
     .wakeup = faults_wakeup,
+    .watch = faults_watch,
 };
 
 static struct aio__backend *faults_wrap(struct aio__backend *inner)

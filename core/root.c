@@ -1,0 +1,71 @@
+/*
+ * The first task of a core: the entry, and after it the end of everything that is left.
+ */
+#include "core/runtime.h"
+
+#include "core/handle.h"
+#include "core/post.h"
+#include "core/task.h"
+
+#include <string.h>
+
+void aio__core_cancel(struct aio__core *core)
+{
+    core->ending = true;
+    aio__task_cancel_all(core);
+}
+
+/* Until the caller, the first task, is alone, and no handle is left. */
+static void root_await_others(struct aio__core *core)
+{
+    while (core->tasks_live > 1 || core->backlog != NULL) {
+        if (core->tasks_live == 1) { /* room for those that found none */
+            aio__backlog_start(core);
+            continue;
+        }
+        struct aio__wait wait = {.abort = NULL, .what = "runtime end"};
+        core->last_task = &wait;
+        (void)aio__park(core, &wait);
+        core->last_task = NULL;
+    }
+    aio__handle_close_all(core);
+}
+
+/* Lets the loop deliver what other threads had sent before they were refused. */
+static void root_turn(struct aio__core *core)
+{
+    core->slice = 0;
+    aio__reschedule(core);
+}
+
+static void root_end(struct aio__core *core)
+{
+    struct aio_shield shield;
+    aio_shield_enter(&shield);
+    atomic_store(&core->refusing, true);
+    if (!core->stopping)
+        aio__core_cancel(core);
+    root_await_others(core);
+    core->ending = true;
+    while (!aio__mailbox_close(core->mailbox)) {
+        root_turn(core);
+        root_await_others(core);
+    }
+    aio_shield_leave(&shield);
+    aio__heap_disarm(&core->timers, &core->stop_timer);
+    core->finished = true;
+}
+
+static int root_run(void *arg)
+{
+    struct aio__core *core = arg;
+    int result = core->runtime->entry(core->runtime->arg);
+    root_end(core);
+    return result;
+}
+
+int aio__root_start(struct aio__core *core)
+{
+    static const struct aio_task_options options = {.size = sizeof options, .name = "main"};
+    return aio__task_start(core, &core->root, root_run, core, &options);
+}

@@ -1,0 +1,97 @@
+/*
+ * Opening and closing of one core, on its own thread.
+ */
+#include "core/runtime.h"
+
+#include "core/handle.h"
+#include "core/quiet.h"
+#include "core/task.h"
+
+#include <string.h>
+
+static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat)
+{
+    struct aio__core *core = &seat->core;
+    struct aio__backend_params params = {
+        .ring_entries = runtime->options.ring_entries,
+        .caps = runtime->options.caps,
+        .offload = &seat->offload.port,
+        .explain = &core->explain,
+    };
+    int rc = aio__backend_choose(&core->backend, runtime->options.backend, &params);
+    core->mailbox->backend = core->backend;
+    return rc;
+}
+
+static int seat_open_overflow(struct aio_runtime *runtime, struct aio__seat *seat)
+{
+    if ((runtime->options.flags & AIO_RUNTIME_NO_OVERFLOW_HANDLER) != 0)
+        return 0;
+    return aio__overflow_open(&seat->overflow);
+}
+
+static void seat_init(struct aio_runtime *runtime, struct aio__seat *seat)
+{
+    struct aio__core *core = &seat->core;
+    core->runtime = runtime;
+    core->index = (uint32_t)(seat - runtime->seats);
+    core->slice_limit = AIO__SLICE_MAX;
+    core->offload = &seat->offload;
+    core->task_limit = runtime->options.task_limit;
+    core->resting = runtime->hosted;
+    core->backlog_end = &core->backlog;
+    aio__stop_open(core);
+    aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
+}
+
+int aio__seat_open(struct aio_runtime *runtime, struct aio__seat *seat)
+{
+    struct aio__core *core = &seat->core;
+    seat_init(runtime, seat);
+    int rc = aio__offload_open(&seat->offload, core->mailbox, runtime->options.offload_threads);
+    if (rc < 0)
+        return rc;
+    rc = seat_open_backend(runtime, seat);
+    if (rc < 0)
+        goto close_offload;
+    rc = seat_open_overflow(runtime, seat);
+    if (rc < 0)
+        goto close_backend;
+    rc = aio__root_start(core);
+    if (rc == 0)
+        return 0;
+    aio__overflow_close(&seat->overflow);
+close_backend:
+    core->backend->vtable->close(core->backend);
+close_offload:
+    aio__offload_close(&seat->offload);
+    return rc;
+}
+
+/* A deadlock among shielded tasks leaves handles that no task can close any more. */
+static void seat_drop_handles(struct aio__core *core)
+{
+    while (core->handles != NULL)
+        aio__handle_finish(core->handles);
+}
+
+void aio__seat_close(struct aio__seat *seat)
+{
+    struct aio__core *core = &seat->core;
+    AIO__REQUIRE(core->ops_pending == 0, "a runtime ends with %u operations pending",
+                 core->ops_pending);
+    seat_drop_handles(core);
+    if (core->cleanup != NULL)
+        core->cleanup(core);
+    aio__offload_close(&seat->offload);
+    core->backend->vtable->close(core->backend);
+    aio__task_reap_all(core);
+    aio__overflow_close(&seat->overflow);
+}
+
+void aio__seat_free(struct aio__seat *seat)
+{
+    aio__heap_free(&seat->core.timers);
+    aio__stack_pool_close(&seat->core.stacks);
+    aio__mailbox_free(seat->core.mailbox);
+}
