@@ -1,16 +1,13 @@
 /* What do locks cost? Nanoseconds of taking and giving back what nobody else wants, beside glibc's
  * mutex, and of handing over to a task that waits.
  *
- * Each measure is the best of REPEATS loops, which leaves out what interrupted the others, and is
- * printed as a JSON line. --quick makes the loops short, to prove that everything runs. */
+ * Each measure is a JSON line. --quick makes the loops short, to prove that everything runs. */
+#include "bench/lib/measure.h"
+
 #include <aio/aio.h>
 #include <aio/sync.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { REPEATS = 9 };
 
 static long loops = 1000000;
 
@@ -20,29 +17,6 @@ static struct aio_semaphore semaphore = AIO_SEMAPHORE_INIT(3);
 static struct aio_notify ping = AIO_NOTIFY_INIT;
 static struct aio_notify pong = AIO_NOTIFY_INIT;
 static pthread_mutex_t peer = PTHREAD_MUTEX_INITIALIZER;
-
-static void check(int rc, const char *what)
-{
-    if (rc < 0)
-        exit(aio_error_exit(rc, what));
-}
-
-/* Nanoseconds per operation; body returns how many it did. */
-static void measure(const char *name, long (*body)(void))
-{
-    double best = 0;
-
-    for (int i = 0; i < REPEATS; i++) {
-        int64_t begin = aio_time_now();
-        long count = body();
-        double ns = (double)(aio_time_now() - begin) / (double)count;
-
-        if (i == 0 || ns < best)
-            best = ns;
-    }
-    printf("{\"name\": \"%s\", \"ns\": %.2f}\n", name, best);
-    fflush(stdout);
-}
 
 static long lock_pthread(void)
 {
@@ -56,7 +30,7 @@ static long lock_pthread(void)
 static long lock_mutex(void)
 {
     for (long i = 0; i < loops; i++) {
-        check(aio_mutex_lock(&mutex), "lock");
+        measure_check(aio_mutex_lock(&mutex), "lock");
         aio_mutex_unlock(&mutex);
     }
     return loops;
@@ -65,7 +39,7 @@ static long lock_mutex(void)
 static long lock_read(void)
 {
     for (long i = 0; i < loops; i++) {
-        check(aio_rwlock_read(&rwlock), "read");
+        measure_check(aio_rwlock_read(&rwlock), "read");
         aio_rwlock_unlock(&rwlock);
     }
     return loops;
@@ -74,7 +48,7 @@ static long lock_read(void)
 static long lock_write(void)
 {
     for (long i = 0; i < loops; i++) {
-        check(aio_rwlock_write(&rwlock), "write");
+        measure_check(aio_rwlock_write(&rwlock), "write");
         aio_rwlock_unlock(&rwlock);
     }
     return loops;
@@ -83,7 +57,7 @@ static long lock_write(void)
 static long take_permits(void)
 {
     for (long i = 0; i < loops; i++) {
-        check(aio_semaphore_acquire(&semaphore, 2), "acquire");
+        measure_check(aio_semaphore_acquire(&semaphore, 2), "acquire");
         aio_semaphore_release(&semaphore, 2);
     }
     return loops;
@@ -95,8 +69,8 @@ static int lock_often(void *argument)
     long count = *(long *)argument;
 
     for (long i = 0; i < count; i++) {
-        check(aio_mutex_lock(&mutex), "lock");
-        check(aio_task_yield(), "yield");
+        measure_check(aio_mutex_lock(&mutex), "lock");
+        measure_check(aio_task_yield(), "yield");
         aio_mutex_unlock(&mutex);
     }
     return 0;
@@ -107,10 +81,10 @@ static long run_two(int (*fn)(void *argument), int (*other)(void *argument))
     struct aio_task *tasks[2];
     long each = loops / 10;
 
-    check(aio_task_spawn(&tasks[0], fn, &each, NULL), "spawn");
-    check(aio_task_spawn(&tasks[1], other, &each, NULL), "spawn");
+    measure_check(aio_task_spawn(&tasks[0], fn, &each, NULL), "spawn");
+    measure_check(aio_task_spawn(&tasks[1], other, &each, NULL), "spawn");
     for (int i = 0; i < 2; i++)
-        check(aio_task_join(tasks[i], NULL), "join");
+        measure_check(aio_task_join(tasks[i], NULL), "join");
     return 2 * each;
 }
 
@@ -125,7 +99,7 @@ static int ping_often(void *argument)
 
     for (long i = 0; i < count; i++) {
         aio_notify_one(&ping);
-        check(aio_notify_wait(&pong), "wait");
+        measure_check(aio_notify_wait(&pong), "wait");
     }
     return 0;
 }
@@ -135,7 +109,7 @@ static int pong_often(void *argument)
     long count = *(long *)argument;
 
     for (long i = 0; i < count; i++) {
-        check(aio_notify_wait(&ping), "wait");
+        measure_check(aio_notify_wait(&ping), "wait");
         aio_notify_one(&pong);
     }
     return 0;
@@ -150,12 +124,12 @@ AIO_MAIN(argc, argv)
 {
     if (argc > 1 && strcmp(argv[1], "--quick") == 0)
         loops = 2000;
-    measure("mutex_pthread", lock_pthread);
-    measure("mutex", lock_mutex);
-    measure("rwlock_read", lock_read);
-    measure("rwlock_write", lock_write);
-    measure("semaphore", take_permits);
-    measure("mutex_handover", hand_over);
-    measure("notify_oneway", wake_each_other);
+    measure_print("mutex_pthread", lock_pthread);
+    measure_print("mutex", lock_mutex);
+    measure_print("rwlock_read", lock_read);
+    measure_print("rwlock_write", lock_write);
+    measure_print("semaphore", take_permits);
+    measure_print("mutex_handover", hand_over);
+    measure_print("notify_oneway", wake_each_other);
     return 0;
 }
