@@ -121,12 +121,11 @@ void aio__task_free(struct aio__core *core, struct aio_task *task)
     aio__stack_put(&core->stacks, &task->stack);
 }
 
-void aio__task_require_released(const struct aio_task *task)
+void aio__task_die_holding(const struct aio_task *task)
 {
-    AIO__REQUIRE(task->mutexes_held == 0, "task '%s' ended holding %u mutex(es)",
-                 aio_task_name(task), task->mutexes_held);
-    AIO__REQUIRE(task->rwlocks_held == 0, "task '%s' ended holding %u rwlock(s)",
-                 aio_task_name(task), task->rwlocks_held);
+    AIO__REQUIRE(false, "task '%s' ended holding %u mutex(es) and %u rwlock(s)",
+                 aio_task_name(task), task->mutexes_held, task->rwlocks_held);
+    __builtin_unreachable();
 }
 
 static void task_reap(struct aio__core *core, struct aio_task *task)

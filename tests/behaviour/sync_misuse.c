@@ -5,8 +5,6 @@
 #define SUITE "sync_misuse"
 #include "tests/behaviour/sync_support.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 
 static struct aio_mutex mutex = AIO_MUTEX_INIT;
@@ -95,6 +93,24 @@ static int end_holding(void *unused)
     return 0;
 }
 
+static int lock_in_shield(void *unused)
+{
+    int rc = 0;
+    AIO_SHIELD
+    {
+        rc = lock_and_return(unused);
+    }
+    return rc;
+}
+
+/* Nobody could end the wait of the other one. */
+static int end_holding_what_is_wanted(void *unused)
+{
+    int rc = lock_and_return(unused);
+    start("patient", lock_in_shield);
+    return rc;
+}
+
 BEHAVIOUR_OUTSIDE(mutex_misuse)
 {
     sync_check_aborts(unlock_anothers, "aio_mutex_unlock: task 'thief' does not hold this mutex: "
@@ -104,6 +120,7 @@ BEHAVIOUR_OUTSIDE(mutex_misuse)
     sync_check_aborts(lock_twice, "aio_mutex_lock: task 'narcissus' holds this mutex already");
     sync_check_aborts(destroy_held, "aio_mutex_destroy: task 'owner' holds this mutex");
     sync_check_aborts(end_holding, "task 'forgetful' ended holding 1 mutex");
+    sync_check_aborts(end_holding_what_is_wanted, "task 'main' ended holding 1 mutex");
 }
 
 static int end_reading(void *unused)
@@ -165,7 +182,7 @@ BEHAVIOUR_OUTSIDE(rwlock_misuse)
                       "aio_rwlock_read: task 'narcissus' holds this rwlock for writing already");
     sync_check_aborts(destroy_written, "aio_rwlock_destroy: task 'owner' holds this rwlock");
     sync_check_aborts(destroy_read, "aio_rwlock_destroy: 1 tasks hold this rwlock for reading");
-    sync_check_aborts(end_reading, "task 'main' ended holding 1 rwlock");
+    sync_check_aborts(end_reading, "task 'main' ended holding 0 mutex(es) and 1 rwlock");
 }
 
 static int wait_semaphore(void *unused)
@@ -338,44 +355,31 @@ BEHAVIOUR_OUTSIDE(calls_outside_a_task)
     child_said(&child, "aio_mutex_unlock was called outside a task");
 }
 
-/* A second runtime on another thread. */
+/* What one runtime's task does, and then one of another runtime. */
 struct foreign {
     int (*hold)(void *arg);
     int (*misuse)(void *arg);
-    sem_t ready;
 };
 
-static void *run_other(void *arg)
+static int misuse_here(void *arg)
 {
-    struct foreign *foreign = arg;
-    sem_wait(&foreign->ready);
-    (void)test_run(foreign->misuse, NULL);
-    return NULL;
+    const struct foreign *foreign = arg;
+    return foreign->misuse(NULL);
 }
 
 static int offer_foreign(void *arg)
 {
-    struct foreign *foreign = arg;
+    const struct foreign *foreign = arg;
     start("native", foreign->hold);
-    sem_post(&foreign->ready);
-    return aio_time_sleep(AIO_FOREVER);
-}
-
-static int run_two_threads(void *arg)
-{
-    struct foreign *foreign = arg;
-    pthread_t thread;
-    sem_init(&foreign->ready, 0, 0);
-    if (pthread_create(&thread, NULL, run_other, foreign) != 0)
-        return 1;
-    return test_run(offer_foreign, foreign);
+    child_start_second();
+    return aio_time_sleep(AIO_SEC(3600));
 }
 
 static void check_foreign(int (*hold)(void *arg), int (*misuse)(void *arg), const char *text)
 {
     struct foreign foreign = {.hold = hold, .misuse = misuse};
     struct child child;
-    REQUIRE(child_run(&child, run_two_threads, &foreign));
+    REQUIRE(child_run_two(&child, offer_foreign, misuse_here, &foreign));
     child_killed(&child, SIGABRT);
     child_said(&child, text);
 }

@@ -114,3 +114,51 @@ BEHAVIOUR(try_takes_only_a_free_one)
     }
     aio_mutex_destroy(&mutex);
 }
+
+struct crossing {
+    struct aio_mutex *first;
+    struct aio_mutex *second;
+};
+
+static int cross(void *arg)
+{
+    struct crossing *crossing = arg;
+    int rc = aio_mutex_lock(crossing->first);
+    if (rc < 0)
+        return rc;
+    sync_settle();
+    rc = aio_mutex_lock(crossing->second);
+    if (rc == 0)
+        aio_mutex_unlock(crossing->second);
+    aio_mutex_unlock(crossing->first);
+    return rc;
+}
+
+static int lock_crosswise(void *unused)
+{
+    static struct aio_mutex left, right;
+    struct crossing there = {&left, &right}, back = {&right, &left};
+    (void)unused;
+    struct aio_task *task = task_named("crosser", cross, &back);
+    int rc = cross(&there), result = 0;
+    AIO_SHIELD
+    {
+        AIO_CHECK_OK(aio_task_join(task, &result));
+    }
+    return rc == -ECANCELED && result == -ECANCELED ? 0 : 1;
+}
+
+static int run_crosswise(void *unused)
+{
+    return test_run(lock_crosswise, unused) == -EDEADLK ? 0 : 1;
+}
+
+/* Two tasks wait for each other's mutex: the runtime says so, and both waits end. */
+BEHAVIOUR_OUTSIDE(deadlock_is_reported)
+{
+    struct child child;
+    REQUIRE(child_run(&child, run_crosswise, NULL));
+    child_exited(&child, 0);
+    child_said(&child, "task 'crosser': parked");
+    child_said(&child, "mutex");
+}
