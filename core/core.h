@@ -48,6 +48,8 @@ struct aio_task {
     bool detached;
     uint8_t shields; /* open ones: cancellation and outer deadlines are held back */
     int result;
+    uint32_t mutexes_held; /* a task must not end with any */
+    uint32_t rwlocks_held;
     struct aio__timer timer; /* armed lazily, never later than deadline_ns while parked */
     int (*fn)(void *arg);
     void *arg;

@@ -60,6 +60,7 @@ static int root_run(void *arg)
 {
     struct aio__core *core = arg;
     int result = core->runtime->entry(core->runtime->arg);
+    aio__task_require_released(core->root); /* before the others are awaited, who may want it */
     root_end(core);
     return result;
 }

@@ -70,6 +70,8 @@ static void task_init(struct aio__core *core, struct aio_task *task, const struc
     task->canceled = false;
     task->shields = 0;
     task->result = 0;
+    task->mutexes_held = 0;
+    task->rwlocks_held = 0;
     task->timer = AIO__TIMER_INIT(task_timer_fired);
     task->joiner = NULL;
     task->stack = *stack;
@@ -117,6 +119,13 @@ void aio__task_free(struct aio__core *core, struct aio_task *task)
 {
     task_unlink(core, task);
     aio__stack_put(&core->stacks, &task->stack);
+}
+
+void aio__task_die_holding(const struct aio_task *task)
+{
+    AIO__REQUIRE(false, "task '%s' ended holding %u mutex(es) and %u rwlock(s)",
+                 aio_task_name(task), task->mutexes_held, task->rwlocks_held);
+    __builtin_unreachable();
 }
 
 static void task_reap(struct aio__core *core, struct aio_task *task)

@@ -26,6 +26,15 @@ int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(voi
  * switch. */
 void aio__task_free(struct aio__core *core, struct aio_task *task);
 
+_Noreturn void aio__task_die_holding(const struct aio_task *task);
+
+/* A task that ends must not hold a lock. */
+static inline void aio__task_require_released(const struct aio_task *task)
+{
+    if (__builtin_expect((task->mutexes_held | task->rwlocks_held) != 0, 0))
+        aio__task_die_holding(task);
+}
+
 /* Frees the finished tasks that nobody joined. */
 void aio__task_reap_all(struct aio__core *core);
 
