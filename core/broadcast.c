@@ -177,10 +177,8 @@ int aio_subscriber_receive(struct aio_subscriber *subscriber, void *item)
     if (rc < 0)
         return rc;
     rc = subscriber_get(subscriber, item);
-    if (rc == -EAGAIN) {
-        struct aio__party party = {.item = item, .object = subscriber};
-        return aio__party_wait(core, &party, &broadcast->waiting, "broadcast receive");
-    }
+    if (rc == -EAGAIN)
+        return aio__party_wait(core, &broadcast->waiting, item, subscriber, "broadcast receive");
     aio__charge(core);
     return rc;
 }

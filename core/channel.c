@@ -127,10 +127,9 @@ int aio_channel_send(struct aio_channel *channel, const void *item)
     if (rc < 0)
         return rc;
     rc = channel_put(channel, item);
-    if (rc == -EAGAIN) {
-        struct aio__party party = {.item = (void *)(uintptr_t)item};
-        return aio__party_wait(core, &party, &channel->senders, "channel send");
-    }
+    if (rc == -EAGAIN)
+        return aio__party_wait(core, &channel->senders, (void *)(uintptr_t)item, NULL,
+                               "channel send");
     aio__charge(core);
     return rc;
 }
@@ -142,10 +141,8 @@ int aio_channel_receive(struct aio_channel *channel, void *item)
     if (rc < 0)
         return rc;
     rc = channel_get(channel, item);
-    if (rc == -EAGAIN) {
-        struct aio__party party = {.item = item};
-        return aio__party_wait(core, &party, &channel->receivers, "channel receive");
-    }
+    if (rc == -EAGAIN)
+        return aio__party_wait(core, &channel->receivers, item, NULL, "channel receive");
     aio__charge(core);
     return rc;
 }

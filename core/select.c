@@ -38,14 +38,17 @@ static void party_abort(struct aio__wait *wait)
     aio__wake(wait, -ECANCELED);
 }
 
-int aio__party_wait(struct aio__core *core, struct aio__party *party, struct aio__wait_queue *queue,
+int aio__party_wait(struct aio__core *core, struct aio__wait_queue *queue, void *item, void *object,
                     const char *what)
 {
-    party->wait.abort = party_abort;
-    party->wait.what = what;
-    aio__party_enlist(party, queue);
-    int rc = aio__park(core, &party->wait);
-    return __builtin_expect(party->wait.interrupted != 0, 0) ? aio__wait_reason(&party->wait) : rc;
+    struct aio__party party; /* park fills in what is missing here */
+    party.item = item;
+    party.object = object;
+    party.wait.abort = party_abort;
+    party.wait.what = what;
+    aio__party_enlist(&party, queue);
+    int rc = aio__park(core, &party.wait);
+    return __builtin_expect(party.wait.interrupted != 0, 0) ? aio__wait_reason(&party.wait) : rc;
 }
 
 const struct aio_task *aio__party_task(struct aio__party *party)

@@ -96,14 +96,26 @@ static inline void aio__wait_finish(struct aio__wait *wait, int result)
         aio__select_finish(aio__select_entry_of(wait), result);
 }
 
-/* The slow half of aio__party_take. */
+/* The slow half of aio__party_take: the first one is an entry of a select. */
 struct aio__party *aio__party_dequeue(struct aio__wait_queue *queue);
 
 /* Takes the first party that can be claimed, claimed, from the queue; NULL when there is none. The
  * caller finishes it. */
 static inline struct aio__party *aio__party_take(struct aio__wait_queue *queue)
 {
-    return queue->head != NULL ? aio__party_dequeue(queue) : NULL;
+    struct aio__wait *first = queue->head;
+    if (first == NULL)
+        return NULL;
+    if (__builtin_expect(first->task == NULL, 0))
+        return aio__party_dequeue(queue);
+    queue->head = first->next;
+    if (first->next == NULL)
+        queue->tail = NULL;
+    else
+        first->next->prev = NULL;
+    struct aio__party *party = (struct aio__party *)first;
+    party->queue = NULL;
+    return party;
 }
 
 static inline void aio__party_finish(struct aio__party *party, int result)
@@ -115,9 +127,9 @@ static inline void aio__party_finish(struct aio__party *party, int result)
 void aio__party_enlist(struct aio__party *party, struct aio__wait_queue *queue);
 void aio__party_leave(struct aio__party *party);
 
-/* The calling task waits in the queue, with item and object set by the caller. Returns what the
+/* The calling task waits in the queue; item and object as in struct aio__party. Returns what the
  * party was finished with, or why it was not. */
-int aio__party_wait(struct aio__core *core, struct aio__party *party, struct aio__wait_queue *queue,
+int aio__party_wait(struct aio__core *core, struct aio__wait_queue *queue, void *item, void *object,
                     const char *what);
 
 /* The task of a party, for messages about misuse. */
