@@ -33,8 +33,8 @@ int aio_channel_open(struct aio_channel **out, size_t element_bytes, size_t capa
     struct aio_channel *channel = aio__alloc(size);
     if (channel == NULL)
         return -ENOMEM;
-    *channel = (struct aio_channel){
-        .core = core, .element_bytes = element_bytes, .capacity = capacity};
+    *channel =
+        (struct aio_channel){.core = core, .element_bytes = element_bytes, .capacity = capacity};
     *out = channel;
     return 0;
 }

@@ -24,9 +24,9 @@
 #include <aio/select.h>
 
 struct aio__party {
-    struct aio__wait wait; /* first member; without a task: of an entry of a select */
-    void *item;            /* where the item comes from, or goes to */
-    void *object;          /* the object's own */
+    struct aio__wait wait;         /* first member; without a task: of an entry of a select */
+    void *item;                    /* where the item comes from, or goes to */
+    void *object;                  /* the object's own */
     struct aio__wait_queue *queue; /* that it stands in; NULL: taken from it */
 };
 

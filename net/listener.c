@@ -69,8 +69,7 @@ int aio__listener_ready(const struct aio_listener *listener)
 /* Returns true when the op is through already. */
 static bool listener_submit(struct aio_listener *listener)
 {
-    if (listener->op.state != AIO__OP_IDLE ||
-        !aio__op_submit(listener->handle.core, &listener->op))
+    if (listener->op.state != AIO__OP_IDLE || !aio__op_submit(listener->handle.core, &listener->op))
         return false;
     listener_op_done(&listener->op);
     return true;
