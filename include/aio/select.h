@@ -65,51 +65,102 @@ AIO_API AIO_NODISCARD int aio_select_wait(struct aio_select_case *cases, size_t 
 AIO_API AIO_NODISCARD int aio_select_try(struct aio_select_case *cases, size_t count);
 
 /*
- * aio_select_send is the case of aio_channel_send. Result: 0; -EPIPE.
+ * The following make cases; none of them waits. The objects and the memory they name must last as
+ * long as the case is used.
  *
- * Suspends:  never; this and the following only describe a case.
+ * aio_select_send is the case of aio_channel_send.
+ *
+ * Suspends:  never.
  * Context:   a task of the channel's runtime.
- * Lifetime:  channel and item as long as the case is used.
- * Returns:   the case.
+ * Returns:   the case. Its result: 0; -EPIPE.
  */
 AIO_API struct aio_select_case aio_select_send(struct aio_channel *channel, const void *item);
 
-/* aio_select_receive is the case of aio_channel_receive. Result: 1; 0 when closed and drained. */
+/*
+ * aio_select_receive is the case of aio_channel_receive.
+ *
+ * Suspends:  never.
+ * Context:   a task of the channel's runtime.
+ * Returns:   the case. Its result: 1; 0 when the channel is closed and drained.
+ */
 AIO_API struct aio_select_case aio_select_receive(struct aio_channel *channel, void *item);
 
-/* aio_select_oneshot is the case of aio_oneshot_receive. Result: 1; 0 when dropped; -EALREADY. */
+/*
+ * aio_select_oneshot is the case of aio_oneshot_receive.
+ *
+ * Suspends:  never.
+ * Context:   a task of the oneshot's runtime.
+ * Returns:   the case. Its result: 1; 0 when the oneshot was dropped; -EALREADY.
+ */
 AIO_API struct aio_select_case aio_select_oneshot(struct aio_oneshot *oneshot);
 
-/* aio_select_subscriber is the case of aio_subscriber_receive. Result: 1; 0 when closed;
- * -EOVERFLOW. */
+/*
+ * aio_select_subscriber is the case of aio_subscriber_receive.
+ *
+ * Suspends:  never.
+ * Context:   a task of the broadcast's runtime.
+ * Returns:   the case. Its result: 1; 0 when the broadcast is closed and nothing left; -EOVERFLOW.
+ */
 AIO_API struct aio_select_case aio_select_subscriber(struct aio_subscriber *subscriber, void *item);
 
 /*
  * aio_select_join is the case of aio_task_join: when it is chosen the task has been joined,
  * *result (which may be NULL) is set and the handle is gone; when it is not, the handle is as it
- * was. Result: 0.
+ * was.
+ *
+ * Suspends:  never.
+ * Context:   a task of the same runtime, not the task itself.
+ * Returns:   the case. Its result: 0.
  */
 AIO_API struct aio_select_case aio_select_join(struct aio_task *task, int *result);
 
-/* aio_select_after is chosen when duration_ns have passed since aio_select_wait was called; 0 or
- * less: at once. Result: 0. */
+/*
+ * aio_select_after is chosen when duration_ns have passed since aio_select_wait was called; 0 or
+ * less: at once.
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   the case. Its result: 0.
+ */
 AIO_API struct aio_select_case aio_select_after(int64_t duration_ns);
 
-/* aio_select_until is chosen at the time at_ns of aio_time_now. Result: 0. */
+/*
+ * aio_select_until is chosen at the time at_ns of aio_time_now; AIO_FOREVER: never.
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   the case. Its result: 0.
+ */
 AIO_API struct aio_select_case aio_select_until(int64_t at_ns);
 
 /*
  * aio_select_readable is chosen when a read would not wait: there are bytes, or the end, or an
- * error to report. With other tasks reading from the stream they may be gone again. Result: 0;
- * -EBADF when the stream is closed, also while waiting.
+ * error to report. Where other tasks read from the stream too they may have been quicker.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   the case. Its result: 0; -EBADF when the stream is being closed, also while the select
+ *            waits; or another -errno of poll(2).
  */
 AIO_API struct aio_select_case aio_select_readable(struct aio_stream *stream);
 
-/* aio_select_writable is chosen when a write would not wait. Result: as aio_select_readable. */
+/*
+ * aio_select_writable is chosen when a write would not wait.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's runtime.
+ * Returns:   as aio_select_readable.
+ */
 AIO_API struct aio_select_case aio_select_writable(struct aio_stream *stream);
 
-/* aio_select_acceptable is chosen when a connection, or an error, is there for aio_listener_accept.
- * Result: as aio_select_readable. */
+/*
+ * aio_select_acceptable is chosen when a connection, or an error, is there for
+ * aio_listener_accept.
+ *
+ * Suspends:  never.
+ * Context:   a task of the listener's runtime.
+ * Returns:   as aio_select_readable.
+ */
 AIO_API struct aio_select_case aio_select_acceptable(struct aio_listener *listener);
 
 AIO_END_DECLS
