@@ -108,7 +108,8 @@ struct aio__core {
     atomic_bool stop_posted;
     struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */
     struct aio__mail **backlog_end;
-    int deadlocks; /* of the runtime, as far as this core has heard */
+    int deadlocks;        /* of the runtime, as far as this core has heard */
+    uint32_t select_seed; /* where selects begin to look */
     uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
     struct aio__sanitize loop_sanitize;
     struct aio__sanitize dead_sanitize; /* of a task that freed itself, until it is left */
@@ -160,6 +161,10 @@ struct aio__sleep {
 
 /* Parks until the time at_ns or an interruption. Returns 0 or why it ended early. */
 int aio__sleep_until(struct aio__core *core, struct aio__sleep *sleep, int64_t at_ns);
+
+/* now + length, where both ends of the scale stand: what has passed already, and what never comes.
+ */
+int64_t aio__time_after(int64_t length_ns);
 
 /* Charges an operation that completed without a wait; gives way when the task has had its share. */
 static inline void aio__charge(struct aio__core *core)

@@ -79,6 +79,36 @@ void aio__handle_last_call(struct aio__handle *handle)
     aio__wake(closer, 0);
 }
 
+void aio__watch_enter(struct aio__watch *watch, struct aio__handle *handle)
+{
+    watch->handle = handle;
+    watch->prev = NULL;
+    watch->next = handle->watches;
+    if (handle->watches != NULL)
+        handle->watches->prev = watch;
+    handle->watches = watch;
+    handle->calls++;
+}
+
+void aio__watch_leave(struct aio__watch *watch)
+{
+    struct aio__handle *handle = watch->handle;
+    if (watch->prev == NULL)
+        handle->watches = watch->next;
+    else
+        watch->prev->next = watch->next;
+    if (watch->next != NULL)
+        watch->next->prev = watch->prev;
+    handle->calls--;
+    aio__handle_last_call(handle);
+}
+
+void aio__watch_notify(struct aio__handle *handle, int result)
+{
+    for (struct aio__watch *watch = handle->watches; watch != NULL; watch = watch->next)
+        watch->notify(watch, result);
+}
+
 static void gate_expel(struct aio__gate *gate)
 {
     if (gate->inside != NULL)
@@ -96,6 +126,7 @@ void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gate
     handle->closing = true;
     for (size_t i = 0; i < count; i++)
         gate_expel(gates[i]);
+    aio__watch_notify(handle, -EBADF);
     if (handle->calls == 0)
         return;
     struct aio__wait wait = {.abort = NULL, .what = "close"};

@@ -12,6 +12,7 @@
 #include "core/post.h"
 #include "core/quiet.h"
 #include "core/runtime.h"
+#include "core/select.h"
 #include "core/task.h"
 
 __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
@@ -121,8 +122,8 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
     core->tasks_live--;
     if (core->shutdown_task == task)
         core->shutdown_task = NULL;
-    if (task->joiner != NULL)
-        aio__wake(task->joiner, 0);
+    if (task->joiner != NULL && aio__wait_claim(task->joiner))
+        aio__wait_finish(task->joiner, 0);
     if (core->last_task != NULL && core->tasks_live == 1)
         aio__wake(core->last_task, 0);
     if (task->detached) {

@@ -153,6 +153,15 @@ static void task_check_handle(struct aio__core *core, struct aio_task *task, con
     AIO__REQUIRE(!task->detached, "%s: task '%s' is detached", function, aio_task_name(task));
 }
 
+void aio__task_check_join(struct aio__core *core, struct aio_task *task, const char *function)
+{
+    task_check_handle(core, task, function);
+    AIO__REQUIRE(task != core->current, "%s: task '%s' joins itself", function,
+                 aio_task_name(task));
+    AIO__REQUIRE(task->joiner == NULL, "%s: task '%s' is being joined already", function,
+                 aio_task_name(task));
+}
+
 static void task_join_abort(struct aio__wait *wait)
 {
     struct aio__join *join = AIO__CONTAINER(wait, struct aio__join, wait);
@@ -163,11 +172,7 @@ static void task_join_abort(struct aio__wait *wait)
 int aio_task_join(struct aio_task *task, int *result)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
-    task_check_handle(core, task, __func__);
-    AIO__REQUIRE(task != core->current, "aio_task_join: task '%s' joins itself",
-                 aio_task_name(task));
-    AIO__REQUIRE(task->joiner == NULL, "aio_task_join: task '%s' is being joined already",
-                 aio_task_name(task));
+    aio__task_check_join(core, task, __func__);
     int rc = aio__interrupted(core);
     if (rc < 0)
         return rc;

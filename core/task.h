@@ -44,6 +44,9 @@ void aio__task_cancel(struct aio_task *task);
 /* Cancels every task but the caller. */
 void aio__task_cancel_all(struct aio__core *core);
 
+/* Dies when the calling task may not join that one. */
+void aio__task_check_join(struct aio__core *core, struct aio_task *task, const char *function);
+
 /* The first function of every task. */
 void aio__task_main(void);
 

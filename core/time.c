@@ -12,9 +12,7 @@ int64_t aio_time_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* now + length, where both ends of the scale stand: what has passed already, and what never comes.
- */
-static int64_t time_after(int64_t length_ns)
+int64_t aio__time_after(int64_t length_ns)
 {
     if (length_ns <= 0)
         return 0;
@@ -53,7 +51,7 @@ int aio_time_sleep(int64_t duration_ns)
     if (rc < 0)
         return rc;
     struct aio__sleep sleep = {.wait = {.what = "sleep"}};
-    return aio__sleep_until(core, &sleep, time_after(duration_ns));
+    return aio__sleep_until(core, &sleep, aio__time_after(duration_ns));
 }
 
 static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
@@ -76,7 +74,7 @@ void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns)
     AIO__ASSERT(!deadline_is_set(task, deadline));
     deadline->outer = task->deadlines;
     deadline->task = task;
-    deadline->at_ns = time_after(timeout_ns);
+    deadline->at_ns = aio__time_after(timeout_ns);
     deadline->nearest_ns =
         deadline->at_ns < task->deadline_ns ? deadline->at_ns : task->deadline_ns;
     deadline->expired = false;

@@ -46,6 +46,7 @@ static void listener_op_done(struct aio__op *op)
     listener->waiter = NULL;
     if (waiter != NULL)
         aio__wake(waiter, 0);
+    aio__watch_notify(&listener->handle, 0);
 }
 
 struct listener_wait {
@@ -60,11 +61,30 @@ static void listener_abort(struct aio__wait *wait)
     aio__wake(wait, -ECANCELED);
 }
 
+int aio__listener_ready(const struct aio_listener *listener)
+{
+    if (listener->handle.closing)
+        return -EBADF;
+    return listener->deliveries.count > 0 || listener->error < 0 ? 0 : -EAGAIN;
+}
+
+/* Returns true when the op is through already. */
+static bool listener_submit(struct aio_listener *listener)
+{
+    if (listener->op.state != AIO__OP_IDLE || !aio__op_submit(listener->handle.core, &listener->op))
+        return false;
+    listener_op_done(&listener->op);
+    return true;
+}
+
+void aio__listener_arm(struct aio_listener *listener)
+{
+    (void)listener_submit(listener);
+}
+
 static int listener_await(struct aio_listener *listener)
 {
-    if (listener->op.state == AIO__OP_IDLE &&
-        aio__op_submit(listener->handle.core, &listener->op)) {
-        listener_op_done(&listener->op);
+    if (listener_submit(listener)) {
         aio__charge(listener->handle.core);
         return 0;
     }
