@@ -32,9 +32,13 @@ int aio__task_start_late(struct aio__core *core, struct aio_task **out, int (*fn
                          void *arg, const struct aio_task_options *options)
 {
     bool ending = core->ending;
+    uint32_t limit = core->task_limit;
     core->ending = false;
+    if (core->tasks_live == 1 && atomic_load(&core->refusing))
+        core->task_limit = 2; /* the first task only waits for this one */
     int rc = aio__task_start(core, out, fn, arg, options);
     core->ending = ending;
+    core->task_limit = limit;
     if (rc < 0)
         return rc;
     (*out)->detached = true;
