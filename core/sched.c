@@ -241,10 +241,12 @@ static void loop_turn(struct aio__core *core)
     core->now_ns = aio_time_now();
     loop_fire_timers(core);
     aio__mailbox_drain(core, core->mailbox);
+    if (core->backlog != NULL)
+        aio__backlog_start(core);
     loop_drain_done(core);
     loop_run_slice(core);
-    if (core->backlog != NULL)
-        aio__backlog_start(core); /* tasks have ended, before the core may sleep */
+    if (core->backlog != NULL && core->ready.head == NULL)
+        aio__backlog_start(core); /* tasks have ended, and the core must not sleep on it */
     if (aio__stack_trim_needed(&core->stacks))
         aio__stack_trim(&core->stacks);
     if (!core->finished)
