@@ -231,7 +231,7 @@ static void loop_poll(struct aio__core *core)
     int rc = core->backend->vtable->poll(core->backend, deadline_ns);
     aio__mailbox_awake(core->mailbox);
     AIO__REQUIRE(rc == 0, "backend %s failed: %s", core->backend->vtable->name, aio_error_name(rc));
-    if (deadline_ns == AIO_FOREVER && core->deadlocks != atomic_load(&core->runtime->deadlocks))
+    if (core->deadlocks != atomic_load(&core->runtime->deadlocks))
         aio__quiet_break(core);
 }
 
