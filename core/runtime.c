@@ -320,9 +320,11 @@ int aio_runtime_wait(struct aio_runtime *runtime, int *result)
         return -ESHUTDOWN;
     if (atomic_load(&runtime->stage) == AIO__RUNTIME_MADE)
         return -EINVAL;
+    atomic_fetch_add(&runtime->refs, 1); /* another thread may destroy it when it is over */
     runtime_await(runtime);
     if (result != NULL)
         *result = runtime->refusal < 0 ? runtime->refusal : atomic_load(&runtime->result);
+    runtime_unref(runtime);
     return 0;
 }
 
