@@ -117,8 +117,8 @@ void aio__affinity_pin(const struct aio_runtime *runtime, uint32_t index)
     affinity_set(&one, index);
 }
 
-void aio__affinity_unpin(const struct aio_runtime *runtime, uint32_t index)
+void aio__affinity_unpin(const struct aio_runtime *runtime, const cpu_set_t *before)
 {
     if (affinity_wanted(runtime))
-        affinity_set(&runtime->allowed, index);
+        affinity_set(before, 0);
 }

@@ -32,9 +32,13 @@ int aio__task_start_late(struct aio__core *core, struct aio_task **out, int (*fn
                          void *arg, const struct aio_task_options *options)
 {
     bool ending = core->ending;
+    uint32_t limit = core->task_limit;
     core->ending = false;
+    if (core->tasks_live == 1 && atomic_load(&core->refusing))
+        core->task_limit = 2; /* the first task only waits for this one */
     int rc = aio__task_start(core, out, fn, arg, options);
     core->ending = ending;
+    core->task_limit = limit;
     if (rc < 0)
         return rc;
     (*out)->detached = true;
@@ -45,7 +49,7 @@ int aio__task_start_late(struct aio__core *core, struct aio_task **out, int (*fn
 void aio__backlog_start(struct aio__core *core)
 {
     struct aio_task *task;
-    while (core->backlog != NULL) {
+    for (int32_t room = core->slice_limit; room > 0 && core->backlog != NULL; room--) {
         struct posted *posted = (struct posted *)(void *)core->backlog;
         struct aio__mail *next = posted->mail.next;
         if (aio__task_start_late(core, &task, posted_run, posted, &posted->options) < 0)
@@ -61,7 +65,6 @@ static void posted_deliver(struct aio__core *core, struct aio__mail *mail)
     mail->next = NULL;
     *core->backlog_end = mail;
     core->backlog_end = &mail->next;
-    aio__backlog_start(core);
 }
 
 static struct posted *posted_make(int (*fn)(void *arg), void *arg,

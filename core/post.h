@@ -7,7 +7,10 @@
 
 #include "core/core.h"
 
-/* Starts what waits in the backlog, as far as there is room. On the core's thread. */
+/*
+ * Starts what waits in the backlog, as far as there is room, and no more of it than a slice runs:
+ * however much others send, the tasks that are ready have their turn. On the core's thread.
+ */
 void aio__backlog_start(struct aio__core *core);
 
 /*

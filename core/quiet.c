@@ -4,6 +4,7 @@
 #include "core/quiet.h"
 
 #include "core/runtime.h"
+#include "core/sched.h"
 #include "core/task.h"
 
 #include <unistd.h>
@@ -49,12 +50,22 @@ static void quiet_rouse(struct aio_runtime *runtime)
         aio__mailbox_rouse(runtime->seats[i].core.mailbox);
 }
 
+/*
+ * A deadlock counts once, whoever else finds it in the same moment (a signal may have woken a core
+ * for a moment). Until all cores have been told the runtime counts as active, lest the first ones
+ * told go back to sleep and take that for the next deadlock; then it is looked at again.
+ */
 void aio__quiet_check(struct aio_runtime *runtime)
 {
-    if (!quiet_is(runtime))
-        return;
-    atomic_fetch_add(&runtime->deadlocks, 1);
-    quiet_rouse(runtime);
+    int found;
+    do {
+        found = atomic_load(&runtime->deadlocks);
+        if (!quiet_is(runtime))
+            return;
+        atomic_fetch_add(&runtime->active, 1);
+        if (atomic_compare_exchange_strong(&runtime->deadlocks, &found, found + 1))
+            quiet_rouse(runtime);
+    } while (atomic_fetch_sub(&runtime->active, 1) == 1);
 }
 
 /* Sleeping cores look again before they go back to sleep. */
@@ -86,16 +97,28 @@ static void quiet_report(struct aio__core *core, const char *what)
         aio_runtime_dump(STDERR_FILENO);
 }
 
+/* Whether the core still has nothing but mail to wait for. */
+static bool quiet_core(const struct aio__core *core)
+{
+    return aio__loop_quiet(core) && core->ops_pending == 0 && core->timers.count == 0 &&
+           !aio__mailbox_full(core->mailbox);
+}
+
 void aio__quiet_break(struct aio__core *core)
 {
+    bool first = core->deadlocks == 0;
+    core->deadlocks = atomic_load(&core->runtime->deadlocks);
     aio__runtime_note(core->runtime, -EDEADLK);
-    if (core->deadlocks++ == 0) {
+    if (first) {
         quiet_report(core, "every task waits for another; all are cancelled");
         core->ending = true;
         aio__task_cancel(core->root);
         aio__core_cancel(core);
         return;
     }
+    if (!quiet_core(core))
+        return; /* another core, which is over, had waited in vain for this one */
     quiet_report(core, "these tasks wait inside shields and are abandoned");
+    atomic_store(&core->refusing, true);
     core->finished = true;
 }

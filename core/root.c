@@ -7,7 +7,8 @@
 #include "core/post.h"
 #include "core/task.h"
 
-#include <string.h>
+/* Until memory is asked for again. */
+#define ROOT_RETRY_NS 1000000
 
 void aio__core_cancel(struct aio__core *core)
 {
@@ -15,12 +16,20 @@ void aio__core_cancel(struct aio__core *core)
     aio__task_cancel_all(core);
 }
 
+/* There is room now for what found none. Where memory is short, it is asked for again and again. */
+static void root_start_late(struct aio__core *core)
+{
+    aio__backlog_start(core);
+    if (core->tasks_live == 1)
+        (void)aio_time_sleep(ROOT_RETRY_NS);
+}
+
 /* Until the caller, the first task, is alone, and no handle is left. */
 static void root_await_others(struct aio__core *core)
 {
     while (core->tasks_live > 1 || core->backlog != NULL) {
-        if (core->tasks_live == 1) { /* room for those that found none */
-            aio__backlog_start(core);
+        if (core->tasks_live == 1) {
+            root_start_late(core);
             continue;
         }
         struct aio__wait wait = {.abort = NULL, .what = "runtime end"};

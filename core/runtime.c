@@ -297,9 +297,11 @@ int aio_runtime_serve(struct aio_runtime *runtime, int (*entry)(void *arg), void
     int rc = aio__runtime_prepare(runtime, entry, arg, true);
     if (rc < 0)
         return rc;
+    cpu_set_t before;
+    aio__affinity_read(&before);
     runtime_start_threads(runtime, 1);
     rc = runtime_run_seat(&runtime->seats[0], runtime);
-    aio__affinity_unpin(runtime, 0);
+    aio__affinity_unpin(runtime, &before);
     runtime_join_threads(runtime);
     if (rc == 0)
         rc = atomic_load(&runtime->result);
@@ -318,9 +320,11 @@ int aio_runtime_wait(struct aio_runtime *runtime, int *result)
         return -ESHUTDOWN;
     if (atomic_load(&runtime->stage) == AIO__RUNTIME_MADE)
         return -EINVAL;
+    atomic_fetch_add(&runtime->refs, 1); /* another thread may destroy it when it is over */
     runtime_await(runtime);
     if (result != NULL)
         *result = runtime->refusal < 0 ? runtime->refusal : atomic_load(&runtime->result);
+    runtime_unref(runtime);
     return 0;
 }
 

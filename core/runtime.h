@@ -116,6 +116,8 @@ void aio__affinity_read(cpu_set_t *allowed);
  * are more cores than processors that would only bind the system's hands: nothing is done.
  */
 void aio__affinity_pin(const struct aio_runtime *runtime, uint32_t index);
-void aio__affinity_unpin(const struct aio_runtime *runtime, uint32_t index);
+
+/* Gives the thread of the first core back the processors it had before. */
+void aio__affinity_unpin(const struct aio_runtime *runtime, const cpu_set_t *before);
 
 #endif

@@ -233,7 +233,7 @@ static void loop_poll(struct aio__core *core)
     int rc = core->backend->vtable->poll(core->backend, deadline_ns);
     aio__mailbox_awake(core->mailbox);
     AIO__REQUIRE(rc == 0, "backend %s failed: %s", core->backend->vtable->name, aio_error_name(rc));
-    if (deadline_ns == AIO_FOREVER && core->deadlocks != atomic_load(&core->runtime->deadlocks))
+    if (core->deadlocks != atomic_load(&core->runtime->deadlocks))
         aio__quiet_break(core);
 }
 
@@ -247,6 +247,8 @@ static void loop_turn(struct aio__core *core)
         aio__backlog_start(core);
     loop_drain_done(core);
     loop_run_slice(core);
+    if (core->backlog != NULL && core->ready.head == NULL)
+        aio__backlog_start(core); /* tasks have ended, and the core must not sleep on it */
     if (aio__stack_trim_needed(&core->stacks))
         aio__stack_trim(&core->stacks);
     if (!core->finished)

@@ -91,8 +91,9 @@ int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(voi
         return -ECANCELED;
     if (core->tasks_live >= core->task_limit)
         return -EAGAIN;
-    /* A task uses two timers at most: its deadline's and its sleep's. */
-    rc = aio__heap_reserve(&core->timers, 2 * (core->tasks_live + 1));
+    /* A task uses two timers at most: its deadline's and its sleep's; and the core has one to stop.
+     */
+    rc = aio__heap_reserve(&core->timers, 2 * (core->tasks_live + 1) + 1);
     if (rc < 0)
         return rc;
     struct aio__stack stack;

@@ -18,7 +18,7 @@ static const int shutdown_signals[] = {SIGINT, SIGTERM};
 /* One for the process, as signal dispositions are: it belongs to one runtime, whose cores join. */
 static struct {
     pthread_mutex_t lock; /* protects runtime and cores; handlers only read */
-    struct aio_runtime *runtime;
+    _Atomic(struct aio_runtime *) runtime;
     uint32_t cores; /* that have asked */
     atomic_bool fired;
     atomic_int inside; /* handlers at work, on whichever threads */
@@ -43,9 +43,10 @@ static void shutdown_handler(int number)
 {
     int saved = errno;
     atomic_fetch_add(&shutdown_state.inside, 1);
-    if (!atomic_exchange(&shutdown_state.fired, true)) {
-        for (uint32_t i = 0; i < shutdown_state.runtime->count; i++) {
-            struct aio__core *core = &shutdown_state.runtime->seats[i].core;
+    struct aio_runtime *runtime = shutdown_state.runtime;
+    if (runtime != NULL && !atomic_exchange(&shutdown_state.fired, true)) {
+        for (uint32_t i = 0; i < runtime->count; i++) {
+            struct aio__core *core = &runtime->seats[i].core;
             if (atomic_load(&core->shutdown_asked))
                 (void)aio__mailbox_post(core->mailbox, &core->shutdown_mail);
         }
@@ -65,9 +66,9 @@ static void shutdown_release(struct aio__core *core)
     pthread_mutex_lock(&shutdown_state.lock);
     if (--shutdown_state.cores == 0) {
         shutdown_restore();
+        shutdown_state.runtime = NULL;
         while (atomic_load(&shutdown_state.inside) > 0)
             (void)sched_yield();
-        shutdown_state.runtime = NULL;
     }
     pthread_mutex_unlock(&shutdown_state.lock);
 }
