@@ -2,6 +2,7 @@
  * What the runtime tells about itself: the explanation text, the counters, the dump of tasks.
  */
 #include "core/core.h"
+#include "core/offload.h"
 #include "core/task.h"
 
 #include <stdarg.h>
@@ -61,6 +62,7 @@ int aio_runtime_stats(struct aio_runtime_stats *out)
         .stacks_mapped = core->stacks.mapped,
         .handles_open = core->handles_open,
     };
+    aio__offload_count(core->offload, &out->offload_queued, &out->offload_threads);
     return 0;
 }
 

@@ -17,6 +17,8 @@
 #define RUNTIME_STACK_CACHE 1024u
 #define RUNTIME_OFFLOAD_THREADS 4u
 #define RUNTIME_OFFLOAD_THREADS_MAX 1024u
+#define RUNTIME_OFFLOAD_QUEUE 1024u
+#define RUNTIME_OFFLOAD_IDLE_NS AIO_SEC(10)
 #define RUNTIME_FLAGS_KNOWN ((uint32_t)AIO_RUNTIME_NO_OVERFLOW_HANDLER)
 
 /* Sanitizers need deeper frames. */
@@ -71,10 +73,16 @@ static int runtime_settle_options(struct aio_runtime_options *options)
         options->stack_cache = RUNTIME_STACK_CACHE;
     if (options->offload_threads == 0)
         options->offload_threads = RUNTIME_OFFLOAD_THREADS;
+    if (options->offload_queue == 0)
+        options->offload_queue = RUNTIME_OFFLOAD_QUEUE;
+    if (options->offload_idle_ns == 0)
+        options->offload_idle_ns = RUNTIME_OFFLOAD_IDLE_NS;
     options->backend = runtime_text_option(options->backend, "AIO_BACKEND", "auto");
     options->caps = runtime_text_option(options->caps, "AIO_CAPS", "all");
     if (options->offload_threads > RUNTIME_OFFLOAD_THREADS_MAX)
         return runtime_bad_option("offload_threads", "1 to 1024");
+    if (options->offload_idle_ns < 0)
+        return runtime_bad_option("offload_idle_ns", "a length of time");
     if ((options->flags & ~RUNTIME_FLAGS_KNOWN) != 0)
         return runtime_bad_option("flags", "bits of enum aio_runtime_flags");
     if (aio__stack_round(options->stack_bytes, &options->stack_bytes) < 0)
@@ -157,10 +165,13 @@ static int runtime_open(struct runtime *runtime)
     core->offload = &runtime->offload;
     core->task_limit = runtime->options.task_limit;
     aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
-    int rc = aio__offload_open(&runtime->offload, &core->mailbox, runtime->options.offload_threads);
-    if (rc < 0)
-        return rc;
-    rc = runtime_open_backend(runtime);
+    const struct aio__offload_limits limits = {
+        .threads = runtime->options.offload_threads,
+        .queue = runtime->options.offload_queue,
+        .idle_ns = runtime->options.offload_idle_ns,
+    };
+    aio__offload_open(&runtime->offload, &core->mailbox, &limits);
+    int rc = runtime_open_backend(runtime);
     if (rc < 0)
         goto close_offload;
     rc = runtime_open_overflow(runtime);

@@ -42,8 +42,15 @@ struct aio_runtime_options {
     /* Stacks of finished tasks that stay resident for the next ones; the memory of those beyond
      * is given back before the runtime sleeps. Default 1024. */
     uint32_t stack_cache;
-    /* Threads for work that cannot be asynchronous, started when first needed. Default 4. */
+    /* Threads for work that cannot be asynchronous, at most; they start when needed. 1 to 1024,
+     * default 4. */
     uint32_t offload_threads;
+    /* Calls that may wait for such a thread; the next ones wait for a place, see
+     * aio_offload_call. Default 1024. */
+    uint32_t offload_queue;
+    /* A thread that has had no work for this time ends. AIO_FOREVER: with the runtime. Default 10
+     * seconds. */
+    int64_t offload_idle_ns;
     /* Bits of enum aio_runtime_flags. */
     uint32_t flags;
 };
@@ -119,15 +126,17 @@ struct aio_runtime_stats {
     size_t size;          /* set it to sizeof(struct aio_runtime_stats) before the call */
     uint64_t turns;       /* turns of the loop */
     uint64_t polls;       /* calls of the backend's poll, one system call each as a rule */
-    uint64_t ops;         /* operations submitted */
+    uint64_t ops;         /* operations submitted, offloaded calls among them */
     uint64_t instant_ops; /* of these, completed without a wait */
     uint64_t switches;    /* times a task was given the thread */
     uint64_t tasks_started;
     uint32_t tasks_live;  /* tasks not yet finished, the caller included */
     uint32_t ops_pending; /* operations submitted and not completed */
     uint32_t timers_armed;
-    uint32_t stacks_mapped; /* stacks in use or kept for reuse */
-    uint32_t handles_open;  /* listeners and streams */
+    uint32_t stacks_mapped;   /* stacks in use or kept for reuse */
+    uint32_t handles_open;    /* listeners and streams */
+    uint32_t offload_queued;  /* offloaded calls and operations that no thread has begun */
+    uint32_t offload_threads; /* threads of the offload pool */
 };
 
 /*
