@@ -52,6 +52,7 @@ struct aio_task {
     int (*fn)(void *arg);
     void *arg;
     struct aio__wait *joiner;
+    struct aio__locals *locals; /* NULL: it has set none */
     struct aio_task *all_next;
     struct aio_task *all_prev;
     struct aio__stack stack;

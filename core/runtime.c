@@ -108,6 +108,8 @@ static int runtime_root(void *arg)
     struct runtime *runtime = arg;
     struct aio__core *core = &runtime->core;
     int result = runtime->entry(runtime->arg);
+    if (core->current->locals != NULL) /* while the others, and the loop, still run */
+        aio__locals_end(core->current);
     struct aio_shield shield;
     aio_shield_enter(&shield);
     core->ending = true;

@@ -32,6 +32,9 @@ void aio__task_cancel(struct aio_task *task);
 /* Cancels every task but the caller. */
 void aio__task_cancel_all(struct aio__core *core);
 
+/* Destroys the calling task's locals, of which there are some. May suspend. */
+void aio__locals_end(struct aio_task *task);
+
 /* The first function of every task. */
 void aio__task_main(void);
 
