@@ -66,6 +66,7 @@ struct aio__ready {
 };
 
 struct aio__handle;
+struct aio__memory;
 struct aio__offload;
 
 struct aio__core {
@@ -87,6 +88,7 @@ struct aio__core {
     struct aio__wait *last_task;             /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__offload *offload;
+    struct aio__memory *memory;
     int64_t polled_ns;
     uint32_t tasks_live;
     uint32_t task_limit;

@@ -4,6 +4,7 @@
 #include "core/alloc.h"
 #include "core/core.h"
 #include "core/handle.h"
+#include "core/memory.h"
 #include "core/offload.h"
 #include "core/overflow.h"
 #include "core/task.h"
@@ -167,6 +168,7 @@ static int runtime_open(struct runtime *runtime)
     core->offload = &runtime->offload;
     core->task_limit = runtime->options.task_limit;
     aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
+    core->stacks.memory = core->memory;
     const struct aio__offload_limits limits = {
         .threads = runtime->options.offload_threads,
         .queue = runtime->options.offload_queue,
@@ -203,33 +205,47 @@ static void runtime_close(struct runtime *runtime)
     aio__overflow_close(&runtime->overflow);
 }
 
+/* The last of what is the core's own. */
 static void runtime_free(struct runtime *runtime)
 {
     aio__heap_free(&runtime->core.timers);
     aio__stack_pool_close(&runtime->core.stacks);
-    aio__free(runtime);
+    aio__memory_close(runtime->core.memory);
+    aio__core_current = NULL;
 }
 
-static int runtime_serve(struct runtime *runtime)
+static int runtime_serve_opened(struct runtime *runtime)
 {
     struct aio__core *core = &runtime->core;
     int rc = runtime_open(runtime);
     if (rc < 0)
         return rc;
-    aio__core_current = core;
     (void)memcpy(core->root->name, "main", sizeof "main");
     aio__loop_run(core);
     int result = core->root->result;
     runtime_close(runtime);
-    aio__core_current = NULL;
     return result;
+}
+
+/* From here to the end the thread is the core's, whose memory all of it is. */
+static int runtime_serve(struct runtime *runtime)
+{
+    struct aio__core *core = &runtime->core;
+    const struct aio_runtime_options *options = &runtime->options;
+    int rc = aio__memory_open(&core->memory, &options->allocator, options->memory_limit);
+    if (rc < 0)
+        return rc;
+    aio__core_current = core;
+    rc = runtime_serve_opened(runtime);
+    runtime_free(runtime);
+    return rc;
 }
 
 int aio_runtime_run(const struct aio_runtime_options *options, int (*entry)(void *arg), void *arg)
 {
     if (aio__core_current != NULL)
         return -EBUSY;
-    struct runtime *runtime = aio__alloc_zero(sizeof *runtime);
+    struct runtime *runtime = aio__alloc_shared(sizeof *runtime);
     if (runtime == NULL)
         return -ENOMEM;
     runtime->entry = entry;
@@ -237,7 +253,7 @@ int aio_runtime_run(const struct aio_runtime_options *options, int (*entry)(void
     int rc = runtime_read_options(runtime, options);
     if (rc == 0)
         rc = runtime_serve(runtime);
-    runtime_free(runtime);
+    aio__free(runtime);
     return rc;
 }
 
