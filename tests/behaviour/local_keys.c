@@ -12,11 +12,13 @@
 enum { THREADS = 3, KEYS = 40 };
 
 static struct aio_local_key shared[KEYS];
+static pthread_barrier_t all_here; /* all runtimes are open: at once they come to the keys */
 
 static int set_all(void *unused)
 {
     int values[KEYS];
     (void)unused;
+    pthread_barrier_wait(&all_here);
     for (int i = 0; i < KEYS; i++) {
         AIO_CHECK_OK(aio_local_set(&shared[i], &values[i]));
         AIO_CHECK_OK(aio_task_yield());
@@ -37,6 +39,7 @@ BEHAVIOUR_OUTSIDE(new_to_all_threads)
 {
     pthread_t threads[THREADS];
     int results[THREADS];
+    REQUIRE(pthread_barrier_init(&all_here, NULL, THREADS) == 0);
     for (int i = 0; i < KEYS; i++)
         shared[i] = (struct aio_local_key)AIO_LOCAL_KEY_INIT(NULL);
     for (int i = 0; i < THREADS; i++)
@@ -45,6 +48,7 @@ BEHAVIOUR_OUTSIDE(new_to_all_threads)
         pthread_join(threads[i], NULL);
         AIO_CHECK_EQ(results[i], 0);
     }
+    pthread_barrier_destroy(&all_here);
 }
 
 static void count_up(void *count)
