@@ -54,6 +54,7 @@ struct aio_task {
     int (*fn)(void *arg);
     void *arg;
     struct aio__wait *joiner;
+    struct aio__locals *locals; /* NULL: it has set none */
     struct aio_task *all_next;
     struct aio_task *all_prev;
     struct aio__stack stack;
@@ -67,6 +68,7 @@ struct aio__ready {
 };
 
 struct aio__handle;
+struct aio__memory;
 struct aio__offload;
 struct aio_runtime;
 
@@ -93,6 +95,7 @@ struct aio__core {
     struct aio__wait *last_task;             /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__offload *offload;
+    struct aio__memory *memory;
     int64_t polled_ns;
     uint32_t tasks_live;
     uint32_t task_limit;

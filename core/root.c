@@ -69,6 +69,8 @@ static int root_run(void *arg)
 {
     struct aio__core *core = arg;
     int result = core->runtime->entry(core->runtime->arg);
+    if (core->current->locals != NULL) /* while the others, and the loop, still run */
+        aio__locals_end(core->current);
     aio__task_require_released(core->root); /* before the others are awaited, who may want it */
     root_end(core);
     return result;

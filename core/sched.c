@@ -116,6 +116,8 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
                                                                        struct aio_task *task)
 {
     AIO__REQUIRE(aio__core_current == core, "a child of fork returned from its task: use _exit");
+    if (__builtin_expect(task->locals != NULL, 0))
+        aio__locals_end(task);
     aio__task_require_released(task);
     aio__heap_disarm(&core->timers, &task->timer);
     task->state = AIO__TASK_FINISHED;

@@ -74,6 +74,7 @@ static void task_init(struct aio__core *core, struct aio_task *task, const struc
     task->rwlocks_held = 0;
     task->timer = AIO__TIMER_INIT(task_timer_fired);
     task->joiner = NULL;
+    task->locals = NULL;
     task->stack = *stack;
     task->name[0] = '\0';
     aio__sanitize_begin(&task->sanitize, stack->base, stack->bytes);

@@ -46,6 +46,8 @@ void aio__task_cancel_all(struct aio__core *core);
 
 /* Dies when the calling task may not join that one. */
 void aio__task_check_join(struct aio__core *core, struct aio_task *task, const char *function);
+/* Destroys the calling task's locals, of which there are some. May suspend. */
+void aio__locals_end(struct aio_task *task);
 
 /* The first function of every task. */
 void aio__task_main(void);

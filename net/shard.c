@@ -32,7 +32,7 @@ static struct aio__shard *shard_find(struct aio__core *core, const struct aio_ad
         end = &(*end)->next;
     if (*end != NULL)
         return *end;
-    struct aio__shard *shard = aio__alloc_zero(sizeof *shard);
+    struct aio__shard *shard = aio__alloc_shared(sizeof *shard);
     if (shard == NULL)
         return NULL;
     shard->wanted = shard->bound = *wanted;

@@ -7,6 +7,7 @@
 
 #include "core/alloc.h"
 
+#include <aio/local.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,4 +254,32 @@ static int accept_burst(void *entered)
 PLAIN(burst)
 {
     on_each_backend(accept_burst);
+}
+
+static int set_locals(void *entered)
+{
+    enum { COUNT = 50 };
+    static struct aio_local_key keys[COUNT];
+    int values[COUNT], failures = 0;
+    enter(entered);
+    for (int i = 0; i < COUNT; i++) {
+        int rc = -ENOMEM;
+        for (int n = 1; rc < 0 && n < ATTEMPTS; n++) {
+            aio__alloc_fail_at(n);
+            rc = aio_local_set(&keys[i], &values[i]);
+            aio__alloc_fail_at(0);
+            AIO_CHECK(rc == 0 || (rc == -ENOMEM && aio_local_get(&keys[i]) == NULL));
+            failures += rc < 0;
+        }
+    }
+    AIO_CHECK(failures >= 3); /* the table has grown several times */
+    for (int i = 0; i < COUNT; i++)
+        AIO_CHECK(aio_local_get(&keys[i]) == &values[i]);
+    return 0;
+}
+
+/* Task-locals: the values before are still there. */
+PLAIN(locals)
+{
+    on_each_backend(set_locals);
 }
