@@ -69,6 +69,7 @@ static int root_run(void *arg)
 {
     struct aio__core *core = arg;
     int result = core->runtime->entry(core->runtime->arg);
+    aio__runtime_note(core->runtime, result);
     root_end(core);
     return result;
 }

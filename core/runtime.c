@@ -180,7 +180,6 @@ int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime)
 void aio__seat_end(struct aio__seat *seat)
 {
     struct aio_runtime *runtime = seat->core.runtime;
-    aio__runtime_note(runtime, seat->core.root->result);
     aio__seat_close(seat);
     runtime_leave(runtime);
 }
