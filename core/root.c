@@ -72,6 +72,7 @@ static int root_run(void *arg)
     if (core->current->locals != NULL) /* while the others, and the loop, still run */
         aio__locals_end(core->current);
     aio__task_require_released(core->root); /* before the others are awaited, who may want it */
+    aio__runtime_note(core->runtime, result);
     root_end(core);
     return result;
 }

@@ -86,7 +86,7 @@ int aio__runtime_prepare(struct aio_runtime *runtime, int (*entry)(void *arg), v
 /* Opens a seat and waits for the others. Returns 0; or, with the seat ended, why one could not. */
 int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime);
 
-/* Closes a seat whose core has finished, and notes its result. */
+/* Closes a seat whose core has finished. */
 void aio__seat_end(struct aio__seat *seat);
 
 /* Makes the first task of a core: the entry, and after it the end of everything that is left. */
