@@ -6,6 +6,7 @@
 #include "core/handle.h"
 #include "core/offload.h"
 #include "core/overflow.h"
+#include "core/scope.h"
 #include "core/task.h"
 
 #include <pthread.h>
@@ -100,6 +101,7 @@ static int runtime_root(void *arg)
     struct runtime *runtime = arg;
     struct aio__core *core = &runtime->core;
     int result = runtime->entry(runtime->arg);
+    aio__scope_check_joined(core->current);
     struct aio_shield shield;
     aio_shield_enter(&shield);
     core->ending = true;

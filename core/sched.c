@@ -7,6 +7,7 @@
  * number of dispatches and instant completions, so neither busy tasks nor I/O that is always
  * ready keep timers, mail and other I/O waiting.
  */
+#include "core/scope.h"
 #include "core/task.h"
 
 __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
@@ -115,6 +116,8 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
     core->tasks_live--;
     if (core->shutdown_task == task)
         core->shutdown_task = NULL;
+    if (__builtin_expect(((uintptr_t)task->scope | (uintptr_t)task->scopes) != 0, 0))
+        aio__scope_exit(task);
     if (task->joiner != NULL)
         aio__wake(task->joiner, 0);
     if (core->last_task != NULL && core->tasks_live == 1)
