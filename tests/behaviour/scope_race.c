@@ -270,7 +270,8 @@ static int drain(struct aio_stream *stream)
 static void race_for_tokens(bool against_time)
 {
     struct wire wires[2];
-    int in = 0, out = 0, rounds = UNDER_TSAN || test_on_valgrind() ? 100 : 500;
+    bool slow = UNDER_TSAN || test_on_valgrind() || test_row()->faults;
+    int in = 0, out = 0, rounds = slow ? 300 : 2000;
     REQUIRE(wire_open(&wires[0]));
     REQUIRE(wire_open(&wires[1]));
     for (int i = 0; i < rounds; i++) {
