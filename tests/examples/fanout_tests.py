@@ -1,4 +1,5 @@
-"""A race of connects: the first that stands wins, whatever becomes of the others, in bounded time."""
+"""A race of connects: the first that stands wins, whatever becomes of the others, in bounded
+time."""
 import re
 import select
 import socket
