@@ -46,13 +46,20 @@ int aio_scope_open(struct aio_scope *scope, const struct aio_scope_options *opti
     return 0;
 }
 
-/* The core of an open scope used by the calling task. */
-static struct aio__core *scope_core(const struct aio_scope *scope, const char *function)
+_Noreturn static void scope_die(const struct aio_scope *scope, const char *function)
 {
-    struct aio__core *core = aio__core_or_die(function);
     AIO__REQUIRE(scope->state != SCOPE_JOINED, "%s: the scope has been joined", function);
     AIO__REQUIRE(scope->state == SCOPE_OPEN, "%s: the scope has not been opened", function);
-    AIO__REQUIRE(scope->owner->core == core, "%s: the scope belongs to another runtime", function);
+    AIO__REQUIRE(false, "%s: the scope belongs to another runtime", function);
+    __builtin_unreachable();
+}
+
+/* The core of an open scope used by the calling task. */
+static inline struct aio__core *scope_core(const struct aio_scope *scope, const char *function)
+{
+    struct aio__core *core = aio__core_or_die(function);
+    if (__builtin_expect(scope->state != SCOPE_OPEN || scope->owner->core != core, 0))
+        scope_die(scope, function);
     return core;
 }
 

@@ -194,7 +194,7 @@ static int wait_for_flag(void *arg)
     int rc = 0;
     while (rc == 0 && !*(bool *)arg)
         rc = aio_task_yield();
-    return rc;
+    return rc < 0 ? rc : aio_task_yield();
 }
 
 static int own_inside_a_shield(void *arg)
@@ -263,6 +263,25 @@ static int open_when_canceled(void *arg)
     AIO_CHECK_OK(aio_scope_open(&scope, NULL));
     AIO_CHECK_ERROR(aio_scope_join(&scope), -ECANCELED);
     return 0;
+}
+
+static int cancel_without_children(void *unused)
+{
+    struct aio_scope scope;
+    (void)unused;
+    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+    aio_task_cancel(aio_task_current());
+    return aio_scope_join(&scope);
+}
+
+/* The join of a cancelled task tells it, also when it has nobody to wait for. */
+BEHAVIOUR(cancelled_without_children)
+{
+    int result = 1;
+    struct aio_task *task = task_named("childless", cancel_without_children, NULL);
+    REQUIRE(task != NULL);
+    AIO_CHECK_OK(aio_task_join(task, &result));
+    AIO_CHECK_ERROR(result, -ECANCELED);
 }
 
 /* A scope of a cancelled task starts cancelled. */
