@@ -55,9 +55,14 @@ struct aio_task {
     void *arg;
     struct aio__wait *joiner;
     struct aio__locals *locals; /* NULL: it has set none */
+    struct aio_scope *scope;    /* of which it is a child; NULL: of none */
+    struct aio_scope *scopes;   /* its own, still open, the newest first */
     struct aio_task *all_next;
     struct aio_task *all_prev;
     struct aio__stack stack;
+    struct aio_task *scope_next; /* among the children of the scope */
+    struct aio_task *scope_prev;
+    uint32_t scope_index;
     char name[24];
     struct aio__sanitize sanitize;
 };

@@ -29,6 +29,7 @@
 #include <aio/net.h>
 #include <aio/offload.h>
 #include <aio/runtime.h>
+#include <aio/scope.h>
 #include <aio/select.h>
 #include <aio/signal.h>
 #include <aio/stream.h>
