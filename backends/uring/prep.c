@@ -152,6 +152,8 @@ static void prep_mark_message(const struct msghdr *header, size_t left)
         aio__sanitize_written(header->msg_iov[i].iov_base, part);
         left -= part;
     }
+    aio__sanitize_written(header->msg_control, header->msg_controllen);
+    aio__sanitize_written(header->msg_name, header->msg_name != NULL ? header->msg_namelen : 0);
 }
 
 /* With MSG_TRUNC a result is the length of the datagram, whatever of it was received. */
@@ -162,7 +164,7 @@ static size_t prep_written(const struct aio__op *op, int32_t result)
 
 void aio__uring_mark_written(const struct aio__op *op, int32_t result)
 {
-    if (result <= 0)
+    if (result < 0)
         return;
     if (op->opcode == AIO__OP_RECV)
         aio__sanitize_written(op->transfer.buffer, prep_written(op, result));
