@@ -72,9 +72,11 @@ void aio__message_received(struct aio_message *message, const struct msghdr *hea
 
 int aio_message_put(struct aio_message *message, int level, int type, const void *data, size_t size)
 {
-    size_t used = CMSG_ALIGN(message->control_bytes);
     size_t room = message->control != NULL ? message->control_room : 0;
-    if (used > room || size > room || room - used < CMSG_SPACE(size))
+    if (message->control_bytes > room || size > room)
+        return -ENOSPC;
+    size_t used = CMSG_ALIGN(message->control_bytes);
+    if (used > room || room - used < CMSG_SPACE(size))
         return -ENOSPC;
     char *at = (char *)message->control + used;
     struct cmsghdr header = {.cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type};

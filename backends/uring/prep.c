@@ -122,9 +122,9 @@ static uint32_t prep_ready_events(const struct aio__op *op)
 }
 
 /*
- * Ready, but not for this op: a datagram to a full receiver waits on a socket that is writable,
- * errors queued with a socket make it readable. After a few times in a row it is tried only now and
- * then.
+ * Ready, but not for this op. A poll is told of a peer's end, whether it asked or not; a datagram
+ * to a full receiver waits on a socket that is writable, errors queued with a socket make it
+ * readable. After a few times in a row it is tried only now and then.
  */
 #define PREP_FRUITLESS_MAX 4u
 
@@ -137,7 +137,7 @@ void aio__uring_issue_poll(struct uring *uring, struct aio__op *op)
         aio__op_list_append(&uring->backlog, op);
         return;
     }
-    if (++op->scratch <= PREP_FRUITLESS_MAX)
+    if (op->opcode != AIO__OP_POLL && ++op->scratch <= PREP_FRUITLESS_MAX)
         io_uring_prep_poll_add(sqe, op->fd, prep_ready_events(op));
     else
         io_uring_prep_timeout(sqe, &pause, 0, 0);
