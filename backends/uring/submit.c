@@ -39,7 +39,7 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring)
 
 void aio__uring_issue(struct uring *uring, struct aio__op *op)
 {
-    if (__builtin_expect(op->opcode == AIO__OP_RECVMMSG || op->opcode == AIO__OP_SENDMMSG, 0)) {
+    if (__builtin_expect(aio__uring_is_call(op->opcode), 0)) {
         aio__uring_batch(uring, op);
         return;
     }
