@@ -10,6 +10,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/mailbox.h"
+#include "core/pipe.h"
 #include "core/sanitize.h"
 #include "core/stack.h"
 #include "core/wait.h"
@@ -102,6 +103,7 @@ struct aio__core {
     struct aio_task *root;
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
+    struct aio__pipe_pool pipes;
     struct aio__offload *offload;
     struct aio__memory *memory;
     struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */

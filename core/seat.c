@@ -112,6 +112,7 @@ void aio__seat_close(struct aio__seat *seat)
     AIO__REQUIRE(core->ops_pending == 0, "a runtime ends with %u operations pending",
                  core->ops_pending);
     seat_drop_handles(core);
+    aio__pipe_close_all(core);
     if (core->cleanup != NULL)
         core->cleanup(core);
     aio__offload_close(&seat->offload);
