@@ -1,47 +1,24 @@
 /* What do tasks cost? Nanoseconds of a yield, a spawn with its join, a deadline.
  *
- * Each measure is the best of REPEATS loops, which leaves out what interrupted the others, and is
- * printed as a JSON line. --quick makes the loops short, to prove that everything runs. */
+ * Each measure is a JSON line. --quick makes the loops short, to prove that everything runs. */
+#include "bench/lib/measure.h"
+
 #include <aio/aio.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { REPEATS = 7, MANY_TASKS = 1000, MANY_SLEEPERS = 10000 };
+enum { MANY_TASKS = 1000, MANY_SLEEPERS = 10000 };
 
 static long loops = 200000;
-
-static void check(int rc, const char *what)
-{
-    if (rc < 0)
-        exit(aio_error_exit(rc, what));
-}
-
-/* Nanoseconds per operation; body returns how many it did. */
-static void measure(const char *name, long (*body)(void))
-{
-    double best = 0;
-
-    for (int i = 0; i < REPEATS; i++) {
-        int64_t begin = aio_time_now();
-        long count = body();
-        double ns = (double)(aio_time_now() - begin) / (double)count;
-
-        if (i == 0 || ns < best)
-            best = ns;
-    }
-    printf("{\"name\": \"%s\", \"ns\": %.2f}\n", name, best);
-    fflush(stdout);
-}
 
 static int yield_often(void *argument)
 {
     long count = *(long *)argument;
 
     for (long i = 0; i < count; i++)
-        check(aio_task_yield(), "yield");
+        measure_check(aio_task_yield(), "yield");
     return 0;
 }
 
@@ -52,9 +29,9 @@ static long yield_among(int tasks)
     long each = loops / tasks;
 
     for (int i = 0; i < tasks; i++)
-        check(aio_task_spawn(&handles[i], yield_often, &each, NULL), "spawn");
+        measure_check(aio_task_spawn(&handles[i], yield_often, &each, NULL), "spawn");
     for (int i = 0; i < tasks; i++)
-        check(aio_task_join(handles[i], NULL), "join");
+        measure_check(aio_task_join(handles[i], NULL), "join");
     return each * tasks;
 }
 
@@ -78,8 +55,8 @@ static long spawn_join(void)
     for (long i = 0; i < loops; i++) {
         struct aio_task *task;
 
-        check(aio_task_spawn(&task, nothing, NULL, NULL), "spawn");
-        check(aio_task_join(task, NULL), "join");
+        measure_check(aio_task_spawn(&task, nothing, NULL, NULL), "spawn");
+        measure_check(aio_task_join(task, NULL), "join");
     }
     return loops;
 }
@@ -88,9 +65,9 @@ static long spawn_join(void)
 static long spawn_wave(void)
 {
     for (long i = 0; i < loops; i++) {
-        check(aio_task_spawn(NULL, nothing, NULL, NULL), "spawn");
+        measure_check(aio_task_spawn(NULL, nothing, NULL, NULL), "spawn");
         if (i % MANY_TASKS == 0)
-            check(aio_task_yield(), "yield");
+            measure_check(aio_task_yield(), "yield");
     }
     return loops;
 }
@@ -101,10 +78,10 @@ static long deadline_join(void)
     for (long i = 0; i < loops; i++) {
         struct aio_task *task;
 
-        check(aio_task_spawn(&task, nothing, NULL, NULL), "spawn");
+        measure_check(aio_task_spawn(&task, nothing, NULL, NULL), "spawn");
         AIO_TIMEOUT(AIO_SEC(60))
         {
-            check(aio_task_join(task, NULL), "join");
+            measure_check(aio_task_join(task, NULL), "join");
         }
     }
     return loops;
@@ -160,12 +137,12 @@ static void measure_among_sleepers(void)
     struct aio_task **sleepers = calloc(MANY_SLEEPERS, sizeof *sleepers);
 
     for (int i = 0; sleepers && i < MANY_SLEEPERS; i++)
-        check(aio_task_spawn(&sleepers[i], sleep_long, NULL, NULL), "spawn");
-    check(aio_task_yield(), "yield");
-    measure("deadline_join_10000_timers", deadline_join);
+        measure_check(aio_task_spawn(&sleepers[i], sleep_long, NULL, NULL), "spawn");
+    measure_check(aio_task_yield(), "yield");
+    measure_print("deadline_join_10000_timers", deadline_join);
     for (int i = 0; sleepers && i < MANY_SLEEPERS; i++) {
         aio_task_cancel(sleepers[i]);
-        check(aio_task_join(sleepers[i], NULL), "join");
+        measure_check(aio_task_join(sleepers[i], NULL), "join");
     }
     free(sleepers);
 }
@@ -174,15 +151,15 @@ AIO_MAIN(argc, argv)
 {
     if (argc > 1 && strcmp(argv[1], "--quick") == 0)
         loops = 2000;
-    measure("yield", yield_two);
-    measure("yield_1000_tasks", yield_many);
-    measure("spawn_join", spawn_join);
-    measure("spawn_detached", spawn_wave);
-    measure("deadline", deadline);
-    measure("deadline_join", deadline_join);
+    measure_print("yield", yield_two);
+    measure_print("yield_1000_tasks", yield_many);
+    measure_print("spawn_join", spawn_join);
+    measure_print("spawn_detached", spawn_wave);
+    measure_print("deadline", deadline);
+    measure_print("deadline_join", deadline_join);
     measure_among_sleepers();
-    measure("shield", shield);
-    measure("clock", clock_read);
-    measure("syscall", system_call);
+    measure_print("shield", shield);
+    measure_print("clock", clock_read);
+    measure_print("syscall", system_call);
     return 0;
 }

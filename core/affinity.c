@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A file's "QUOTA PERIOD" (PERIOD may be left out) rounded up to whole processors; 0: no limit there.
+/* A file's "QUOTA PERIOD" (PERIOD may be left out) rounded up to whole processors; 0: no limit
+ * there.
  */
 static uint32_t affinity_quota(const char *path)
 {

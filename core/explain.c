@@ -2,6 +2,8 @@
  * What the runtime tells about itself: the explanation text, the counters, the dump of tasks.
  */
 #include "core/core.h"
+#include "core/memory.h"
+#include "core/offload.h"
 #include "core/task.h"
 
 #include <stdarg.h>
@@ -60,7 +62,10 @@ int aio_runtime_stats(struct aio_runtime_stats *out)
         .timers_armed = core->timers.count,
         .stacks_mapped = core->stacks.mapped,
         .handles_open = core->handles_open,
+        .memory_used = aio__memory_used(core->memory),
+        .memory_peak = core->memory->peak,
     };
+    aio__offload_count(core->offload, &out->offload_queued, &out->offload_threads);
     return 0;
 }
 

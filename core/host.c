@@ -63,6 +63,7 @@ int aio_runtime_attach(struct aio_runtime *runtime, int (*entry)(void *arg), voi
         return rc;
     rc = host_open(runtime);
     if (rc == 0) {
+        aio__core_current = NULL;   /* until the next turn */
         host_set_timer(runtime, 0); /* the first task is ready */
         return 0;
     }
@@ -102,12 +103,13 @@ int aio_runtime_turn(struct aio_runtime *runtime)
     aio__loop_enter(core);
     if (!core->finished)
         host_rest(runtime, core);
+    if (core->finished) {
+        host_close(runtime);
+        aio__seat_end(seat);
+        return 0;
+    }
     aio__core_current = NULL;
-    if (!core->finished)
-        return 1;
-    host_close(runtime);
-    aio__seat_end(seat);
-    return 0;
+    return 1;
 }
 
 void aio__host_end(struct aio_runtime *runtime)

@@ -11,6 +11,8 @@
 #define OPTIONS_STACK_CACHE 1024u
 #define OPTIONS_OFFLOAD_THREADS 4u
 #define OPTIONS_OFFLOAD_THREADS_MAX 1024u
+#define OPTIONS_OFFLOAD_QUEUE 1024u
+#define OPTIONS_OFFLOAD_IDLE_NS AIO_SEC(10)
 #define OPTIONS_FLAGS_KNOWN                                                                        \
     ((uint32_t)AIO_RUNTIME_NO_OVERFLOW_HANDLER | (uint32_t)AIO_RUNTIME_NO_PINNING |                \
      (uint32_t)AIO_RUNTIME_UNHELD)
@@ -68,6 +70,8 @@ static int options_check(struct aio_runtime_options *options)
     uint32_t entries = options->ring_entries;
     if (options->offload_threads > OPTIONS_OFFLOAD_THREADS_MAX)
         return options_bad("offload_threads", "1 to 1024");
+    if (options->offload_idle_ns < 0)
+        return options_bad("offload_idle_ns", "a length of time");
     if ((options->flags & ~OPTIONS_FLAGS_KNOWN) != 0)
         return options_bad("flags", "bits of enum aio_runtime_flags");
     if (aio__stack_round(options->stack_bytes, &options->stack_bytes) < 0)
@@ -100,6 +104,9 @@ int aio__options_settle(struct aio_runtime *runtime, const struct aio_runtime_op
     options_default(&settled->task_limit, OPTIONS_TASK_LIMIT);
     options_default(&settled->stack_cache, OPTIONS_STACK_CACHE);
     options_default(&settled->offload_threads, OPTIONS_OFFLOAD_THREADS);
+    options_default(&settled->offload_queue, OPTIONS_OFFLOAD_QUEUE);
+    if (settled->offload_idle_ns == 0)
+        settled->offload_idle_ns = OPTIONS_OFFLOAD_IDLE_NS;
     settled->cores = runtime->count;
     int rc = options_texts(runtime, settled);
     return rc < 0 ? rc : options_check(settled);

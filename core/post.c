@@ -70,7 +70,7 @@ static void posted_deliver(struct aio__core *core, struct aio__mail *mail)
 static struct posted *posted_make(int (*fn)(void *arg), void *arg,
                                   const struct aio_task_options *options)
 {
-    struct posted *posted = aio__alloc(sizeof *posted);
+    struct posted *posted = aio__alloc_shared(sizeof *posted);
     if (posted == NULL)
         return NULL;
     posted->mail.deliver = posted_deliver;

@@ -45,7 +45,7 @@ static void runtime_free(struct aio_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->count; i++)
         if (runtime->seats[i].core.mailbox != NULL)
-            aio__seat_free(&runtime->seats[i]);
+            aio__mailbox_free(runtime->seats[i].core.mailbox);
     pthread_cond_destroy(&runtime->changed);
     pthread_mutex_destroy(&runtime->lock);
     aio__free(runtime);
@@ -90,7 +90,7 @@ static int runtime_make(struct aio_runtime **out, const struct aio_runtime_optio
     if (rc < 0)
         return rc;
     struct aio_runtime *runtime =
-        aio__alloc_zero(sizeof *runtime + count * sizeof runtime->seats[0]);
+        aio__alloc_shared(sizeof *runtime + count * sizeof runtime->seats[0]);
     if (runtime == NULL)
         return -ENOMEM;
     runtime_init(runtime, count);
@@ -190,9 +190,7 @@ static int runtime_run_seat(struct aio__seat *seat, struct aio_runtime *runtime)
     aio__affinity_pin(runtime, index);
     int rc = aio__seat_begin(seat, runtime);
     if (rc == 0) {
-        aio__core_current = &seat->core;
         aio__loop_run(&seat->core);
-        aio__core_current = NULL;
         aio__seat_end(seat);
     }
     return rc;

@@ -58,7 +58,7 @@ struct aio_runtime {
 
     struct aio_runtime *next; /* of all runtimes of the process, see core/quiet.c */
     struct aio_runtime *prev;
-    struct aio__shard *shards; /* listening addresses shared by the cores, see core/shard.h */
+    struct aio__shard *shards; /* listening addresses shared by the cores, see net/shard.h */
     char backend[32];
     char caps[256];
     struct aio__seat seats[];
@@ -71,8 +71,8 @@ int aio__options_settle(struct aio_runtime *runtime, const struct aio_runtime_op
 /* How many cores these options ask for. Returns 0 or -EINVAL. */
 int aio__options_cores(const struct aio_runtime_options *options, uint32_t *count);
 
-/* Opens the core of a seat on the calling thread, with its first task. Returns 0 or -errno with
- * nothing left. */
+/* Opens the core of a seat on the calling thread, with its first task; the thread is the core's
+ * until the close. Returns 0 or -errno with nothing left. */
 int aio__seat_open(struct aio_runtime *runtime, struct aio__seat *seat);
 
 /* Closes a core that has finished, on its thread. */
@@ -88,9 +88,6 @@ int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime);
 
 /* Closes a seat whose core has finished. */
 void aio__seat_end(struct aio__seat *seat);
-
-/* Gives back what other threads may still have looked at until now. */
-void aio__seat_free(struct aio__seat *seat);
 
 /* Makes the first task of a core: the entry, and after it the end of everything that is left. */
 int aio__root_start(struct aio__core *core);

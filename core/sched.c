@@ -12,6 +12,8 @@
 #include "core/post.h"
 #include "core/quiet.h"
 #include "core/runtime.h"
+#include "core/scope.h"
+#include "core/select.h"
 #include "core/task.h"
 
 __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
@@ -115,13 +117,18 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
                                                                        struct aio_task *task)
 {
     AIO__REQUIRE(aio__core_current == core, "a child of fork returned from its task: use _exit");
+    if (__builtin_expect(task->locals != NULL, 0))
+        aio__locals_end(task);
+    aio__task_require_released(task);
     aio__heap_disarm(&core->timers, &task->timer);
     task->state = AIO__TASK_FINISHED;
     core->tasks_live--;
     if (core->shutdown_task == task)
         core->shutdown_task = NULL;
-    if (task->joiner != NULL)
-        aio__wake(task->joiner, 0);
+    if (__builtin_expect(((uintptr_t)task->scope | (uintptr_t)task->scopes) != 0, 0))
+        aio__scope_exit(task);
+    if (task->joiner != NULL && aio__wait_claim(task->joiner))
+        aio__wait_finish(task->joiner, 0);
     if (core->last_task != NULL && core->tasks_live == 1)
         aio__wake(core->last_task, 0);
     if (task->detached) {

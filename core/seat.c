@@ -4,10 +4,9 @@
 #include "core/runtime.h"
 
 #include "core/handle.h"
+#include "core/memory.h"
 #include "core/quiet.h"
 #include "core/task.h"
-
-#include <string.h>
 
 static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat)
 {
@@ -42,16 +41,33 @@ static void seat_init(struct aio_runtime *runtime, struct aio__seat *seat)
     core->backlog_end = &core->backlog;
     aio__stop_open(core);
     aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
+    core->stacks.memory = core->memory;
 }
 
-int aio__seat_open(struct aio_runtime *runtime, struct aio__seat *seat)
+static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *seat)
+{
+    const struct aio__offload_limits limits = {
+        .threads = runtime->options.offload_threads,
+        .queue = runtime->options.offload_queue,
+        .idle_ns = runtime->options.offload_idle_ns,
+    };
+    aio__offload_open(&seat->offload, seat->core.mailbox, &limits);
+}
+
+/* The last of what is the core's own. */
+static void seat_free_memory(struct aio__core *core)
+{
+    aio__heap_free(&core->timers);
+    aio__stack_pool_close(&core->stacks);
+    aio__memory_close(core->memory);
+    aio__core_current = NULL;
+}
+
+static int seat_open_rest(struct aio_runtime *runtime, struct aio__seat *seat)
 {
     struct aio__core *core = &seat->core;
-    seat_init(runtime, seat);
-    int rc = aio__offload_open(&seat->offload, core->mailbox, runtime->options.offload_threads);
-    if (rc < 0)
-        return rc;
-    rc = seat_open_backend(runtime, seat);
+    seat_open_offload(runtime, seat);
+    int rc = seat_open_backend(runtime, seat);
     if (rc < 0)
         goto close_offload;
     rc = seat_open_overflow(runtime, seat);
@@ -65,6 +81,21 @@ close_backend:
     core->backend->vtable->close(core->backend);
 close_offload:
     aio__offload_close(&seat->offload);
+    return rc;
+}
+
+int aio__seat_open(struct aio_runtime *runtime, struct aio__seat *seat)
+{
+    const struct aio_runtime_options *options = &runtime->options;
+    struct aio__core *core = &seat->core;
+    int rc = aio__memory_open(&core->memory, &options->allocator, options->memory_limit);
+    if (rc < 0)
+        return rc;
+    aio__core_current = core; /* from here to the close the thread's memory is the core's */
+    seat_init(runtime, seat);
+    rc = seat_open_rest(runtime, seat);
+    if (rc < 0)
+        seat_free_memory(core);
     return rc;
 }
 
@@ -87,11 +118,5 @@ void aio__seat_close(struct aio__seat *seat)
     core->backend->vtable->close(core->backend);
     aio__task_reap_all(core);
     aio__overflow_close(&seat->overflow);
-}
-
-void aio__seat_free(struct aio__seat *seat)
-{
-    aio__heap_free(&seat->core.timers);
-    aio__stack_pool_close(&seat->core.stacks);
-    aio__mailbox_free(seat->core.mailbox);
+    seat_free_memory(core);
 }

@@ -4,6 +4,7 @@
  * the next call finds it delivered.
  */
 #include "net/private.h"
+#include "net/shard.h"
 
 #include "core/alloc.h"
 
@@ -26,6 +27,7 @@ struct aio_listener {
     struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
     int32_t error;            /* what op ended with, until a call has reported it */
     int64_t backoff_ns;
+    struct aio__shard *shard; /* NULL: not shared with other cores */
 };
 
 static void listener_close_handle(struct aio__handle *handle)
@@ -44,6 +46,7 @@ static void listener_op_done(struct aio__op *op)
     listener->waiter = NULL;
     if (waiter != NULL)
         aio__wake(waiter, 0);
+    aio__watch_notify(&listener->handle, 0);
 }
 
 struct listener_wait {
@@ -58,11 +61,30 @@ static void listener_abort(struct aio__wait *wait)
     aio__wake(wait, -ECANCELED);
 }
 
+int aio__listener_ready(const struct aio_listener *listener)
+{
+    if (listener->handle.closing)
+        return -EBADF;
+    return listener->deliveries.count > 0 || listener->error < 0 ? 0 : -EAGAIN;
+}
+
+/* Returns true when the op is through already. */
+static bool listener_submit(struct aio_listener *listener)
+{
+    if (listener->op.state != AIO__OP_IDLE || !aio__op_submit(listener->handle.core, &listener->op))
+        return false;
+    listener_op_done(&listener->op);
+    return true;
+}
+
+void aio__listener_arm(struct aio_listener *listener)
+{
+    (void)listener_submit(listener);
+}
+
 static int listener_await(struct aio_listener *listener)
 {
-    if (listener->op.state == AIO__OP_IDLE &&
-        aio__op_submit(listener->handle.core, &listener->op)) {
-        listener_op_done(&listener->op);
+    if (listener_submit(listener)) {
         aio__charge(listener->handle.core);
         return 0;
     }
@@ -183,9 +205,12 @@ void aio_listener_close(struct aio_listener *listener)
     struct aio__gate *const gates[] = {&listener->gate};
     struct aio_shield shield;
     aio_shield_enter(&shield);
+    struct aio__core *core = listener->handle.core;
     aio__handle_expel(&listener->handle, gates, 1);
     listener_stop(listener);
     aio__handle_finish(&listener->handle);
+    if (listener->shard != NULL)
+        aio__shard_leave(core, listener->shard);
     aio_shield_leave(&shield);
     aio__deliveries_free(&listener->deliveries);
     aio__free(listener);
@@ -200,7 +225,7 @@ int aio_listener_address(struct aio_listener *listener, struct aio_address *out)
 static int listener_set_options(int fd, int family, const struct aio_listen_options *options)
 {
     int rc = aio__socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (rc == 0 && options->reuseport)
+    if (rc == 0 && (options->reuseport || options->sharded))
         rc = aio__socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (rc == 0 && family == AF_INET6)
         rc = aio__socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6only);
@@ -210,9 +235,9 @@ static int listener_set_options(int fd, int family, const struct aio_listen_opti
 }
 
 /* Returns a listening socket or -errno. */
-static int listener_socket(const struct aio_address *address,
-                           const struct aio_listen_options *options)
+static int listener_socket(const struct aio_address *address, const void *settled)
 {
+    const struct aio_listen_options *options = settled;
     int family = address->any.sa_family;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -264,7 +289,9 @@ int aio_tcp_listen(struct aio_listener **out, const char *address,
     struct aio_listener *listener = listener_alloc((uint32_t)settled.backlog);
     if (listener == NULL)
         return -ENOMEM;
-    int fd = listener_socket(&parsed, &settled);
+    int fd = settled.sharded
+                 ? aio__shard_join(core, &parsed, listener_socket, &settled, &listener->shard)
+                 : listener_socket(&parsed, &settled);
     if (fd < 0) {
         aio__deliveries_free(&listener->deliveries);
         aio__free(listener);

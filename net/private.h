@@ -26,6 +26,12 @@ struct aio_stream *aio__stream_alloc(void);
 /* Gives it a descriptor; from now on the stream owns it. */
 void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd);
 
+/* Whether an accept would not wait: 0, -EAGAIN, or -EBADF when the listener is being closed. */
+int aio__listener_ready(const struct aio_listener *listener);
+
+/* Asks for connections, unless that is done already; who watches the handle is told of them. */
+void aio__listener_arm(struct aio_listener *listener);
+
 /* setsockopt(2) for an int. Returns 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
 

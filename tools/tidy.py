@@ -33,7 +33,7 @@ MAY_INCLUDE = (
                r"|<linux/io_uring"),
     ("bench/baselines/", r'"bench/|<liburing'),
     ("bench/", r'"bench/|<aio/'),
-    ("examples/", r"<aio/|<http_parser\.h"),
+    ("examples/", r"<aio/|<http_parser\.h|\"examples/"),
 )
 
 # (folders, exempt files, names, what to use instead)

@@ -5,29 +5,10 @@
 
 #include <aio/time.h>
 #include <errno.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #define POLL_BATCH_MIN 8u
 #define POLL_BATCH_MAX 32u
 #define POLL_BATCH_WAIT_US 50u
-
-void aio__uring_wakeup(struct aio__backend *self)
-{
-    uint64_t one = 1;
-    ssize_t ignored = write(aio__uring_of(self)->wake_fd, &one, sizeof one);
-    (void)ignored; /* EAGAIN: the counter is full, so the wake-up is there already */
-}
-
-static void poll_arm_wake(struct uring *uring)
-{
-    struct io_uring_sqe *sqe = aio__uring_sqe(uring);
-    if (sqe == NULL)
-        return;
-    io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof uring->wake_value, 0);
-    io_uring_sqe_set_data64(sqe, URING_DATA_WAKE);
-    uring->wake_armed = true;
-}
 
 /* What had found the ring full, cancels first. */
 static void poll_retry_backlog(struct uring *uring)
@@ -92,8 +73,8 @@ static void poll_cancel_completed(struct uring *uring, struct aio__op *op, int32
 static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     uint64_t data = cqe->user_data;
-    if (data == URING_DATA_WAKE) {
-        uring->wake_armed = false;
+    if (data == URING_DATA_WAKE || data == URING_DATA_RUNG) {
+        uring->wake_armed = uring->wake_armed && data != URING_DATA_WAKE;
         return;
     }
     struct aio__op *op = (struct aio__op *)(uintptr_t)(data & ~(uint64_t)URING_TAG_MASK);
@@ -145,7 +126,7 @@ static bool poll_has_work(const struct uring *uring, unsigned to_submit)
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-static int poll_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns)
+int aio__uring_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns)
 {
     struct __kernel_timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
     struct uring_wait_argument argument = {
@@ -181,30 +162,10 @@ static unsigned poll_wait_count(const struct uring *uring, int64_t timeout_ns)
     return timeout_ns > 2 * AIO_US(POLL_BATCH_WAIT_US) ? uring->batch : 1;
 }
 
-/* Nobody will poll again before there is something to see, so what shows it must be armed. */
-static int poll_arm_now(struct uring *uring)
-{
-    if (!uring->wake_armed && !uring->closing)
-        poll_arm_wake(uring);
-    unsigned to_submit = aio__uring_publish(uring);
-    return to_submit > 0 ? poll_enter(uring, to_submit, 0, 0) : 0;
-}
-
-int aio__uring_watch(struct aio__backend *self, int epoll_fd)
-{
-    struct uring *uring = aio__uring_of(self);
-    struct epoll_event event = {.events = EPOLLIN};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, uring->ring.ring_fd, &event) < 0)
-        return -errno;
-    uring->watched = true;
-    return poll_arm_now(uring);
-}
-
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
 {
     struct uring *uring = aio__uring_of(self);
-    if (!uring->wake_armed && !uring->closing)
-        poll_arm_wake(uring);
+    aio__uring_wake_arm(uring);
     if (!aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL)
         poll_retry_backlog(uring);
     unsigned to_submit = aio__uring_publish(uring);
@@ -214,8 +175,8 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
     bool reap_only = wait && to_submit == 0 && !poll_cq_empty(uring);
     int rc = 0;
     if (!reap_only && (wait || poll_has_work(uring, to_submit)))
-        rc = poll_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
-                        wait ? timeout_ns : 0);
+        rc = aio__uring_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
+                              wait ? timeout_ns : 0);
     poll_reap(uring);
-    return rc == 0 && uring->watched ? poll_arm_now(uring) : rc;
+    return rc == 0 && uring->watched ? aio__uring_wake_arm_now(uring) : rc;
 }

@@ -2,7 +2,7 @@
  * What the files of the io_uring backend share.
  *
  * user_data of a completion is the op's address, with a tag in the low bits: 0 for the op itself,
- * CANCEL for the request that cancels it; WAKE alone for the eventfd that other threads write to.
+ * CANCEL for the request that cancels it; WAKE and RUNG alone for what other threads wake us by.
  *
  * How an op stands is in its flags:
  *   BACKLOG          waits for a free submission entry; the kernel does not know it
@@ -54,7 +54,8 @@ enum uring_flag {
 
 #define URING_TAG_MASK 7u
 #define URING_TAG_CANCEL 1u
-#define URING_DATA_WAKE 2u
+#define URING_DATA_WAKE 2u /* the eventfd was read */
+#define URING_DATA_RUNG 4u /* a message from another thread */
 
 struct uring {
     struct aio__backend base;
@@ -77,6 +78,16 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring);
 
 /* Makes the entries written so far visible to the kernel. Returns how many it has not taken yet. */
 unsigned aio__uring_publish(struct uring *uring);
+
+/* The turn's system call. Returns 0 or -errno. */
+int aio__uring_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns);
+
+/* wake.c: the eventfd's read is put into the ring, if it is not there; and given to the kernel; and
+ * taken out for good. Whether the kernel takes messages for a ring from any thread. */
+void aio__uring_wake_arm(struct uring *uring);
+int aio__uring_wake_arm_now(struct uring *uring);
+void aio__uring_wake_close(struct uring *uring);
+bool aio__uring_wake_probe(const struct uring *uring);
 
 /* Hands the op to the kernel, or to the backlog. */
 void aio__uring_issue(struct uring *uring, struct aio__op *op);

@@ -8,7 +8,6 @@
 #include "core/alloc.h"
 
 #include <aio/error.h>
-#include <aio/time.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,7 +194,8 @@ static int setup_check_ops(struct setup *setup)
 static void setup_enter_flags(struct setup *setup)
 {
     struct uring *uring = setup->uring;
-    uint32_t optional = AIO__URING_RING_FD | AIO__URING_NO_IOWAIT | AIO__URING_MIN_WAIT;
+    uint32_t optional =
+        AIO__URING_RING_FD | AIO__URING_NO_IOWAIT | AIO__URING_MIN_WAIT | AIO__URING_MSG_RING_WAKE;
     uring->caps &= ~optional; /* inline_send needs nothing of the kernel */
     if ((setup->wanted & AIO__URING_RING_FD) != 0 && io_uring_register_ring_fd(&uring->ring) == 1) {
         uring->caps |= AIO__URING_RING_FD;
@@ -203,6 +203,8 @@ static void setup_enter_flags(struct setup *setup)
     }
     if ((setup->params.features & IORING_FEAT_MIN_TIMEOUT) != 0)
         uring->caps |= setup->wanted & AIO__URING_MIN_WAIT;
+    if ((setup->wanted & AIO__URING_MSG_RING_WAKE) != 0 && aio__uring_wake_probe(uring))
+        uring->caps |= AIO__URING_MSG_RING_WAKE;
     if ((setup->wanted & AIO__URING_NO_IOWAIT) != 0 &&
         (setup->params.features & IORING_FEAT_NO_IOWAIT) != 0) {
         uring->caps |= AIO__URING_NO_IOWAIT;
@@ -270,13 +272,7 @@ static int setup_ring(struct setup *setup)
 static void setup_close(struct aio__backend *self)
 {
     struct uring *uring = aio__uring_of(self);
-    uring->closing = true;
-    /* The kernel owns wake_value until its read is over. */
-    while (uring->wake_armed) {
-        aio__uring_wakeup(self);
-        if (aio__uring_poll(self, aio_time_now() + AIO_MS(10)) < 0)
-            break;
-    }
+    aio__uring_wake_close(uring);
     io_uring_queue_exit(&uring->ring);
     (void)close(uring->wake_fd);
     aio__free(uring);

@@ -22,12 +22,18 @@
 #define AIO_AIO_H
 
 #include <aio/base.h>
+#include <aio/channel.h>
 #include <aio/core.h>
 #include <aio/error.h>
+#include <aio/local.h>
 #include <aio/net.h>
+#include <aio/offload.h>
 #include <aio/runtime.h>
+#include <aio/scope.h>
+#include <aio/select.h>
 #include <aio/signal.h>
 #include <aio/stream.h>
+#include <aio/sync.h>
 #include <aio/task.h>
 #include <aio/time.h>
 

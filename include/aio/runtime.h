@@ -34,6 +34,22 @@ enum aio_runtime_flags {
 #define AIO_CORES_ALL UINT32_MAX
 
 /*
+ * Where the memory of a core comes from, instead of malloc(3). One function: resize(context, NULL,
+ * 0, n) allocates n bytes, resize(context, block, n, m) moves them to a block of m, resize(context,
+ * block, n, 0) frees them. Blocks are aligned as malloc's are. It returns NULL when it cannot; the
+ * block handed in is still there then. It must not call aio functions.
+ *
+ * It is called on the core's own thread, which may be in a task with a small stack. The exception
+ * is freeing: what a core has allocated may be freed by another one, when a handle has been moved
+ * there, even after its own core has ended; then resize frees on that thread. A program that moves
+ * handles between cores gives an allocator that several threads may use.
+ */
+struct aio_allocator {
+    void *(*resize)(void *context, void *block, size_t old_bytes, size_t new_bytes);
+    void *context;
+};
+
+/*
  * Options of a runtime. Start from AIO_RUNTIME_OPTIONS and change what you need; a field that is
  * zero has its default. size tells which version of the struct the caller was compiled with.
  */
@@ -58,8 +74,15 @@ struct aio_runtime_options {
     /* Stacks of finished tasks that stay resident for the next ones; the memory of those beyond
      * is given back before the runtime sleeps. Default 1024. */
     uint32_t stack_cache;
-    /* Threads for work that cannot be asynchronous, started when first needed. Default 4. */
+    /* Threads for work that cannot be asynchronous, at most; they start when needed. 1 to 1024,
+     * default 4. */
     uint32_t offload_threads;
+    /* Calls that may wait for such a thread; the next ones wait for a place, see
+     * aio_offload_call. Default 1024. */
+    uint32_t offload_queue;
+    /* A thread that has had no work for this time ends. AIO_FOREVER: with the runtime. Default 10
+     * seconds. */
+    int64_t offload_idle_ns;
     /* Bits of enum aio_runtime_flags. */
     uint32_t flags;
     /*
@@ -68,6 +91,17 @@ struct aio_runtime_options {
      * each. Default 1.
      */
     uint32_t cores;
+    /* Of each core. resize NULL: malloc(3). */
+    struct aio_allocator allocator;
+    /*
+     * Bytes that each core may have; 0: no limit. What would exceed it returns -ENOMEM to whoever
+     * asked, or waits where the call says so (accept); nothing is lost, and it works again when
+     * memory has been given back. Counted are the blocks from the allocator, each with 16 bytes of
+     * its own, and a page for each stack that is in use or kept for reuse (stack_cache); a stack
+     * that is used deeper takes more than that. Not counted is what the kernel, libc and libev
+     * have. A runtime wants some 100 KB to start.
+     */
+    size_t memory_limit;
 };
 
 #define AIO_RUNTIME_OPTIONS                                                                        \
@@ -306,15 +340,19 @@ struct aio_runtime_stats {
     size_t size;          /* set it to sizeof(struct aio_runtime_stats) before the call */
     uint64_t turns;       /* turns of the loop */
     uint64_t polls;       /* calls of the backend's poll, one system call each as a rule */
-    uint64_t ops;         /* operations submitted */
+    uint64_t ops;         /* operations submitted, offloaded calls among them */
     uint64_t instant_ops; /* of these, completed without a wait */
     uint64_t switches;    /* times a task was given the thread */
     uint64_t tasks_started;
     uint32_t tasks_live;  /* tasks not yet finished, the caller included */
     uint32_t ops_pending; /* operations submitted and not completed */
     uint32_t timers_armed;
-    uint32_t stacks_mapped; /* stacks in use or kept for reuse */
-    uint32_t handles_open;  /* listeners and streams */
+    uint32_t stacks_mapped;   /* stacks in use or kept for reuse */
+    uint64_t memory_used;     /* bytes, as memory_limit counts them */
+    uint64_t memory_peak;     /* the most it has been */
+    uint32_t handles_open;    /* listeners and streams */
+    uint32_t offload_queued;  /* offloaded calls and operations that no thread has begun */
+    uint32_t offload_threads; /* threads of the offload pool */
 };
 
 /*

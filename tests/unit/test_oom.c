@@ -7,6 +7,8 @@
 
 #include "core/alloc.h"
 
+#include <aio/local.h>
+#include <aio/scope.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +124,43 @@ static int spawn_many(void *entered)
 PLAIN(spawn)
 {
     on_each_backend(spawn_many);
+}
+
+static int count_up(void *count)
+{
+    ++*(int *)count;
+    return aio_task_yield();
+}
+
+/* A scope whose spawns fail again and again. */
+static int spawn_children(void *entered)
+{
+    enum { COUNT = 300 };
+    struct aio_scope scope;
+    int count = 0, failures = 0, spawned = 0;
+    enter(entered);
+    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+    for (int n = 1; spawned < COUNT && n < ATTEMPTS; n++) {
+        int64_t live = aio__alloc_live();
+        aio__alloc_fail_at(n);
+        int rc = aio_scope_spawn(&scope, count_up, &count);
+        aio__alloc_fail_at(0);
+        failures += rc == -ENOMEM;
+        spawned += rc == 0;
+        AIO_CHECK(rc == 0 || (rc == -ENOMEM && aio__alloc_live() == live));
+        n = rc == 0 ? 0 : n;
+    }
+    AIO_CHECK(failures > 3);
+    AIO_CHECK_OK(aio_scope_join(&scope));
+    AIO_CHECK_EQ(count, COUNT);
+    AIO_CHECK_EQ(aio_scope_failures(&scope), 0);
+    return 0;
+}
+
+/* A child that cannot be spawned changes nothing for the others, or the join. */
+PLAIN(spawn_in_a_scope)
+{
+    on_each_backend(spawn_children);
 }
 
 static bool listen_stubbornly(struct aio_listener **out, char text[AIO_ADDRESS_TEXT_BYTES])
@@ -253,4 +292,32 @@ static int accept_burst(void *entered)
 PLAIN(burst)
 {
     on_each_backend(accept_burst);
+}
+
+static int set_locals(void *entered)
+{
+    enum { COUNT = 50 };
+    static struct aio_local_key keys[COUNT];
+    int values[COUNT], failures = 0;
+    enter(entered);
+    for (int i = 0; i < COUNT; i++) {
+        int rc = -ENOMEM;
+        for (int n = 1; rc < 0 && n < ATTEMPTS; n++) {
+            aio__alloc_fail_at(n);
+            rc = aio_local_set(&keys[i], &values[i]);
+            aio__alloc_fail_at(0);
+            AIO_CHECK(rc == 0 || (rc == -ENOMEM && aio_local_get(&keys[i]) == NULL));
+            failures += rc < 0;
+        }
+    }
+    AIO_CHECK(failures >= 3); /* the table has grown several times */
+    for (int i = 0; i < COUNT; i++)
+        AIO_CHECK(aio_local_get(&keys[i]) == &values[i]);
+    return 0;
+}
+
+/* Task-locals: the values before are still there. */
+PLAIN(locals)
+{
+    on_each_backend(set_locals);
 }
