@@ -43,6 +43,7 @@ struct aio_runtime {
     atomic_int holders;   /* threads that may post from outside */
     atomic_int deadlocks; /* found so far */
     atomic_int result;    /* the first that is not 0 */
+    atomic_bool signaled; /* SIGINT or SIGTERM came, for all its cores: see os/signal.c */
     atomic_llong stop_at; /* when a stop in progress becomes hard; AIO_FOREVER: never */
     atomic_int stage;     /* of enum aio__runtime_stage; set with the lock held */
     atomic_int refs;      /* of those who may look at this */

@@ -276,6 +276,8 @@ static void setup_close(struct aio__backend *self)
     aio__uring_wake_close(uring);
     io_uring_queue_exit(&uring->ring);
     (void)close(uring->wake_fd);
+    if (uring->watch_fd >= 0)
+        (void)close(uring->watch_fd);
     aio__free(uring);
 }
 
@@ -302,6 +304,7 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
     };
     uring->base.vtable = &setup_vtable;
     uring->batch = 1;
+    uring->watch_fd = -1;
     int rc = setup_wake(&setup);
     if (rc == 0)
         rc = setup_ring(&setup);
