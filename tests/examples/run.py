@@ -18,6 +18,8 @@ sys.dont_write_bytecode = True
 import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
 import http_tests  # noqa: E402
 import proxy_tests  # noqa: E402
+import redis_tests  # noqa: E402
+import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
 ROWS = ("uring", "epoll")
@@ -41,6 +43,8 @@ SUITES = {
     "echo": echo_tests,
     "http_hello": http_tests,
     "proxy": proxy_tests,
+    "redis_client": redis_tests,
+    "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
 
@@ -75,7 +79,8 @@ def run_one(test, context):
 def run_suite(suite, row, wanted):
     context = Context(row)
     if suite != "readme":
-        problem = context.unavailable(suite)
+        ask = getattr(SUITES[suite], "unavailable", Context.unavailable)
+        problem = ask(context, suite)
         if problem:
             print(problem)
             required = os.environ.get("AIO_TEST_REQUIRE", "").split(",")
