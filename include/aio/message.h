@@ -84,15 +84,23 @@ AIO_API AIO_NODISCARD int aio_message_put_fds(struct aio_message *message, const
                                               int count);
 
 /*
- * aio_message_put_hops and aio_message_put_class set the time to live (hop limit) and the type of
- * service (traffic class) of one message; see IP_TTL, IP_TOS in ip(7). family is AF_INET or
- * AF_INET6.
+ * aio_message_put_hops sets the time to live (hop limit) of one message; see IP_TTL in ip(7).
+ * family is AF_INET or AF_INET6.
  *
  * Suspends:  never.
  * Context:   anywhere.
  * Returns:   0; -EINVAL for another family or a value beyond 0 to 255; -ENOSPC.
  */
 AIO_API AIO_NODISCARD int aio_message_put_hops(struct aio_message *message, int family, int hops);
+
+/*
+ * aio_message_put_class sets the type of service (traffic class) of one message; see IP_TOS in
+ * ip(7).
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   as aio_message_put_hops.
+ */
 AIO_API AIO_NODISCARD int aio_message_put_class(struct aio_message *message, int family, int value);
 
 /*
@@ -146,15 +154,23 @@ AIO_API int aio_message_find(const struct aio_message *message, int level, int t
 AIO_API int aio_message_timestamp(const struct aio_message *message, int64_t *realtime_ns);
 
 /*
- * aio_message_hops and aio_message_class give the time to live (hop limit) and the type of service
- * (traffic class) the message came with. They need the options AIO_SOCKET_RECEIVE_HOPS and
- * AIO_SOCKET_RECEIVE_CLASS.
+ * aio_message_hops gives the time to live (hop limit) the message came with. Needs the option
+ * AIO_SOCKET_RECEIVE_HOPS.
  *
  * Suspends:  never.
  * Context:   anywhere.
  * Returns:   0 to 255; -ENOENT.
  */
 AIO_API int aio_message_hops(const struct aio_message *message);
+
+/*
+ * aio_message_class gives the type of service (traffic class) the message came with. Needs the
+ * option AIO_SOCKET_RECEIVE_CLASS.
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   0 to 255; -ENOENT.
+ */
 AIO_API int aio_message_class(const struct aio_message *message);
 
 /*

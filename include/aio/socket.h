@@ -155,14 +155,21 @@ AIO_API AIO_NODISCARD int aio_socket_connect(struct aio_socket *socket,
                                              const struct aio_address *peer);
 
 /*
- * aio_socket_local gives the address the socket is bound to, aio_socket_peer the one it is
- * connected to.
+ * aio_socket_local gives the address the socket is bound to.
  *
  * Suspends:  never.
  * Context:   a task of the socket's runtime.
- * Returns:   0; -ENOTCONN when there is no peer; or another -errno of getsockname(2).
+ * Returns:   0; or -errno of getsockname(2).
  */
 AIO_API AIO_NODISCARD int aio_socket_local(struct aio_socket *socket, struct aio_address *out);
+
+/*
+ * aio_socket_peer gives the address the socket is connected to.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's runtime.
+ * Returns:   0; -ENOTCONN when there is no peer; or another -errno of getpeername(2).
+ */
 AIO_API AIO_NODISCARD int aio_socket_peer(struct aio_socket *socket, struct aio_address *out);
 
 /*

@@ -53,17 +53,26 @@ AIO_API AIO_NODISCARD int aio_udp_connect(struct aio_socket **out, const char *a
 
 /*
  * aio_udp_join makes the socket a member of a multicast group on an interface (its index; 0: the
- * one that routing chooses); aio_udp_leave ends that. The group's port is not looked at.
+ * one that routing chooses). The group's port is not looked at.
  *
  * Suspends:  never.
  * Context:   a task of the socket's runtime.
  * Lifetime:  the address only during the call.
  * Returns:   0; -EINVAL for an address that is no group; -ENODEV when there is no such interface
- *            or no route; -EADDRINUSE when it is a member already; -EADDRNOTAVAIL when it was not;
- *            -ENOBUFS at the system's limit; or another -errno of setsockopt(2).
+ *            or no route; -EADDRINUSE when it is a member already; -ENOBUFS at the system's limit;
+ *            or another -errno of setsockopt(2).
  */
 AIO_API AIO_NODISCARD int aio_udp_join(struct aio_socket *socket, const struct aio_address *group,
                                        int interface);
+
+/*
+ * aio_udp_leave ends the membership of a group on an interface; close does so too.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's runtime.
+ * Lifetime:  the address only during the call.
+ * Returns:   0; -EADDRNOTAVAIL when the socket was no member; else as aio_udp_join.
+ */
 AIO_API AIO_NODISCARD int aio_udp_leave(struct aio_socket *socket, const struct aio_address *group,
                                         int interface);
 

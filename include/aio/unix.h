@@ -128,27 +128,44 @@ AIO_API AIO_NODISCARD int aio_unix_bind(struct aio_socket **out, const char *nam
                                         const struct aio_unix_options *options);
 
 /*
- * aio_unix_pair makes two streams that are connected to each other, aio_unix_pair_sockets two
- * sockets of a kind that carries packets.
+ * aio_unix_pair makes two streams that are connected to each other.
  *
  * Suspends:  never.
  * Context:   a task; both belong to its runtime.
  * Lifetime:  each lives until its close.
- * Returns:   0; -EINVAL for AIO_UNIX_STREAM with sockets; -EMFILE, -ENFILE, -ENOMEM.
+ * Returns:   0; -EMFILE, -ENFILE, -ENOMEM.
  */
 AIO_API AIO_NODISCARD int aio_unix_pair(struct aio_stream *out[2]);
+
+/*
+ * aio_unix_pair_sockets makes two sockets that are connected to each other, of a kind that carries
+ * packets.
+ *
+ * Suspends:  never.
+ * Context:   a task; both belong to its runtime.
+ * Lifetime:  each lives until its close.
+ * Returns:   0; -EINVAL for AIO_UNIX_STREAM; -EMFILE, -ENFILE, -ENOMEM.
+ */
 AIO_API AIO_NODISCARD int aio_unix_pair_sockets(struct aio_socket *out[2], enum aio_unix_kind kind);
 
 /*
- * aio_stream_credentials and aio_socket_credentials tell which process made the connection (or,
- * where we did, which listens): as it was then, see SO_PEERCRED in unix(7).
+ * aio_stream_credentials tells which process made the connection (or, where we did, which
+ * listens): as it was then, see SO_PEERCRED in unix(7).
  *
  * Suspends:  never.
- * Context:   a task of the stream's or socket's runtime.
+ * Context:   a task of the stream's runtime.
  * Returns:   0; -ENOTCONN when there is no peer; -EOPNOTSUPP for other than Unix sockets.
  */
 AIO_API AIO_NODISCARD int aio_stream_credentials(struct aio_stream *stream,
                                                  struct aio_credentials *out);
+
+/*
+ * aio_socket_credentials tells the same of a socket's peer.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's runtime.
+ * Returns:   as aio_stream_credentials.
+ */
 AIO_API AIO_NODISCARD int aio_socket_credentials(struct aio_socket *socket,
                                                  struct aio_credentials *out);
 
