@@ -7,6 +7,7 @@
 
 #include "core/alloc.h"
 
+#include <aio/shared.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,4 +254,15 @@ static int accept_burst(void *entered)
 PLAIN(burst)
 {
     on_each_backend(accept_burst);
+}
+
+/* A shared channel is one block, or nothing. */
+PLAIN(shared_channel)
+{
+    struct aio_shared_channel *channel;
+    aio__alloc_fail_at(1);
+    AIO_CHECK_ERROR(aio_shared_open(&channel, sizeof(int), 4), -ENOMEM);
+    aio__alloc_fail_at(0);
+    REQUIRE_OK(aio_shared_open(&channel, sizeof(int), 4));
+    aio_shared_release(channel);
 }
