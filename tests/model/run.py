@@ -31,10 +31,13 @@ SUITES = {
         (
             "-DCANCEL_SENDER -DCLOSE",
             "-DCANCEL_RECEIVER -DSENDERS=1 -DRECEIVERS=2 -DCLOSE",
-            "-DSENDERS=2 -DRECEIVERS=2",
-            "-DSENDERS=3 -DRECEIVERS=1 -DCAPACITY=2",
         ),
         ("-DNO_LOOK", "-DLATE", "-DNO_SETTLE", "-DNO_STATE", "-DONE -DRECEIVERS=2"),
+    ),
+    "model_shared_many": (
+        "shared_channel.pml",
+        ("-DSENDERS=2 -DRECEIVERS=2", "-DSENDERS=3 -DRECEIVERS=1 -DCAPACITY=2"),
+        (),
     ),
 }
 
