@@ -9,6 +9,7 @@
 
 #include <aio/local.h>
 #include <aio/scope.h>
+#include <aio/shared.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,4 +321,13 @@ static int set_locals(void *entered)
 PLAIN(locals)
 {
     on_each_backend(set_locals);
+/* A shared channel is one block, or nothing. */
+PLAIN(shared_channel)
+{
+    struct aio_shared_channel *channel;
+    aio__alloc_fail_at(1);
+    AIO_CHECK_ERROR(aio_shared_open(&channel, sizeof(int), 4), -ENOMEM);
+    aio__alloc_fail_at(0);
+    REQUIRE_OK(aio_shared_open(&channel, sizeof(int), 4));
+    aio_shared_release(channel);
 }
