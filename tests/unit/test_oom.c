@@ -321,6 +321,8 @@ static int set_locals(void *entered)
 PLAIN(locals)
 {
     on_each_backend(set_locals);
+}
+
 /* A shared channel is one block, or nothing. */
 PLAIN(shared_channel)
 {
