@@ -5,6 +5,7 @@
 
 #include <aio/time.h>
 #include <errno.h>
+#include <poll.h>
 
 #define POLL_BATCH_MIN 8u
 #define POLL_BATCH_MAX 32u
@@ -28,12 +29,22 @@ static void poll_retry_backlog(struct uring *uring)
     }
 }
 
+/* The ring reports a peer's end (POLLRDHUP) to those who did not ask for it as well: not for them,
+ * and as it stays, they look again only now and then. */
+static int32_t poll_wanted(const struct aio__op *op, int32_t events)
+{
+    int32_t wanted = events & (int32_t)(op->poll.events | POLLERR | POLLHUP);
+    return wanted != 0 ? wanted : -EAGAIN;
+}
+
 /* The op's own request is over: settle its result, or try again what only looked like one. */
 static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t result)
 {
     bool canceled = (op->flags & URING_CANCEL_WANTED) != 0;
     bool polled = (op->flags & URING_WAITS_READY) != 0;
     op->flags &= (uint16_t) ~(URING_IN_KERNEL | URING_WAITS_READY);
+    if (op->opcode == AIO__OP_POLL && !polled && result > 0)
+        result = poll_wanted(op, result);
     if (polled || result == -EINTR || result == -EAGAIN) {
         if (!canceled && !polled && result == -EAGAIN) {
             aio__uring_issue_poll(uring, op);

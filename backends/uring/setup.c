@@ -41,6 +41,7 @@ static const struct setup_feature setup_required_ops[] = {
     {IORING_OP_POLL_ADD, "POLL_ADD (Linux 5.1)"},
     {IORING_OP_SENDMSG, "SENDMSG (Linux 5.3)"},
     {IORING_OP_RECVMSG, "RECVMSG (Linux 5.3)"},
+    {IORING_OP_TIMEOUT, "TIMEOUT (Linux 5.4)"},
     {IORING_OP_ACCEPT, "ACCEPT (Linux 5.5)"},
     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL (Linux 5.5)"},
     {IORING_OP_CONNECT, "CONNECT (Linux 5.5)"},
