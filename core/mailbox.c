@@ -49,21 +49,26 @@ void aio__mailbox_forked(void)
     mailbox_free_list = NULL;
 }
 
-/* Takes the announcement back. Returns whether there was one. */
+/*
+ * Takes the announcement back. Returns whether there was one. The core is counted in before: once
+ * it is seen awake it may run, send mail, and count itself out again.
+ */
 static bool mailbox_take_back(struct aio__mailbox *mailbox)
 {
+    atomic_fetch_add(mailbox->active, 1);
     int state = atomic_exchange(&mailbox->state, AIO__AWAKE);
-    if (state == AIO__IDLE)
-        atomic_fetch_add(mailbox->active, 1);
+    if (state != AIO__IDLE)
+        atomic_fetch_sub(mailbox->active, 1); /* it was counted */
     return state != AIO__AWAKE;
 }
 
+/* A core that has announced anything has not closed, and does not while somebody is rousing it. */
 void aio__mailbox_rouse(struct aio__mailbox *mailbox)
 {
     if (atomic_load(&mailbox->state) == AIO__AWAKE)
         return;
     atomic_fetch_add(&mailbox->rousing, 1);
-    if (mailbox_take_back(mailbox))
+    if (atomic_load(&mailbox->state) != AIO__AWAKE && mailbox_take_back(mailbox))
         mailbox->backend->vtable->wakeup(mailbox->backend);
     atomic_fetch_sub(&mailbox->rousing, 1);
 }
@@ -121,7 +126,10 @@ bool aio__mailbox_sleep(struct aio__mailbox *mailbox, enum aio__mailbox_state st
 
 void aio__mailbox_awake(struct aio__mailbox *mailbox)
 {
-    if (atomic_load_explicit(&mailbox->state, memory_order_relaxed) != AIO__AWAKE)
+    int state = atomic_load_explicit(&mailbox->state, memory_order_relaxed);
+    if (state == AIO__ASLEEP)
+        atomic_store(&mailbox->state, AIO__AWAKE);
+    else if (state == AIO__IDLE)
         (void)mailbox_take_back(mailbox);
 }
 

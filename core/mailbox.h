@@ -9,8 +9,9 @@
  *
  * Idling. A core that sleeps with nothing but mail to wait for announces AIO__IDLE and leaves the
  * runtime's count of active cores. Whoever takes that announcement back, a poster or the core
- * itself, counts it in again. So the count is 0 only while no core of the runtime runs or has mail;
- * core/quiet.h makes a deadlock of it.
+ * itself, counts it in again, before: from then on the core may be awake for another reason, send
+ * what it was sent to somebody else, and count itself out. So the count is 0 only while no core of
+ * the runtime runs or has mail; core/quiet.h makes a deadlock of it.
  *
  * Closing. A mailbox closes when it is empty; posting then fails. A poster that had looked at the
  * announcement before may still call wakeup: closing waits until it has. A mailbox's memory is
