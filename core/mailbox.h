@@ -47,7 +47,7 @@ struct aio__mailbox {
     atomic_int state;                /* of enum aio__mailbox_state */
     atomic_int rousing;              /* threads that may be about to call wakeup */
     struct aio__backend *backend;
-    atomic_int *active; /* cores of the runtime that are not idle */
+    atomic_int *active; /* cores of the runtime that are not idle, and whoever is outside */
     struct aio__mailbox *next_free;
 };
 

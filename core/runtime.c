@@ -108,19 +108,19 @@ int aio_runtime_create(struct aio_runtime **out, const struct aio_runtime_option
 {
     int rc = runtime_make(out, options);
     if (rc == 0 && ((*out)->options.flags & AIO_RUNTIME_UNHELD) == 0)
-        atomic_store(&(*out)->holders, 1);
+        atomic_fetch_add(&(*out)->active, 1);
     return rc;
 }
 
 void aio_runtime_hold(struct aio_runtime *runtime)
 {
     atomic_fetch_add(&runtime->refs, 1);
-    atomic_fetch_add(&runtime->holders, 1);
+    atomic_fetch_add(&runtime->active, 1);
 }
 
 static void runtime_let_go(struct aio_runtime *runtime)
 {
-    if (atomic_fetch_sub(&runtime->holders, 1) == 1)
+    if (atomic_fetch_sub(&runtime->active, 1) == 1)
         aio__quiet_again(runtime);
 }
 
@@ -350,7 +350,7 @@ void aio_runtime_destroy(struct aio_runtime *runtime)
         return; /* a child of fork(2) leaves the parent's alone */
     runtime_end(runtime);
     if ((runtime->options.flags & AIO_RUNTIME_UNHELD) == 0)
-        atomic_fetch_sub(&runtime->holders, 1);
+        atomic_fetch_sub(&runtime->active, 1);
     runtime_unref(runtime);
 }
 
