@@ -122,8 +122,10 @@ void aio__quiet_break(struct aio__core *core)
         aio__core_cancel(core);
         return;
     }
-    if (!quiet_core(core))
-        return; /* another core, which is over, had waited in vain for this one */
+    /* Another core, which is over, may have waited in vain for this one. Whoever else is about to
+     * rouse this core still uses its backend: closing the mailbox waits for that. */
+    if (!quiet_core(core) || !aio__mailbox_close(core->mailbox))
+        return;
     quiet_report(core, "these tasks wait inside shields and are abandoned");
     atomic_store(&core->refusing, true);
     core->finished = true;
