@@ -16,6 +16,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import embed_tests  # noqa: E402
 import fanout_tests  # noqa: E402
 import http_tests  # noqa: E402
 import kv_tests  # noqa: E402
@@ -43,6 +44,7 @@ def test_readme_shows_echo(context):
 
 SUITES = {
     "echo": echo_tests,
+    "embed_epoll": embed_tests,
     "fanout": fanout_tests,
     "http_hello": http_tests,
     "kv": kv_tests,
