@@ -1,26 +1,50 @@
 // The operations of bench/micro_*.c in Go on one processor, measured as bench/lib/measure.c does.
-// Arguments: [--quick].
+// Arguments: [--quick] [NAME...], as there.
 package main
 
 import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
 
 const (
 	repeats = 7
-	run     = 10 * time.Millisecond
+	run     = 20 * time.Millisecond
 	limit   = 2 * time.Second
 	pending = 10000
 )
 
-var quick = len(os.Args) > 1 && os.Args[1] == "--quick"
+var quick bool
+var wanted []string
+
+func readArguments() {
+	for _, word := range os.Args[1:] {
+		if word == "--quick" {
+			quick = true
+		} else {
+			wanted = append(wanted, word)
+		}
+	}
+}
+
+func isWanted(name string) bool {
+	for _, word := range wanted {
+		if strings.HasPrefix(name, word) {
+			return true
+		}
+	}
+	return len(wanted) == 0
+}
 
 // measure prints the best of some runs, each as long as run.
 func measure(name string, body func(loops int)) {
+	if !isWanted(name) {
+		return
+	}
 	begin := time.Now()
 	loops, best := 1000, 0.0
 	for runs := 0; runs < repeats && (runs == 0 || time.Since(begin) < limit); {
@@ -28,7 +52,7 @@ func measure(name string, body func(loops int)) {
 		body(loops)
 		took := time.Since(start)
 		if took < run && runs == 0 && !quick {
-			factor := 1 + int(12*time.Millisecond/(took+1))
+			factor := 1 + int(24*time.Millisecond/(took+1))
 			if factor > 10 {
 				factor = 10
 			}
@@ -43,7 +67,7 @@ func measure(name string, body func(loops int)) {
 			break
 		}
 	}
-	fmt.Printf("{\"name\": \"go_%s\", \"ns\": %.2f}\n", name, best)
+	fmt.Printf("{\"name\": \"%s\", \"ns\": %.2f}\n", name, best)
 }
 
 func yieldTwo(loops int) {
@@ -95,20 +119,21 @@ func armAndDisarm(loops int) {
 }
 
 func main() {
+	readArguments()
 	runtime.GOMAXPROCS(1)
-	measure("yield", yieldTwo)
-	measure("spawn_join", spawnJoin)
-	measure("channel_unbuffered", func(loops int) { throughChannel(loops, 0) })
-	measure("channel_64", func(loops int) { throughChannel(loops, 64) })
-	measure("mutex", lockMutex)
+	measure("go_yield", yieldTwo)
+	measure("go_spawn_join", spawnJoin)
+	measure("go_channel_unbuffered", func(loops int) { throughChannel(loops, 0) })
+	measure("go_channel_64", func(loops int) { throughChannel(loops, 64) })
+	measure("go_mutex", lockMutex)
 	timers := make([]*time.Timer, pending)
 	for i := range timers {
 		timers[i] = time.NewTimer(time.Hour)
 	}
-	measure("timer", armAndDisarm)
+	measure("go_timer", armAndDisarm)
 	runtime.KeepAlive(timers)
 	if runtime.NumCPU() > 1 {
 		runtime.GOMAXPROCS(2)
-		measure("two_processors_channel_1024", func(loops int) { throughChannel(loops, 1024) })
+		measure("go_two_processors_channel_1024", func(loops int) { throughChannel(loops, 1024) })
 	}
 }

@@ -1,5 +1,5 @@
 // The operations of bench/micro_*.c on tokio's current_thread runtime, measured as
-// bench/lib/measure.c does. Arguments: [--quick].
+// bench/lib/measure.c does. Arguments: [--quick] [NAME...], as there.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,16 +7,35 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, Mutex};
 
 const REPEATS: usize = 7;
-const RUN: Duration = Duration::from_millis(10);
+const RUN: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(2);
 const PENDING: usize = 10000;
 
+struct Wanted {
+    quick: bool,
+    names: Vec<String>,
+}
+
+fn read_arguments() -> Wanted {
+    let (options, names): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .partition(|word| word.starts_with('-'));
+    Wanted {
+        quick: options.iter().any(|word| word == "--quick"),
+        names,
+    }
+}
+
 // The best of some runs, each as long as RUN.
-async fn measure<F, R>(name: &str, quick: bool, body: F)
+async fn measure<F, R>(name: &str, wanted: &Wanted, body: F)
 where
     F: Fn(u32) -> R,
     R: Future<Output = ()>,
 {
+    if !wanted.names.is_empty() && !wanted.names.iter().any(|word| name.starts_with(word)) {
+        return;
+    }
+    let quick = wanted.quick;
     let begin = Instant::now();
     let mut loops = 1000u32;
     let mut best = f64::MAX;
@@ -26,7 +45,7 @@ where
         body(loops).await;
         let took = start.elapsed();
         if took < RUN && runs == 0 && !quick {
-            loops *= 1 + (12_000_000 / (took.as_nanos() + 1)).min(9) as u32;
+            loops *= 1 + (24_000_000 / (took.as_nanos() + 1)).min(9) as u32;
             continue;
         }
         best = best.min(took.as_nanos() as f64 / loops as f64);
@@ -92,22 +111,24 @@ async fn arm_and_disarm(loops: u32) {
     }
 }
 
-async fn run(quick: bool) {
-    measure("tokio_yield", quick, yield_two).await;
-    measure("tokio_spawn_join", quick, spawn_join).await;
-    measure("tokio_channel_1", quick, |loops| channel(loops, 1)).await;
-    measure("tokio_channel_64", quick, |loops| channel(loops, 64)).await;
-    measure("tokio_mutex", quick, mutex).await;
+async fn run(wanted: Wanted) {
+    measure("tokio_yield", &wanted, yield_two).await;
+    measure("tokio_spawn_join", &wanted, spawn_join).await;
+    measure("tokio_channel_1", &wanted, |loops| channel(loops, 1)).await;
+    measure("tokio_channel_64", &wanted, |loops| channel(loops, 64)).await;
+    measure("tokio_mutex", &wanted, mutex).await;
     for _ in 0..PENDING {
         tokio::spawn(tokio::time::sleep(Duration::from_secs(3600)));
     }
     tokio::task::yield_now().await;
-    measure("tokio_timer", quick, arm_and_disarm).await;
+    measure("tokio_timer", &wanted, arm_and_disarm).await;
 }
 
 fn main() {
-    let quick = std::env::args().any(|word| word == "--quick");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     // In a task: what block_on is given costs a turn of the loop each time it wakes.
-    runtime.block_on(async move { tokio::spawn(run(quick)).await.unwrap() });
+    runtime.block_on(async move { tokio::spawn(run(read_arguments())).await.unwrap() });
 }
