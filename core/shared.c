@@ -16,6 +16,7 @@
  * where it is until the mail has come.
  */
 #include "core/alloc.h"
+#include "core/quiet.h"
 #include "core/ring.h"
 #include "core/task.h"
 
@@ -97,7 +98,7 @@ int aio_shared_open(struct aio_shared_channel **out, size_t item_bytes, size_t c
         __builtin_mul_overflow(capacity, aio__ring_slot_bytes(item_bytes), &bytes) ||
         __builtin_add_overflow(bytes, sizeof(struct aio_shared_channel), &bytes))
         return -ENOMEM;
-    struct aio_shared_channel *channel = aio__alloc_zero(bytes);
+    struct aio_shared_channel *channel = aio__alloc_shared(bytes);
     if (channel == NULL)
         return -ENOMEM;
     (void)pthread_once(&once, shared_watch_forks);
@@ -106,6 +107,7 @@ int aio_shared_open(struct aio_shared_channel **out, size_t item_bytes, size_t c
     channel->holders = 1;
     channel->luck[SHARED_SENDERS] = channel->luck[SHARED_RECEIVERS] = SHARED_SPIN_LUCK;
     pthread_mutex_init(&channel->lock, NULL);
+    aio__outside_enter(); /* any thread may wake a task by it */
     *out = channel;
     return 0;
 }
@@ -123,6 +125,8 @@ void aio_shared_release(struct aio_shared_channel *channel)
     AIO__REQUIRE(channel->waiting[SHARED_SENDERS] == 0 && channel->waiting[SHARED_RECEIVERS] == 0,
                  "aio_shared_release: the last hold is gone while somebody waits");
     pthread_mutex_destroy(&channel->lock);
+    if (channel->fork == shared_forks)
+        aio__outside_leave();
     aio__free(channel);
 }
 
@@ -218,7 +222,7 @@ static void shared_tell(struct shared_waiter *waiter)
     else if (core == aio__core_current)
         aio__wake(&waiter->wait, 0);
     else
-        aio__mailbox_post(&core->mailbox, &waiter->mail);
+        (void)aio__mailbox_post(core->mailbox, &waiter->mail); /* open: a task waits there */
 }
 
 /* Outside the lock, which others need while these make their system calls. */

@@ -33,6 +33,7 @@
 #include <aio/runtime.h>
 #include <aio/scope.h>
 #include <aio/select.h>
+#include <aio/shared.h>
 #include <aio/signal.h>
 #include <aio/socket.h>
 #include <aio/stream.h>
