@@ -43,6 +43,12 @@ void aio__mailbox_free(struct aio__mailbox *mailbox)
     pthread_mutex_unlock(&mailbox_lock);
 }
 
+void aio__mailbox_forked(void)
+{
+    pthread_mutex_init(&mailbox_lock, NULL);
+    mailbox_free_list = NULL;
+}
+
 /* Takes the announcement back. Returns whether there was one. */
 static bool mailbox_take_back(struct aio__mailbox *mailbox)
 {

@@ -56,6 +56,9 @@ struct aio__mailbox *aio__mailbox_open(atomic_int *active);
 /* For a mailbox that was closed, or that nobody else has known. */
 void aio__mailbox_free(struct aio__mailbox *mailbox);
 
+/* In a child of fork(2): nobody else is there. */
+void aio__mailbox_forked(void);
+
 /* From any thread, also from a signal handler. Returns false, with the mail still the caller's,
  * when the mailbox is closed. */
 bool aio__mailbox_post(struct aio__mailbox *mailbox, struct aio__mail *mail);

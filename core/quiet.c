@@ -44,6 +44,13 @@ static bool quiet_is(struct aio_runtime *runtime)
     return atomic_load(&runtime->active) == 0;
 }
 
+void aio__quiet_forked(void)
+{
+    pthread_mutex_init(&quiet_lock, NULL);
+    quiet_runtimes = NULL; /* the parent's */
+    atomic_store(&quiet_outside, 0);
+}
+
 static void quiet_rouse(struct aio_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->count; i++)

@@ -19,6 +19,9 @@ void aio__outside_leave(void);
 void aio__quiet_enter(struct aio_runtime *runtime);
 void aio__quiet_leave(struct aio_runtime *runtime);
 
+/* In a child of fork(2), where there is none. */
+void aio__quiet_forked(void);
+
 /* The core was the last active one of its runtime: is this a deadlock? Then every core is told. */
 void aio__quiet_check(struct aio_runtime *runtime);
 

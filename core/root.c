@@ -5,6 +5,7 @@
 
 #include "core/handle.h"
 #include "core/post.h"
+#include "core/scope.h"
 #include "core/task.h"
 
 /* Until memory is asked for again. */
@@ -69,9 +70,11 @@ static int root_run(void *arg)
 {
     struct aio__core *core = arg;
     int result = core->runtime->entry(core->runtime->arg);
+    aio__scope_check_joined(core->current);
     if (core->current->locals != NULL) /* while the others, and the loop, still run */
         aio__locals_end(core->current);
     aio__task_require_released(core->root); /* before the others are awaited, who may want it */
+    aio__runtime_note(core->runtime, result);
     root_end(core);
     return result;
 }

@@ -13,11 +13,15 @@
 
 static atomic_uint runtime_forks;
 
-/* A child of fork(2) shares the parent's rings or epolls, and must not touch them. */
+/* A child of fork(2) shares the parent's rings or epolls, and must not touch them. Locks that other
+ * threads of the parent had are nobody's there. */
 static void runtime_forked(void)
 {
     aio__core_current = NULL;
     atomic_fetch_add(&runtime_forks, 1);
+    aio__mailbox_forked();
+    aio__quiet_forked();
+    aio__overflow_forked();
 }
 
 static void runtime_watch_forks(void)
@@ -176,7 +180,6 @@ int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime)
 void aio__seat_end(struct aio__seat *seat)
 {
     struct aio_runtime *runtime = seat->core.runtime;
-    aio__runtime_note(runtime, seat->core.root->result);
     aio__seat_close(seat);
     runtime_leave(runtime);
 }

@@ -43,6 +43,7 @@ struct aio_runtime {
     atomic_int holders;   /* threads that may post from outside */
     atomic_int deadlocks; /* found so far */
     atomic_int result;    /* the first that is not 0 */
+    atomic_bool signaled; /* SIGINT or SIGTERM came, for all its cores: see os/signal.c */
     atomic_llong stop_at; /* when a stop in progress becomes hard; AIO_FOREVER: never */
     atomic_int stage;     /* of enum aio__runtime_stage; set with the lock held */
     atomic_int refs;      /* of those who may look at this */
@@ -86,7 +87,7 @@ int aio__runtime_prepare(struct aio_runtime *runtime, int (*entry)(void *arg), v
 /* Opens a seat and waits for the others. Returns 0; or, with the seat ended, why one could not. */
 int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime);
 
-/* Closes a seat whose core has finished, and notes its result. */
+/* Closes a seat whose core has finished. */
 void aio__seat_end(struct aio__seat *seat);
 
 /* Makes the first task of a core: the entry, and after it the end of everything that is left. */

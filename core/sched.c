@@ -12,6 +12,7 @@
 #include "core/post.h"
 #include "core/quiet.h"
 #include "core/runtime.h"
+#include "core/scope.h"
 #include "core/select.h"
 #include "core/task.h"
 
@@ -124,6 +125,8 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
     core->tasks_live--;
     if (core->shutdown_task == task)
         core->shutdown_task = NULL;
+    if (__builtin_expect(((uintptr_t)task->scope | (uintptr_t)task->scopes) != 0, 0))
+        aio__scope_exit(task);
     if (task->joiner != NULL && aio__wait_claim(task->joiner))
         aio__wait_finish(task->joiner, 0);
     if (core->last_task != NULL && core->tasks_live == 1)

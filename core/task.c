@@ -3,6 +3,7 @@
  */
 #include "core/task.h"
 #include "core/core.h"
+#include "core/scope.h"
 
 #include <string.h>
 
@@ -75,6 +76,8 @@ static void task_init(struct aio__core *core, struct aio_task *task, const struc
     task->timer = AIO__TIMER_INIT(task_timer_fired);
     task->joiner = NULL;
     task->locals = NULL;
+    task->scope = NULL;
+    task->scopes = NULL;
     task->stack = *stack;
     task->name[0] = '\0';
     aio__sanitize_begin(&task->sanitize, stack->base, stack->bytes);
@@ -202,11 +205,17 @@ void aio_task_detach(struct aio_task *task)
         task_reap(core, task);
 }
 
-void aio__task_cancel(struct aio_task *task)
+void aio__task_interrupt(struct aio_task *task)
 {
     task->canceled = true;
     if (task->state == AIO__TASK_PARKED && task->shields == 0)
         aio__wait_interrupt(task->wait, -ECANCELED);
+}
+
+void aio__task_cancel(struct aio_task *task)
+{
+    aio__task_interrupt(task);
+    aio__scope_cancel_owned(task);
 }
 
 void aio_task_cancel(struct aio_task *task)
@@ -216,10 +225,11 @@ void aio_task_cancel(struct aio_task *task)
     aio__task_cancel(task);
 }
 
+/* Children are reached through the owners of their scopes, whose shields may protect them. */
 void aio__task_cancel_all(struct aio__core *core)
 {
     for (struct aio_task *task = core->tasks; task != NULL; task = task->all_next)
-        if (task != core->current)
+        if (task != core->current && task->scope == NULL)
             aio__task_cancel(task);
 }
 

@@ -39,6 +39,9 @@ static inline void aio__task_require_released(const struct aio_task *task)
 void aio__task_reap_all(struct aio__core *core);
 
 /* Marks the task and asks the wait it is in, if any, to end. */
+void aio__task_interrupt(struct aio_task *task);
+
+/* The same, and for the children of its scopes. */
 void aio__task_cancel(struct aio_task *task);
 
 /* Cancels every task but the caller. */

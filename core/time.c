@@ -1,6 +1,7 @@
 /*
  * The clock, sleeping, ambient deadlines, shields.
  */
+#include "core/scope.h"
 #include "core/task.h"
 
 #include <time.h>
@@ -89,6 +90,8 @@ void aio_deadline_clear(struct aio_deadline *deadline)
     AIO__REQUIRE(deadline->task == task, "aio_deadline_clear: another task set this deadline");
     AIO__REQUIRE(task->deadlines == deadline,
                  "aio_deadline_clear: an inner deadline or shield is still open");
+    AIO__REQUIRE(task->scopes == NULL || task->scopes->deadlines != deadline,
+                 "aio_deadline_clear: a scope opened inside is still open");
     deadline->task = NULL;
     deadline_apply(task, deadline->outer);
 }
@@ -124,6 +127,8 @@ void aio_shield_leave(struct aio_shield *shield)
     AIO__REQUIRE(shield->task == task, "aio_shield_leave: another task entered this shield");
     AIO__REQUIRE(shield->depth == task->shields, "aio_shield_leave: an inner shield is still open");
     AIO__REQUIRE(task->deadlines == NULL, "aio_shield_leave: a deadline set inside is still open");
+    AIO__REQUIRE(task->scopes == NULL || task->scopes->shields < shield->depth,
+                 "aio_shield_leave: a scope opened inside is still open");
     task->shields--;
     deadline_apply(task, shield->deadlines);
 }

@@ -9,8 +9,8 @@
  *   IN_KERNEL        the kernel has a request with its address
  *   WAITS_READY      that request is a poll; the op itself is tried again after it
  *   CANCEL_WANTED    core called cancel
- *   CANCEL_BACKLOG   the cancel waits for a free submission entry CANCEL_IN_KERNEL the cancel's
- *                    own completion is still to come
+ *   CANCEL_BACKLOG   the cancel waits for a free submission entry
+ *   CANCEL_IN_KERNEL the cancel's own completion is still to come
  * An op is put on `done` only when neither IN_KERNEL nor CANCEL_IN_KERNEL is set, so its address
  * may recur.
  */
@@ -69,7 +69,7 @@ struct uring {
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
-    bool watched; /* by somebody else's loop, which must see every wake-up */
+    int watch_fd; /* tells somebody else's loop of completions; -1: the loop is ours */
     bool closing;
 };
 
@@ -92,8 +92,12 @@ bool aio__uring_wake_probe(const struct uring *uring);
 /* Hands the op to the kernel, or to the backlog. */
 void aio__uring_issue(struct uring *uring, struct aio__op *op);
 
-/* Waits for readiness first, then issues the op again: it answered EAGAIN. */
+/* Waits for readiness first, then issues the op again: it answered EAGAIN. scratch counts how often
+ * it did. */
 void aio__uring_issue_poll(struct uring *uring, struct aio__op *op);
+
+/* Tries RECVMMSG or SENDMMSG, which the ring does not know, or waits for readiness. */
+void aio__uring_batch(struct uring *uring, struct aio__op *op);
 
 /* Sends the op's cancel, or keeps it until there is room. */
 void aio__uring_send_cancel(struct uring *uring, struct aio__op *op);
@@ -119,6 +123,8 @@ void aio__uring_cancel(struct aio__backend *self, struct aio__op *op);
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns);
 void aio__uring_wakeup(struct aio__backend *self);
 int aio__uring_watch(struct aio__backend *self, int epoll_fd);
+void aio__uring_watch_clear(struct uring *uring);
+void aio__uring_watch_set(struct uring *uring);
 
 static inline struct uring *aio__uring_of(struct aio__backend *backend)
 {

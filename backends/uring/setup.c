@@ -41,6 +41,7 @@ static const struct setup_feature setup_required_ops[] = {
     {IORING_OP_POLL_ADD, "POLL_ADD (Linux 5.1)"},
     {IORING_OP_SENDMSG, "SENDMSG (Linux 5.3)"},
     {IORING_OP_RECVMSG, "RECVMSG (Linux 5.3)"},
+    {IORING_OP_TIMEOUT, "TIMEOUT (Linux 5.4)"},
     {IORING_OP_ACCEPT, "ACCEPT (Linux 5.5)"},
     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL (Linux 5.5)"},
     {IORING_OP_CONNECT, "CONNECT (Linux 5.5)"},
@@ -275,6 +276,8 @@ static void setup_close(struct aio__backend *self)
     aio__uring_wake_close(uring);
     io_uring_queue_exit(&uring->ring);
     (void)close(uring->wake_fd);
+    if (uring->watch_fd >= 0)
+        (void)close(uring->watch_fd);
     aio__free(uring);
 }
 
@@ -301,6 +304,7 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
     };
     uring->base.vtable = &setup_vtable;
     uring->batch = 1;
+    uring->watch_fd = -1;
     int rc = setup_wake(&setup);
     if (rc == 0)
         rc = setup_ring(&setup);

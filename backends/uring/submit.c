@@ -39,6 +39,10 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring)
 
 void aio__uring_issue(struct uring *uring, struct aio__op *op)
 {
+    if (__builtin_expect(op->opcode == AIO__OP_RECVMMSG || op->opcode == AIO__OP_SENDMMSG, 0)) {
+        aio__uring_batch(uring, op);
+        return;
+    }
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
     if (__builtin_expect(sqe == NULL, 0)) {
         op->flags |= URING_BACKLOG;
@@ -59,8 +63,12 @@ static bool submit_send_inline(struct uring *uring, struct aio__op *op)
     if (!uring->inline_send || io_uring_sq_ready(&uring->ring) > 0)
         return false;
     uring->inline_send = false;
-    ssize_t n = send(op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
-                     op->transfer.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n;
+    if (op->opcode == AIO__OP_SEND)
+        n = send(op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
+                 op->transfer.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    else
+        n = sendmsg(op->fd, op->message.header, op->message.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     aio__backend_finish(&uring->base, op, n < 0 ? -errno : (int32_t)n);
@@ -81,7 +89,9 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
         return;
     }
     op->flags = 0;
-    if (op->opcode == AIO__OP_SEND && submit_send_inline(uring, op))
+    op->scratch = 0;
+    if ((op->opcode == AIO__OP_SEND || op->opcode == AIO__OP_SENDMSG) &&
+        submit_send_inline(uring, op))
         return;
     aio__uring_issue(uring, op);
 }

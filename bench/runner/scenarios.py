@@ -147,6 +147,7 @@ SCENARIOS = (
     Calls("calls", "system calls per request, 64 connections and 1", (shape(64), shape(1))),
     Idle("idle", "memory of 10,000 idle connections", 10000),
     Micro("task", "yield, spawn and join, deadlines in ns", "micro_task"),
+    Micro("scope", "children of scopes, races in ns", "micro_scope"),
 )
 
 # Not among the bars; run by --only.

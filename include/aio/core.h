@@ -18,14 +18,16 @@ AIO_BEGIN_DECLS
  *
  * Suspends:  never.
  * Context:   a task.
+ * Returns:   1 to AIO_CORES_MAX.
  */
 AIO_API uint32_t aio_core_count(void);
 
 /*
- * aio_core_index tells which of them runs the calling task: 0 to aio_core_count() - 1.
+ * aio_core_index tells which of them runs the calling task.
  *
  * Suspends:  never.
  * Context:   a task.
+ * Returns:   0 to aio_core_count() - 1.
  */
 AIO_API uint32_t aio_core_index(void);
 

@@ -64,10 +64,10 @@ AIO_API AIO_NODISCARD int aio_select_wait(struct aio_select_case *cases, size_t 
  */
 AIO_API AIO_NODISCARD int aio_select_try(struct aio_select_case *cases, size_t count);
 
+/* The following make cases; none of them waits. The objects and the memory they name must last as
+ * long as the case is used. */
+
 /*
- * The following make cases; none of them waits. The objects and the memory they name must last as
- * long as the case is used.
- *
  * aio_select_send is the case of aio_channel_send.
  *
  * Suspends:  never.

@@ -7,6 +7,7 @@
 #include <aio/channel.h>
 #include <aio/select.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 
 static int receive_int(void *channel)
@@ -159,6 +160,39 @@ static int open_outside(void *unused)
     (void)unused;
     struct aio_channel *channel;
     return aio_channel_open(&channel, 1, 1);
+}
+
+static int use_it(void *channel)
+{
+    int item = 1;
+    return aio_channel_send(channel, &item);
+}
+
+static void *run_another(void *channel)
+{
+    (void)test_run(use_it, channel);
+    return NULL;
+}
+
+static int send_from_another_runtime(void *unused)
+{
+    (void)unused;
+    pthread_t thread;
+    struct aio_channel *channel = open_or_null(1);
+    if (pthread_create(&thread, NULL, run_another, channel) == 0)
+        (void)pthread_join(thread, NULL);
+    return 0;
+}
+
+/* A channel belongs to its runtime. */
+BEHAVIOUR_OUTSIDE(used_by_another_runtime)
+{
+    struct child child;
+    if (!child_may_have_threads())
+        return;
+    REQUIRE(child_run_task(&child, send_from_another_runtime, NULL));
+    child_killed(&child, SIGABRT);
+    child_said(&child, "aio_channel_send: this channel belongs to another runtime");
 }
 
 /* Freeing what is waited on aborts, and names the call and the task. */

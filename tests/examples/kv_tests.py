@@ -113,7 +113,8 @@ def test_a_byte_at_a_time(context):
 
 def test_inline_commands(context):
     for _, connection in each(context):
-        asks(connection, b"SET inline 5\r\nincr  inline\nGET inline\r\n", b"+OK\r\n:6\r\n" + bulk(b"6"))
+        request = b"SET inline 5\r\nincr  inline\nGET inline\r\n"
+        asks(connection, request, b"+OK\r\n:6\r\n" + bulk(b"6"))
 
 
 def test_pipeline_over_all_cores(context):
@@ -186,8 +187,8 @@ def test_redis_benchmark(context):
     bench = tool("redis-benchmark")
     for server, _ in each(context):
         for depth in ("1", "16"):
-            status, text = call([bench, "-h", HOST, "-p", str(server.port), "-n", "5000", "-q", "-P",
-                                 depth, "-t", "set,get,incr,ping", "-r", "1000"])
+            asked = ["-t", "set,get,incr,ping", "-n", "5000", "-r", "1000", "-P", depth]
+            status, text = call([bench, "-h", HOST, "-p", str(server.port), "-q", *asked])
             assert status == 0 and "rror" not in text, text
             assert all(name in text for name in ("SET: ", "GET: ", "INCR: ", "PING_INLINE: ")), text
 

@@ -8,6 +8,7 @@
 #include "core/alloc.h"
 
 #include <aio/local.h>
+#include <aio/scope.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,43 @@ static int spawn_many(void *entered)
 PLAIN(spawn)
 {
     on_each_backend(spawn_many);
+}
+
+static int count_up(void *count)
+{
+    ++*(int *)count;
+    return aio_task_yield();
+}
+
+/* A scope whose spawns fail again and again. */
+static int spawn_children(void *entered)
+{
+    enum { COUNT = 300 };
+    struct aio_scope scope;
+    int count = 0, failures = 0, spawned = 0;
+    enter(entered);
+    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+    for (int n = 1; spawned < COUNT && n < ATTEMPTS; n++) {
+        int64_t live = aio__alloc_live();
+        aio__alloc_fail_at(n);
+        int rc = aio_scope_spawn(&scope, count_up, &count);
+        aio__alloc_fail_at(0);
+        failures += rc == -ENOMEM;
+        spawned += rc == 0;
+        AIO_CHECK(rc == 0 || (rc == -ENOMEM && aio__alloc_live() == live));
+        n = rc == 0 ? 0 : n;
+    }
+    AIO_CHECK(failures > 3);
+    AIO_CHECK_OK(aio_scope_join(&scope));
+    AIO_CHECK_EQ(count, COUNT);
+    AIO_CHECK_EQ(aio_scope_failures(&scope), 0);
+    return 0;
+}
+
+/* A child that cannot be spawned changes nothing for the others, or the join. */
+PLAIN(spawn_in_a_scope)
+{
+    on_each_backend(spawn_children);
 }
 
 static bool listen_stubbornly(struct aio_listener **out, char text[AIO_ADDRESS_TEXT_BYTES])
