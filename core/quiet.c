@@ -22,7 +22,7 @@ void aio__quiet_enter(struct aio_runtime *runtime)
         quiet_runtimes->prev = runtime;
     quiet_runtimes = runtime;
     if (quiet_outside > 0)
-        atomic_fetch_add(&runtime->active, 1);
+        atomic_fetch_add(&runtime->busy, 1);
     pthread_mutex_unlock(&quiet_lock);
 }
 
@@ -45,7 +45,8 @@ void aio__quiet_forked(void)
     quiet_outside = 0;
 }
 
-static void quiet_rouse(struct aio_runtime *runtime)
+/* Sleeping cores look again before they go back to sleep. */
+void aio__quiet_again(struct aio_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->count; i++)
         aio__mailbox_rouse(runtime->seats[i].core.mailbox);
@@ -53,7 +54,7 @@ static void quiet_rouse(struct aio_runtime *runtime)
 
 /*
  * A deadlock counts once, whoever else finds it in the same moment (a signal may have woken a core
- * for a moment). Until all cores have been told the runtime counts as active, lest the first ones
+ * for a moment). Until all cores have been told the runtime counts as busy, lest the first ones
  * told go back to sleep and take that for the next deadlock; then it is looked at again.
  */
 void aio__quiet_check(struct aio_runtime *runtime)
@@ -61,19 +62,12 @@ void aio__quiet_check(struct aio_runtime *runtime)
     int found;
     do {
         found = atomic_load(&runtime->deadlocks);
-        if (atomic_load(&runtime->active) > 0)
+        if (atomic_load(&runtime->busy) > 0)
             return;
-        atomic_fetch_add(&runtime->active, 1);
+        atomic_fetch_add(&runtime->busy, 1);
         if (atomic_compare_exchange_strong(&runtime->deadlocks, &found, found + 1))
-            quiet_rouse(runtime);
-    } while (atomic_fetch_sub(&runtime->active, 1) == 1);
-}
-
-/* Sleeping cores look again before they go back to sleep. */
-void aio__quiet_again(struct aio_runtime *runtime)
-{
-    if (atomic_load(&runtime->active) == 0)
-        quiet_rouse(runtime);
+            aio__quiet_again(runtime);
+    } while (atomic_fetch_sub(&runtime->busy, 1) == 1);
 }
 
 void aio__outside_enter(void)
@@ -81,17 +75,16 @@ void aio__outside_enter(void)
     pthread_mutex_lock(&quiet_lock);
     if (quiet_outside++ == 0)
         for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
-            atomic_fetch_add(&runtime->active, 1);
+            atomic_fetch_add(&runtime->busy, 1);
     pthread_mutex_unlock(&quiet_lock);
 }
 
 void aio__outside_leave(void)
 {
     pthread_mutex_lock(&quiet_lock);
-    if (quiet_outside > 0 &&
-        --quiet_outside == 0) /* 0: what it was is a parent's, before fork(2) */
+    if (--quiet_outside == 0)
         for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
-            if (atomic_fetch_sub(&runtime->active, 1) == 1)
+            if (atomic_fetch_sub(&runtime->busy, 1) == 1)
                 aio__quiet_again(runtime);
     pthread_mutex_unlock(&quiet_lock);
 }
