@@ -82,10 +82,12 @@ void aio__outside_enter(void)
 void aio__outside_leave(void)
 {
     pthread_mutex_lock(&quiet_lock);
-    if (--quiet_outside == 0)
-        for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
-            if (atomic_fetch_sub(&runtime->busy, 1) == 1)
-                aio__quiet_again(runtime);
+    bool ours = quiet_outside > 0; /* else it was a parent's, before fork(2) */
+    quiet_outside -= ours;
+    struct aio_runtime *runtime = ours ? quiet_runtimes : NULL;
+    for (; runtime != NULL; runtime = runtime->next)
+        if (atomic_fetch_sub(&runtime->busy, 1) == 1)
+            aio__quiet_again(runtime);
     pthread_mutex_unlock(&quiet_lock);
 }
 
