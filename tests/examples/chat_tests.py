@@ -134,7 +134,7 @@ def test_long_lines(context):
 
 
 def listen_for(person, count, last):
-    """What of count numbered messages is heard up to the last; and how many are told to be missed."""
+    """What of count numbered messages is heard up to the last, and how many were missed."""
     numbers, missed = [], 0
     while not numbers or numbers[-1] != last:
         line = person.hear()
