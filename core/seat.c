@@ -117,6 +117,8 @@ void aio__seat_close(struct aio__seat *seat)
     aio__backlog_drop(core);
     if (core->cleanup != NULL)
         core->cleanup(core);
+    if (core->resolver != NULL)
+        core->resolver_close(core);
     aio__offload_close(&seat->offload);
     core->backend->vtable->close(core->backend);
     aio__task_reap_all(core);
