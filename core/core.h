@@ -76,6 +76,7 @@ struct aio__ready {
 struct aio__handle;
 struct aio__memory;
 struct aio__offload;
+struct aio__resolver;
 struct aio_runtime;
 
 struct aio__core {
@@ -104,6 +105,8 @@ struct aio__core {
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__pipe_pool pipes;
+    struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
+    void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;
     struct aio__memory *memory;
     struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */

@@ -198,6 +198,10 @@ void aio__ev_poll_event(struct ev_loop *loop, ev_io *watcher, int events);
 
 /* timer.c */
 
+/* Shows a loop that is somebody else's when the ops to be tried again are due: libev's timer ends
+ * only waits of its own. */
+void aio__ev_later_show(struct aio__ev_backend *self);
+
 /* Makes the wait that follows end at deadline_ns at the latest, and not for an older deadline that
  * has been served. */
 void aio__ev_deadline_set(struct aio__ev_backend *self, int64_t deadline_ns);

@@ -216,5 +216,7 @@ int aio__ev_poll(struct aio__backend *base, int64_t deadline_ns)
         if (self->watch_fd >= 0)
             (void)aio__ev_watch(base, self->watch_fd);
     }
+    if (self->watch_fd >= 0)
+        aio__ev_later_show(self);
     return 0;
 }

@@ -173,14 +173,31 @@ static unsigned poll_wait_count(const struct uring *uring, int64_t timeout_ns)
     return timeout_ns > 2 * AIO_US(POLL_BATCH_WAIT_US) ? uring->batch : 1;
 }
 
+static bool poll_stuck(const struct uring *uring)
+{
+    return !aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL;
+}
+
+/* Nobody will poll again before there is something to see: what shows it must be armed, and what
+ * found no room must be seen. */
+static int poll_show(struct uring *uring)
+{
+    int rc = aio__uring_wake_arm_now(uring);
+    if (poll_stuck(uring) || (!uring->wake_armed && !uring->closing))
+        aio__uring_watch_set(uring);
+    return rc;
+}
+
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
 {
     struct uring *uring = aio__uring_of(self);
+    if (uring->watch_fd >= 0)
+        aio__uring_watch_clear(uring);
     aio__uring_wake_arm(uring);
-    if (!aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL)
+    if (poll_stuck(uring))
         poll_retry_backlog(uring);
     unsigned to_submit = aio__uring_publish(uring);
-    bool stuck = !aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL;
+    bool stuck = poll_stuck(uring);
     int64_t timeout_ns = aio__op_list_empty(&self->done) ? poll_timeout(deadline_ns) : 0;
     bool wait = timeout_ns > 0 && !stuck;
     bool reap_only = wait && to_submit == 0 && !poll_cq_empty(uring);
@@ -189,5 +206,5 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
         rc = aio__uring_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
                               wait ? timeout_ns : 0);
     poll_reap(uring);
-    return rc == 0 && uring->watched ? aio__uring_wake_arm_now(uring) : rc;
+    return rc == 0 && uring->watch_fd >= 0 ? poll_show(uring) : rc;
 }

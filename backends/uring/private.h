@@ -69,7 +69,7 @@ struct uring {
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
-    bool watched; /* by somebody else's loop, which must see every wake-up */
+    int watch_fd; /* tells somebody else's loop of completions; -1: the loop is ours */
     bool closing;
 };
 
@@ -131,6 +131,8 @@ void aio__uring_cancel(struct aio__backend *self, struct aio__op *op);
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns);
 void aio__uring_wakeup(struct aio__backend *self);
 int aio__uring_watch(struct aio__backend *self, int epoll_fd);
+void aio__uring_watch_clear(struct uring *uring);
+void aio__uring_watch_set(struct uring *uring);
 
 static inline struct uring *aio__uring_of(struct aio__backend *backend)
 {

@@ -13,7 +13,7 @@
 /* Bit of an outer stream op's flags: its backend_link is its entry. */
 enum { HAS_ENTRY = 1 };
 
-static uint64_t next_seed;
+static _Atomic uint64_t next_seed; /* cores open at the same time */
 static struct {
     int32_t error;
     int count;
@@ -241,7 +241,7 @@ static int faults_watch(struct aio__backend *self, int epoll_fd)
     return faults->inner->vtable->watch(faults->inner, epoll_fd);
 }
 
-static struct aio__backend_vtable faults_vtable = {
+static const struct aio__backend_vtable faults_vtable = {
     .close = faults_close,
     .submit = faults_submit,
     .cancel = faults_cancel,
@@ -254,8 +254,9 @@ static struct aio__backend *faults_wrap(struct aio__backend *inner)
 {
     struct faults *faults = calloc(1, sizeof *faults);
     AIO__REQUIRE(faults != NULL, "the fault shim is out of memory");
-    faults_vtable.name = inner->vtable->name;
-    faults->base.vtable = &faults_vtable;
+    faults->vtable = faults_vtable;
+    faults->vtable.name = inner->vtable->name;
+    faults->base.vtable = &faults->vtable;
     faults->inner = inner;
     faults->random_state = next_seed++;
     return &faults->base;
