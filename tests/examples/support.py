@@ -68,12 +68,12 @@ def call(words, **options):
 class Server:
     """An example that runs. said() is what it has printed to standard error."""
 
-    def __init__(self, words, environment, descriptors=None):
+    def __init__(self, words, environment, descriptors=None, arrange=None):
         self.errors = tempfile.TemporaryFile("w+")
         limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
         self.process = subprocess.Popen(
             words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self.errors, preexec_fn=limit if descriptors else None,
+            stderr=self.errors, preexec_fn=limit if descriptors else arrange, close_fds=not arrange,
         )
         self.pid = self.process.pid
         self.port = 0
