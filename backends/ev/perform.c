@@ -7,7 +7,7 @@
 
 #include "backends/caps.h"
 #include "backends/ev/private.h"
-#include "backends/splice.h"
+#include "core/splice.h"
 
 int32_t aio__ev_returned(ssize_t value)
 {
@@ -153,7 +153,7 @@ static int32_t perform_splice(struct aio__ev_backend *self, struct aio__ev_fd *e
     (void)self;
     if (op->opcode == AIO__OP_SPLICE_IN && (entry->flags & AIO__EV_FD_DRAINED) != 0)
         return AIO__EV_WAIT;
-    result = aio__splice_now(op);
+    result = aio__splice_op(op);
     return result == -EAGAIN ? (int32_t)AIO__EV_WAIT : result;
 }
 

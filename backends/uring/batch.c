@@ -5,7 +5,7 @@
  * on one socket may be served out of order; recvmmsg(2) and sendmmsg(2) take a whole batch in one
  * call. Splicing: the ring would hand it to a thread each time.
  */
-#include "backends/splice.h"
+#include "core/splice.h"
 #include "backends/uring/private.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static int batch_try(const struct aio__op *op)
 static int batch_try_once(struct aio__op *op)
 {
     if (op->opcode == AIO__OP_SPLICE_IN || op->opcode == AIO__OP_SPLICE_OUT)
-        return aio__splice_now(op);
+        return aio__splice_op(op);
     int result = op->batch.drained ? -EAGAIN : batch_try(op);
     op->batch.drained = false;
     return result;
