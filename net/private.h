@@ -24,6 +24,7 @@ struct aio_stream {
     int64_t read_ns; /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 
 /* Allocates a stream that has no descriptor yet; NULL when there is no memory. */

@@ -63,6 +63,9 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
 static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
 {
     struct aio__op_frame frame;
+    size_t zerocopy = call->stream->zerocopy;
+    if (__builtin_expect(zerocopy > 0, 0) && opcode == AIO__OP_SEND && size >= zerocopy)
+        opcode = AIO__OP_SEND_ZC;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.transfer.buffer = buffer;

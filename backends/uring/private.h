@@ -7,6 +7,8 @@
  * How an op stands is in its flags:
  *   BACKLOG          waits for a free submission entry; the kernel does not know it
  *   IN_KERNEL        the kernel has a request with its address
+ *   NOTIFIES         the request has its result, which op->result keeps; the kernel will say when
+ *                    it needs the buffer no more
  *   WAITS_READY      that request is a poll; the op itself is tried again after it
  *   CANCEL_WANTED    core called cancel
  *   CANCEL_BACKLOG   the cancel waits for a free submission entry
@@ -50,6 +52,7 @@ enum uring_flag {
     URING_CANCEL_WANTED = 1u << 3,
     URING_CANCEL_BACKLOG = 1u << 4,
     URING_CANCEL_IN_KERNEL = 1u << 5,
+    URING_NOTIFIES = 1u << 6,
 };
 
 #define URING_TAG_MASK 7u

@@ -137,7 +137,8 @@ void aio__uring_cancel(struct aio__backend *self, struct aio__op *op)
             aio__uring_accept_settle(uring, op);
         else
             aio__backend_finish(self, op, -ECANCELED);
-    } else if ((op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG)) == 0) {
+    } else if ((op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG | URING_NOTIFIES)) ==
+               0) {
         aio__uring_send_cancel(uring, op);
     }
 }
