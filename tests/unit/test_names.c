@@ -75,7 +75,7 @@ PLAIN(hosts_texts)
     char path[] = "/tmp/aio-names-XXXXXX";
     int found = 0, fd = mkstemp(path);
     REQUIRE(fd >= 0);
-    for (int i = 500 / (int)test_slowness(); i > 0; i--) {
+    for (int i = 100 / (int)test_slowness(); i > 0; i--) {
         struct aio__hosts hosts = {.text = NULL};
         struct aio__answer answers[2];
         FILE *file = fopen(path, "we");
