@@ -6,6 +6,7 @@
 #define AIO_CORE_CORE_H
 
 #include "core/backend.h"
+#include "core/buffers.h"
 #include "core/context/context.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -64,6 +65,12 @@ struct aio__ready {
     struct aio_task *tail;
 };
 
+/* Work that is put off until just before the next poll, so that all of a turn's goes together. */
+struct aio__deferred {
+    struct aio__deferred *next;
+    void (*run)(struct aio__deferred *deferred);
+};
+
 struct aio__handle;
 struct aio__offload;
 
@@ -85,6 +92,8 @@ struct aio__core {
     void (*cleanup)(struct aio__core *core); /* of whoever set shutdown_task; NULL: nobody */
     struct aio__wait *last_task;             /* root, waiting for the others to end */
     struct aio__handle *handles;
+    struct aio__deferred *deferred; /* newest first */
+    struct aio__buffers buffers;
     struct aio__offload *offload;
     int64_t polled_ns;
     uint32_t tasks_live;

@@ -17,6 +17,9 @@
 #define RUNTIME_STACK_CACHE 1024u
 #define RUNTIME_OFFLOAD_THREADS 4u
 #define RUNTIME_OFFLOAD_THREADS_MAX 1024u
+#define RUNTIME_BUFFER_BYTES 16384u
+#define RUNTIME_BUFFER_LIMIT 1024u
+#define RUNTIME_STREAM_BUFFERS 16u
 #define RUNTIME_FLAGS_KNOWN ((uint32_t)AIO_RUNTIME_NO_OVERFLOW_HANDLER)
 
 /* Sanitizers need deeper frames. */
@@ -58,6 +61,21 @@ static int runtime_check_ring_entries(uint32_t entries)
     return 0;
 }
 
+static int runtime_settle_buffers(struct aio_runtime_options *options)
+{
+    if (options->buffer_bytes == 0)
+        options->buffer_bytes = RUNTIME_BUFFER_BYTES;
+    if (options->buffer_limit == 0)
+        options->buffer_limit = RUNTIME_BUFFER_LIMIT;
+    if (options->stream_buffers == 0)
+        options->stream_buffers = RUNTIME_STREAM_BUFFERS;
+    if (options->buffer_bytes < 64 || options->buffer_bytes > 16 * 1024 * 1024)
+        return runtime_bad_option("buffer_bytes", "64 to 16777216");
+    if (options->buffer_limit > 65536)
+        return runtime_bad_option("buffer_limit", "1 to 65536");
+    return 0;
+}
+
 /* Fills in the defaults and refuses what cannot be meant. */
 static int runtime_settle_options(struct aio_runtime_options *options)
 {
@@ -79,6 +97,8 @@ static int runtime_settle_options(struct aio_runtime_options *options)
         return runtime_bad_option("flags", "bits of enum aio_runtime_flags");
     if (aio__stack_round(options->stack_bytes, &options->stack_bytes) < 0)
         return runtime_bad_option("stack_bytes", "16384 to 1073741824");
+    if (runtime_settle_buffers(options) < 0)
+        return -EINVAL;
     return runtime_check_ring_entries(options->ring_entries);
 }
 
@@ -123,6 +143,7 @@ static int runtime_open_backend(struct runtime *runtime)
         .ring_entries = runtime->options.ring_entries,
         .caps = runtime->options.caps,
         .offload = &runtime->offload.port,
+        .buffers = &core->buffers,
         .explain = &core->explain,
     };
     int rc = aio__backend_choose(&core->backend, runtime->options.backend, &params);
@@ -156,6 +177,8 @@ static int runtime_open(struct runtime *runtime)
     core->slice_limit = AIO__SLICE_MAX;
     core->offload = &runtime->offload;
     core->task_limit = runtime->options.task_limit;
+    aio__buffers_open(&core->buffers, runtime->options.buffer_bytes, runtime->options.buffer_limit,
+                      runtime->options.stream_buffers);
     aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
     int rc = aio__offload_open(&runtime->offload, &core->mailbox, runtime->options.offload_threads);
     if (rc < 0)
@@ -190,8 +213,21 @@ static void runtime_close(struct runtime *runtime)
     aio__overflow_close(&runtime->overflow);
 }
 
+/* Buffers that the program did not release are freed all the same, but it is told. */
+static void runtime_free_buffers(struct aio__core *core)
+{
+    uint32_t held = aio__buffers_close(&core->buffers);
+#if defined(AIO_DEBUG) && AIO_DEBUG
+    if (held > 0)
+        aio__log_warn("a runtime ends with %u rented buffers not released", held);
+#else
+    (void)held;
+#endif
+}
+
 static void runtime_free(struct runtime *runtime)
 {
+    runtime_free_buffers(&runtime->core);
     aio__heap_free(&runtime->core.timers);
     aio__stack_pool_close(&runtime->core.stacks);
     aio__free(runtime);

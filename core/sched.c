@@ -192,9 +192,22 @@ static bool loop_may_sleep(struct aio__core *core)
            !aio__stack_trim_needed(&core->stacks);
 }
 
+/* Oldest last: nobody cares for the order. */
+static void loop_run_deferred(struct aio__core *core)
+{
+    struct aio__deferred *deferred;
+    while ((deferred = core->deferred) != NULL) {
+        core->deferred = deferred->next;
+        deferred->run(deferred);
+    }
+}
+
 static void loop_poll(struct aio__core *core)
 {
     int64_t deadline_ns = 0;
+    if (core->deferred != NULL &&
+        (core->ready.head == NULL || core->now_ns - core->polled_ns >= AIO__POLL_INTERVAL_NS))
+        loop_run_deferred(core);
     if (loop_may_sleep(core)) {
         if (aio__mailbox_sleep(&core->mailbox))
             deadline_ns = aio__heap_next(&core->timers);
