@@ -80,16 +80,11 @@ struct aio_buffer *aio__buffers_make(struct aio__buffers *pool)
 }
 
 /* What a task waits for in aio_buffer_rent is given to it here, so nobody can take it first. */
-static bool buffers_hand_over(struct aio__buffers *pool, struct aio_buffer *root)
+static void buffers_hand_over(struct aio__buffers *pool)
 {
     struct aio__wait *wait = aio__wait_dequeue(&pool->waiters);
-    if (wait == NULL)
-        return false;
-    root->references = 1;
-    root->open = true;
-    AIO__CONTAINER(wait, struct aio__buffer_wait, wait)->buffer = root;
+    AIO__CONTAINER(wait, struct aio__buffer_wait, wait)->buffer = aio__buffers_take(pool);
     aio__wake(wait, 0);
-    return true;
 }
 
 void aio__buffers_put(struct aio_buffer *root)
@@ -99,11 +94,11 @@ void aio__buffers_put(struct aio_buffer *root)
     root->size = 0;
     root->room = pool->bytes;
     root->data = pool->memory + (size_t)(root - pool->roots) * pool->stride;
-    if (__builtin_expect(pool->waiters.head != NULL, 0) && buffers_hand_over(pool, root))
-        return;
     root->next = pool->free_list;
     pool->free_list = root;
     pool->free++;
+    if (__builtin_expect(pool->waiters.head != NULL, 0) && aio__buffers_may_rent(pool))
+        buffers_hand_over(pool);
 }
 
 void aio__buffer_release(struct aio_buffer *buffer)

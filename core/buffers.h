@@ -7,6 +7,9 @@
  * piece is free, or lent to the kernel (a ring of provided buffers, counted in `lent`), or held:
  * by a feed, or by the program.
  *
+ * Half of the pool at most is lent or waits in feeds for readers who have not come, and half of it
+ * at most is given to the program by aio_buffer_rent: neither can keep the other waiting for ever.
+ *
  * Receives that have found the pool empty wait with their backend, which looks at the pool before
  * each poll; tasks that have, wait here.
  */
@@ -81,6 +84,18 @@ static inline uint32_t aio__buffers_held(const struct aio__buffers *pool)
     return pool->made - pool->free - pool->lent;
 }
 
+/* What may be lent, or wait in feeds, unless somebody waits for it. */
+static inline uint32_t aio__buffers_share(const struct aio__buffers *pool)
+{
+    return pool->limit / 2;
+}
+
+/* Whether the program may have one more, empty. */
+static inline bool aio__buffers_may_rent(const struct aio__buffers *pool)
+{
+    return aio__buffers_held(pool) - pool->unread < pool->limit - aio__buffers_share(pool);
+}
+
 /* How many can be taken. */
 static inline uint32_t aio__buffers_left(const struct aio__buffers *pool)
 {
@@ -122,7 +137,7 @@ static inline void aio__buffer_skip(struct aio_buffer *buffer, uint32_t bytes)
     buffer->room -= bytes;
 }
 
-/* Puts a piece back that nobody has a handle onto any more, or hands it to a task that waits. */
+/* Puts a piece back that nobody has a handle onto any more, for the first task that waits. */
 void aio__buffers_put(struct aio_buffer *root);
 
 /* Ends a handle. */

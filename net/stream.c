@@ -26,16 +26,8 @@ void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd)
     aio__handle_open(&stream->handle, core, fd, &stream_kind);
 }
 
-/* A call in one direction, with the stream's own time limit for it. */
-struct stream_call {
-    struct aio_stream *stream;
-    struct aio__gate *gate;
-    bool limited;
-    struct aio_deadline limit;
-};
-
 /* Remembers what a timeout came from, and takes the time limit away. */
-static inline void stream_limit_end(struct stream_call *call, ssize_t result)
+static inline void stream_limit_end(struct aio__stream_call *call, ssize_t result)
 {
     if (__builtin_expect(result == -ETIMEDOUT, 0))
         call->stream->expired = call->limited && aio_deadline_expired(&call->limit);
@@ -43,8 +35,8 @@ static inline void stream_limit_end(struct stream_call *call, ssize_t result)
         aio_deadline_clear(&call->limit);
 }
 
-static int stream_enter(struct stream_call *call, struct aio_stream *stream, struct aio__gate *gate,
-                        int64_t limit_ns)
+int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
+                      struct aio__gate *gate, int64_t limit_ns)
 {
     call->stream = stream;
     call->gate = gate;
@@ -57,7 +49,7 @@ static int stream_enter(struct stream_call *call, struct aio_stream *stream, str
     return rc;
 }
 
-static ssize_t stream_leave(struct stream_call *call, ssize_t result)
+ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result)
 {
     stream_limit_end(call, result);
     return aio__gate_leave(&call->stream->handle, call->gate, result);
@@ -65,7 +57,7 @@ static ssize_t stream_leave(struct stream_call *call, ssize_t result)
 
 /* A close while we were woken already, or while an instant op gave way, has interrupted nothing:
  * look before each op. The wait has its task from the start, for a close looks at it. */
-static int stream_run(struct stream_call *call, struct aio__op_frame *frame, const char *what)
+static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
 {
     struct aio__handle *handle = &call->stream->handle;
     if (__builtin_expect(handle->closing, 0))
@@ -75,8 +67,28 @@ static int stream_run(struct stream_call *call, struct aio__op_frame *frame, con
     return aio__op_run(handle->core, frame, what);
 }
 
-static int stream_transfer(struct stream_call *call, uint8_t opcode, void *buffer, size_t size)
+/* Rented buffers on either side come first. Returns true when they, or what went wrong with them,
+ * made *result. */
+static bool stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                          int count, int *result)
 {
+    struct aio_stream *stream = call->stream;
+    if (reads && stream->inbox != NULL) {
+        ssize_t n = aio__inbox_read(call, vectors, count);
+        *result = (int)n;
+        return n != AIO__INBOX_EMPTY;
+    }
+    if (reads || stream->outbox == NULL)
+        return false;
+    *result = aio__outbox_settle(call);
+    return *result < 0;
+}
+
+static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
+{
+    int rc;
+    if (stream_rented(call, opcode == AIO__OP_RECV, &(struct iovec){buffer, size}, 1, &rc))
+        return rc;
     struct aio__op_frame frame;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
@@ -89,30 +101,30 @@ static int stream_transfer(struct stream_call *call, uint8_t opcode, void *buffe
 ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    struct stream_call call;
-    int rc = stream_enter(&call, stream, &stream->reading, stream->read_ns);
+    struct aio__stream_call call;
+    int rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
     if (size > 0)
         rc = stream_transfer(&call, AIO__OP_RECV, buffer, size);
-    return stream_leave(&call, rc);
+    return aio__stream_leave(&call, rc);
 }
 
 ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t size)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    struct stream_call call;
-    int rc = stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    struct aio__stream_call call;
+    int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
     if (size > 0)
         rc = stream_transfer(&call, AIO__OP_SEND, (void *)(uintptr_t)buffer, size);
-    return stream_leave(&call, rc);
+    return aio__stream_leave(&call, rc);
 }
 
 /* Transfers until `size` bytes are through, the end of the stream or an error. Returns how the last
  * one ended. */
-static ssize_t stream_transfer_all(struct stream_call *call, uint8_t opcode, char *buffer,
+static ssize_t stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer,
                                    size_t size, size_t *through)
 {
     while (*through < size) {
@@ -128,12 +140,12 @@ ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size
                              size_t *done)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    struct stream_call call;
+    struct aio__stream_call call;
     size_t through = 0;
-    ssize_t rc = stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    ssize_t rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc == 0) {
         rc = stream_transfer_all(&call, AIO__OP_SEND, (char *)(uintptr_t)buffer, size, &through);
-        rc = stream_leave(&call, rc);
+        rc = aio__stream_leave(&call, rc);
     }
     if (done != NULL)
         *done = through;
@@ -143,26 +155,29 @@ ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size
 ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t size, size_t *done)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    struct stream_call call;
+    struct aio__stream_call call;
     size_t through = 0;
-    ssize_t rc = stream_enter(&call, stream, &stream->reading, stream->read_ns);
+    ssize_t rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc == 0) {
         rc = stream_transfer_all(&call, AIO__OP_RECV, buffer, size, &through);
         if (rc == 0 && through > 0 && through < size)
             rc = -ENODATA;
-        rc = stream_leave(&call, rc);
+        rc = aio__stream_leave(&call, rc);
     }
     if (done != NULL)
         *done = through;
     return rc;
 }
 
-static int stream_message(struct stream_call *call, uint8_t opcode, const struct iovec *vectors,
-                          int count)
+static int stream_message(struct aio__stream_call *call, uint8_t opcode,
+                          const struct iovec *vectors, int count)
 {
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
+    int rc;
+    if (stream_rented(call, opcode == AIO__OP_RECVMSG, vectors, count, &rc))
+        return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = &header;
@@ -182,15 +197,15 @@ static bool stream_vectors_empty(const struct iovec *vectors, int count)
 static ssize_t stream_vectored(struct aio_stream *stream, struct aio__gate *gate, int64_t limit_ns,
                                uint8_t opcode, const struct iovec *vectors, int count)
 {
-    struct stream_call call;
+    struct aio__stream_call call;
     if (count < 0 || count > IOV_MAX)
         return -EINVAL;
-    int rc = stream_enter(&call, stream, gate, limit_ns);
+    int rc = aio__stream_enter(&call, stream, gate, limit_ns);
     if (rc < 0)
         return rc;
     if (!stream_vectors_empty(vectors, count))
         rc = stream_message(&call, opcode, vectors, count);
-    return stream_leave(&call, rc);
+    return aio__stream_leave(&call, rc);
 }
 
 ssize_t aio_stream_readv(struct aio_stream *stream, const struct iovec *vectors, int count)
@@ -215,7 +230,7 @@ static int stream_shutdown_now(struct aio_stream *stream, int how)
 int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    struct stream_call call;
+    struct aio__stream_call call;
     if (side != AIO_STREAM_READ && side != AIO_STREAM_WRITE && side != AIO_STREAM_BOTH)
         return -EINVAL;
     if (side == AIO_STREAM_READ) {
@@ -226,11 +241,14 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
             rc = stream->handle.closing ? -EBADF : stream_shutdown_now(stream, SHUT_RD);
         return rc;
     }
-    int rc = stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
-    rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
-    return (int)stream_leave(&call, rc);
+    if (stream->outbox != NULL)
+        rc = aio__outbox_settle(&call);
+    if (rc == 0)
+        rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
+    return (int)aio__stream_leave(&call, rc);
 }
 
 void aio_stream_close(struct aio_stream *stream)
@@ -242,6 +260,10 @@ void aio_stream_close(struct aio_stream *stream)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&stream->handle, gates, 2);
+    if (stream->outbox != NULL)
+        aio__outbox_close(stream);
+    if (stream->inbox != NULL)
+        aio__inbox_close(stream);
     aio__handle_finish(&stream->handle);
     aio_shield_leave(&shield);
     aio__free(stream);

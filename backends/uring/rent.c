@@ -25,10 +25,9 @@ static uint32_t rent_min(uint32_t left, uint32_t right)
     return left < right ? left : right;
 }
 
-/* The kernel's buffers and what it has put into feeds: half of the pool at most. */
 static uint32_t rent_share(const struct aio__buffers *pool)
 {
-    return rent_min(pool->limit / 2, RENT_ENTRIES_MAX);
+    return rent_min(aio__buffers_share(pool), RENT_ENTRIES_MAX);
 }
 
 static size_t rent_ring_bytes(const struct uring_rent *rent)

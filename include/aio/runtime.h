@@ -49,7 +49,8 @@ struct aio_runtime_options {
     /* Rented buffers, see <aio/buf.h>: bytes of each, 64 to 16 MiB. Default 16 KiB. Only what is
      * written to takes memory. */
     uint32_t buffer_bytes;
-    /* How many there are at most, up to 65536. Default 1024. */
+    /* How many there are at most, up to 65536. Half of them are kept for receiving, out of reach of
+     * aio_buffer_rent. Default 1024. */
     uint32_t buffer_limit;
     /* How many may hold data that one stream has received and nobody has read, and likewise data
      * that one stream has yet to send, before the peer, or the writer, has to wait. Default 16. */
