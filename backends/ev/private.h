@@ -66,6 +66,7 @@ enum aio__ev_fd_flag {
     AIO__EV_FD_PIPE = 1 << 9,      /* READY, and a pipe */
     AIO__EV_FD_NO_RWF = 1 << 10,   /* READY, but refuses RWF_NOWAIT */
     AIO__EV_FD_NONBLOCK = 1 << 11, /* O_NONBLOCK is set */
+    AIO__EV_FD_BULK = 1 << 12,     /* the last RENT filled a buffer: the next takes several */
 };
 
 #define AIO__EV_FD_KIND (AIO__EV_FD_SOCKET | AIO__EV_FD_FILE | AIO__EV_FD_READY)
