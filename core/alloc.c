@@ -47,6 +47,13 @@ void aio__free(void *block)
     free(block);
 }
 
+void aio__spare_free(struct aio__spare **list)
+{
+    void *block;
+    while ((block = aio__spare_take(list)) != NULL)
+        aio__free(block);
+}
+
 int64_t aio__alloc_live(void)
 {
     return atomic_load(&alloc_live);

@@ -77,7 +77,8 @@ struct aio__backend_vtable {
 struct aio__backend {
     const struct aio__backend_vtable *vtable;
     struct aio__op_list done;
-    bool hurry; /* set by core, cleared by poll */
+    bool hurry;   /* set by core, cleared by poll */
+    bool batches; /* ops cost less when several go down before a poll */
 };
 
 /* Where work goes that no readiness or ring can make asynchronous. Implemented by core. */

@@ -5,6 +5,7 @@
 #ifndef AIO_CORE_CORE_H
 #define AIO_CORE_CORE_H
 
+#include "core/alloc.h"
 #include "core/backend.h"
 #include "core/buffers.h"
 #include "core/context/context.h"
@@ -94,6 +95,7 @@ struct aio__core {
     struct aio__handle *handles;
     struct aio__deferred *deferred; /* newest first */
     struct aio__buffers buffers;
+    struct aio__spare *spare_outboxes; /* see net/outbox.c */
     struct aio__offload *offload;
     int64_t polled_ns;
     uint32_t tasks_live;

@@ -228,6 +228,7 @@ static void runtime_free_buffers(struct aio__core *core)
 static void runtime_free(struct runtime *runtime)
 {
     runtime_free_buffers(&runtime->core);
+    aio__spare_free(&runtime->core.spare_outboxes);
     aio__heap_free(&runtime->core.timers);
     aio__stack_pool_close(&runtime->core.stacks);
     aio__free(runtime);

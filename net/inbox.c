@@ -151,6 +151,11 @@ ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
     return rc;
 }
 
+bool aio__inbox_has_more(const struct aio_stream *stream)
+{
+    return stream->inbox != NULL && stream->inbox->feed.count > 0;
+}
+
 /* Copies from the oldest buffer. Returns the bytes; 0 when there is none. */
 static size_t inbox_copy_some(struct aio__inbox *inbox, char *to, size_t size)
 {

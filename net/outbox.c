@@ -21,6 +21,7 @@ struct aio__outbox {
     bool listed;              /* among core's deferred work */
     bool slow;                /* the last op fell short: the next one waits for the peer */
     bool closing;
+    bool awaited; /* by the call inside the gate */
     struct msghdr header;
     struct iovec vectors[OUTBOX_VECTORS];
 };
@@ -107,11 +108,23 @@ static void outbox_start(struct aio__outbox *outbox)
     }
 }
 
+/* Only a stream that has something to send has an outbox: an idle connection shall be small. */
+static void outbox_rest(struct aio__outbox *outbox)
+{
+    struct aio_stream *stream = outbox->stream;
+    if (outbox->op.state != AIO__OP_IDLE || outbox->queue.count > 0 || outbox->error != 0 ||
+        outbox->awaited || outbox->listed || outbox->closing)
+        return;
+    stream->outbox = NULL;
+    aio__spare_put(&stream->handle.core->spare_outboxes, outbox);
+}
+
 static void outbox_op_done(struct aio__op *op)
 {
     struct aio__outbox *outbox = AIO__CONTAINER(op, struct aio__outbox, op);
     outbox_sent(outbox, outbox_wanted(outbox));
     outbox_start(outbox);
+    outbox_rest(outbox);
 }
 
 static void outbox_run(struct aio__deferred *deferred)
@@ -120,14 +133,19 @@ static void outbox_run(struct aio__deferred *deferred)
     outbox->listed = false;
     if (outbox->op.state == AIO__OP_IDLE)
         outbox_start(outbox);
+    outbox_rest(outbox);
 }
 
 static struct aio__outbox *outbox_make(struct aio_stream *stream)
 {
-    struct aio__outbox *outbox = aio__alloc_zero(sizeof *outbox);
+    struct aio__outbox *outbox = aio__spare_take(&stream->handle.core->spare_outboxes);
+    if (outbox == NULL)
+        outbox = aio__alloc_zero(sizeof *outbox);
     if (outbox == NULL)
         return NULL;
     outbox->stream = stream;
+    outbox->slow = false;
+    outbox->closing = false;
     outbox->op = (struct aio__op){.fd = stream->handle.fd, .complete = outbox_op_done};
     outbox->queue.limit = stream->handle.core->buffers.stream_limit;
     outbox->deferred.run = outbox_run;
@@ -155,14 +173,25 @@ static void outbox_unlist(struct aio__core *core, struct aio__outbox *outbox)
     outbox->listed = false;
 }
 
+/* Where each send is a system call anyway, it had better be made while the bytes are warm; but not
+ * for each of several buffers that came in one go. */
+static bool outbox_begins_now(const struct aio__core *core, const struct aio__outbox *outbox)
+{
+    return !core->backend->batches && !aio__inbox_has_more(outbox->stream);
+}
+
 static void outbox_give(struct aio__core *core, struct aio__outbox *outbox,
                         struct aio_buffer *buffer)
 {
     aio__feed_push(&outbox->queue, buffer);
-    if (outbox->op.state == AIO__OP_IDLE)
-        outbox_list(core, outbox);
-    else
+    if (outbox->op.state != AIO__OP_IDLE) {
         core->backend->hurry = true; /* there is more to send behind it */
+    } else if (outbox_begins_now(core, outbox)) {
+        outbox_start(outbox);
+        outbox_rest(outbox);
+    } else {
+        outbox_list(core, outbox);
+    }
 }
 
 struct outbox_wait {
@@ -189,8 +218,10 @@ static int outbox_await(struct aio__stream_call *call, struct aio__outbox *outbo
     struct outbox_wait frame = {outbox, {.abort = outbox_abort, .what = "write"}};
     outbox->waiter = &frame.wait;
     call->gate->inside = &frame.wait;
+    outbox->awaited = true;
     core->backend->hurry = true;
     rc = aio__park(core, &frame.wait);
+    outbox->awaited = false;
     call->gate->inside = NULL; /* its frame is gone */
     return rc < 0 ? aio__wait_reason(&frame.wait) : 0;
 }
@@ -210,7 +241,9 @@ int aio__outbox_settle(struct aio__stream_call *call)
         if (rc < 0)
             return rc;
     }
-    return aio__outbox_error(call->stream);
+    int rc = aio__outbox_error(call->stream);
+    outbox_rest(outbox);
+    return rc;
 }
 
 /* Inside the gate: waits for room, and gives the buffer to the queue if nothing is wrong. */
@@ -292,5 +325,7 @@ void aio__outbox_close(struct aio_stream *stream)
     }
     outbox_send_rest(outbox);
     aio__feed_clear(&outbox->queue);
-    aio__free(outbox);
+    stream->outbox = NULL;
+    outbox->error = 0;
+    aio__spare_put(&core->spare_outboxes, outbox);
 }

@@ -52,6 +52,9 @@ ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 #define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
 ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
 
+/* Whether rented reads of the stream would return at once. */
+bool aio__inbox_has_more(const struct aio_stream *stream);
+
 /* Inside the writing gate: waits until the outbox is empty. Returns 0, its error or why the wait
  * ended. */
 int aio__outbox_settle(struct aio__stream_call *call);

@@ -309,6 +309,7 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
         .entries = params->ring_entries,
     };
     uring->base.vtable = &setup_vtable;
+    uring->base.batches = true;
     uring->batch = 1;
     uring->rent.pool = params->buffers;
     int rc = setup_wake(&setup);

@@ -264,6 +264,7 @@ static struct aio__backend *faults_wrap(struct aio__backend *inner)
     AIO__REQUIRE(faults != NULL, "the fault shim is out of memory");
     faults_vtable.name = inner->vtable->name;
     faults->base.vtable = &faults_vtable;
+    faults->base.batches = inner->batches;
     faults->inner = inner;
     faults->random_state = next_seed++;
     return &faults->base;
