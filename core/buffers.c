@@ -87,9 +87,8 @@ static void buffers_hand_over(struct aio__buffers *pool)
     aio__wake(wait, 0);
 }
 
-void aio__buffers_put(struct aio_buffer *root)
+static void buffers_put(struct aio__buffers *pool, struct aio_buffer *root)
 {
-    struct aio__buffers *pool = root->pool;
     root->open = false;
     root->size = 0;
     root->room = pool->bytes;
@@ -111,7 +110,7 @@ void aio__buffer_release(struct aio_buffer *buffer)
         root->pool->spare_handles = buffer;
     }
     if (--root->references == 0)
-        aio__buffers_put(root);
+        buffers_put(root->pool, root);
 }
 
 static bool buffers_make_handles(struct aio__buffers *pool)

@@ -137,10 +137,7 @@ static inline void aio__buffer_skip(struct aio_buffer *buffer, uint32_t bytes)
     buffer->room -= bytes;
 }
 
-/* Puts a piece back that nobody has a handle onto any more, for the first task that waits. */
-void aio__buffers_put(struct aio_buffer *root);
-
-/* Ends a handle. */
+/* Ends a handle. With the last one the piece is free again, for the first task that waits. */
 void aio__buffer_release(struct aio_buffer *buffer);
 
 /* A further handle onto bytes of a buffer; NULL when there is no memory. */

@@ -195,6 +195,14 @@ void aio__uring_rent_unstarve(struct uring *uring, struct aio__op *op)
     aio__uring_stream_settle(uring, op);
 }
 
+/* By the next poll the tasks have run, and most buffers are back. */
+static void rent_again_later(struct uring *uring, struct aio__op *op)
+{
+    bool waits = op->state == AIO__OP_SUBMITTED && (op->flags & URING_CANCEL_WANTED) == 0;
+    if (waits && op->rent.feed->count == 0)
+        aio__uring_keep(uring, op);
+}
+
 /* A multishot receive is over, without data. Whoever waits begins another. */
 static void rent_ended(struct uring *uring, struct aio__op *op, int32_t result)
 {
@@ -206,6 +214,7 @@ static void rent_ended(struct uring *uring, struct aio__op *op, int32_t result)
     case ENOBUFS:
         rent->target = rent_min(rent->target * 2, rent_share(rent->pool));
         rent->pool->shortages++;
+        rent_again_later(uring, op);
         break;
     case EAGAIN:
         aio__uring_stream_poll(uring, op);

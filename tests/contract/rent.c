@@ -71,7 +71,6 @@ static void renting_stop(struct renting *r, int32_t wanted)
     if (op_done(&r->op))
         op_submit(&r->op);
     while (op_stop(&r->op) == 0) {
-        AIO_CHECK(r->feed.count > 0);
         renting_take(r);
         op_submit(&r->op);
     }
