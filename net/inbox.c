@@ -87,16 +87,13 @@ static int inbox_park(struct aio__stream_call *call, struct aio__inbox *inbox)
     return rc < 0 ? aio__wait_reason(&frame.wait) : 0;
 }
 
-/* Inside the gate: one wait for what the op brings, or with `stop` for its end. Nothing has been
- * interrupted while we were awake: look before each wait. */
+/* Inside the gate: one wait for what the op brings, or with `stop` for its end. */
 static int inbox_step(struct aio__stream_call *call, struct aio__inbox *inbox, bool stop)
 {
     struct aio__core *core = call->stream->handle.core;
-    int rc = aio__interrupted(core);
+    int rc = aio__stream_may_wait(call);
     if (rc < 0)
         return rc;
-    if (call->stream->handle.closing)
-        return -EBADF;
     if (inbox_submit(core, inbox)) {
         aio__charge(core);
         return 0;

@@ -210,11 +210,9 @@ static void outbox_abort(struct aio__wait *wait)
 static int outbox_await(struct aio__stream_call *call, struct aio__outbox *outbox)
 {
     struct aio__core *core = call->stream->handle.core;
-    int rc = aio__interrupted(core);
+    int rc = aio__stream_may_wait(call);
     if (rc < 0)
         return rc;
-    if (call->stream->handle.closing)
-        return -EBADF;
     struct outbox_wait frame = {outbox, {.abort = outbox_abort, .what = "write"}};
     outbox->waiter = &frame.wait;
     call->gate->inside = &frame.wait;

@@ -44,6 +44,14 @@ int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 
+/* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
+ * Returns 0 or why not to wait. */
+static inline int aio__stream_may_wait(const struct aio__stream_call *call)
+{
+    int rc = aio__interrupted(call->stream->handle.core);
+    return rc == 0 && call->stream->handle.closing ? -EBADF : rc;
+}
+
 /*
  * A plain read of a stream that has an inbox, inside the gate: returns what has been received
  * already, the end or the error that came instead, or AIO__INBOX_EMPTY: nothing has, and nothing

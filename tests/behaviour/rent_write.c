@@ -65,14 +65,23 @@ static int flood_run(void *arg)
     return 0;
 }
 
+/* Starts one against a peer with small buffers that does not read. */
+static bool flood_start(struct flood *flood, struct tcp_raw *raw, uint64_t size,
+                        struct aio_task **task)
+{
+    if (!tcp_raw_open(raw, 8192))
+        return false;
+    *flood = (struct flood){.stream = raw->stream, .size = size};
+    return AIO_CHECK_OK(aio_task_spawn(task, flood_run, flood, NULL));
+}
+
 /* A peer that does not read stops the writer, who holds a bounded number of buffers. */
 BEHAVIOUR_WITH(backpressure, .stream_buffers = 4)
 {
     struct tcp_raw raw;
     struct aio_task *task;
-    REQUIRE(tcp_raw_open(&raw, 8192));
-    struct flood flood = {.stream = raw.stream, .size = 4 << 20};
-    REQUIRE_OK(aio_task_spawn(&task, flood_run, &flood, NULL));
+    struct flood flood;
+    REQUIRE(flood_start(&flood, &raw, 4 << 20, &task));
     tcp_check_no_spin();
     AIO_CHECK(!flood.ended);
     AIO_CHECK(rent_stats().buffers_held <= 6);
@@ -88,9 +97,8 @@ BEHAVIOUR_WITH(cancel_a_waiting_writer, .stream_buffers = 2)
 {
     struct tcp_raw raw;
     struct aio_task *task;
-    REQUIRE(tcp_raw_open(&raw, 8192));
-    struct flood flood = {.stream = raw.stream, .size = 4 << 20};
-    REQUIRE_OK(aio_task_spawn(&task, flood_run, &flood, NULL));
+    struct flood flood;
+    REQUIRE(flood_start(&flood, &raw, 4 << 20, &task));
     tcp_check_no_spin();
     aio_task_cancel(task);
     AIO_CHECK_OK(aio_task_join(task, NULL));
@@ -111,9 +119,8 @@ BEHAVIOUR(shutdown_sends_everything_first)
 {
     struct tcp_raw raw;
     struct aio_task *task;
-    REQUIRE(tcp_raw_open(&raw, 8192));
-    struct flood flood = {.stream = raw.stream, .size = 300000};
-    REQUIRE_OK(aio_task_spawn(&task, flood_run, &flood, NULL));
+    struct flood flood;
+    REQUIRE(flood_start(&flood, &raw, 300000, &task));
     tcp_settle();
     struct tcp_call end = {.kind = TCP_SHUTDOWN_WRITE, .object = raw.stream};
     REQUIRE(tcp_call_start(&end));
