@@ -68,6 +68,12 @@ struct aio__backend_vtable {
     /* Returns 0, or -errno when the kernel refuses to serve this backend at all (not retryable). */
     int (*poll)(struct aio__backend *self, int64_t deadline_ns);
     void (*wakeup)(struct aio__backend *self);
+    /*
+     * From now on epoll_fd, which is core's, is readable while a poll would find something; no poll
+     * leaves anything for the next one to arm. For a core whose loop is not ours. Returns 0 or
+     * -errno.
+     */
+    int (*watch)(struct aio__backend *self, int epoll_fd);
 };
 
 /*

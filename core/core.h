@@ -1,6 +1,6 @@
 /*
  * The core: one thread's scheduler, with its backend, timers, stacks, mailbox and handles.
- * Nothing in it is shared with other threads but the mailbox.
+ * Nothing in it is shared with other threads but what the mailbox points to.
  */
 #ifndef AIO_CORE_CORE_H
 #define AIO_CORE_CORE_H
@@ -50,13 +50,21 @@ struct aio_task {
     bool detached;
     uint8_t shields; /* open ones: cancellation and outer deadlines are held back */
     int result;
+    uint32_t mutexes_held; /* a task must not end with any */
+    uint32_t rwlocks_held;
     struct aio__timer timer; /* armed lazily, never later than deadline_ns while parked */
     int (*fn)(void *arg);
     void *arg;
     struct aio__wait *joiner;
+    struct aio__locals *locals; /* NULL: it has set none */
+    struct aio_scope *scope;    /* of which it is a child; NULL: of none */
+    struct aio_scope *scopes;   /* its own, still open, the newest first */
     struct aio_task *all_next;
     struct aio_task *all_prev;
     struct aio__stack stack;
+    struct aio_task *scope_next; /* among the children of the scope */
+    struct aio_task *scope_prev;
+    uint32_t scope_index;
     char name[24];
     struct aio__sanitize sanitize;
 };
@@ -73,7 +81,9 @@ struct aio__deferred {
 };
 
 struct aio__handle;
+struct aio__memory;
 struct aio__offload;
+struct aio_runtime;
 
 struct aio__core {
     struct aio_task *current; /* NULL in the loop's own context */
@@ -81,35 +91,50 @@ struct aio__core {
     int32_t slice;       /* what is left of slice_limit */
     int32_t slice_limit; /* 1 to AIO__SLICE_MAX, by what the last slices took */
     int32_t budget;      /* what is left of the current task's AIO__BUDGET */
-    int64_t now_ns;      /* the clock as of the start of the turn */
+    uint32_t tasks_live;
+    int64_t now_ns; /* the clock as of the start of the turn */
     struct aio__backend *backend;
+    struct aio__mailbox *mailbox;
     struct aio__context loop_context;
     struct aio__context scrap_context; /* where a task that ends is "saved" */
     struct aio__heap timers;
     struct aio__stack_pool stacks;
-    struct aio_task *tasks; /* all of them, finished and not joined ones included */
-    struct aio_task *root;
-    struct aio_task *shutdown_task;          /* what SIGINT and SIGTERM cancel */
-    void (*cleanup)(struct aio__core *core); /* of whoever set shutdown_task; NULL: nobody */
-    struct aio__wait *last_task;             /* root, waiting for the others to end */
-    struct aio__handle *handles;
+    uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
     struct aio__deferred *deferred; /* newest first */
     struct aio__buffers buffers;
     struct aio__spare *spare_outboxes; /* see net/outbox.c */
-    struct aio__offload *offload;
     int64_t polled_ns;
-    uint32_t tasks_live;
     uint32_t task_limit;
     uint32_t ops_pending;
     uint32_t handles_open;
-    bool ending; /* the entry has returned */
+    uint32_t select_seed; /* where selects begin to look */
+    struct aio_runtime *runtime;
+    struct aio_task *tasks; /* all of them, finished and not joined ones included */
+    struct aio_task *root;
+    struct aio__wait *last_task; /* root, waiting for the others to end */
+    struct aio__handle *handles;
+    struct aio__offload *offload;
+    struct aio__memory *memory;
+    struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */
+    struct aio__mail **backlog_end;
+    struct aio_task *shutdown_task; /* what SIGINT and SIGTERM cancel */
+    struct aio__mail shutdown_mail;
+    void (*cleanup)(struct aio__core *core); /* of whoever set shutdown_task; NULL: nobody */
+    struct aio__timer stop_timer;
+    struct aio__mail stop_mail;
+    uint32_t index; /* of the runtime's cores */
+    int deadlocks;  /* of the runtime, as far as this core has heard */
+    atomic_bool shutdown_asked;
+    atomic_bool stop_posted;
+    atomic_bool refusing; /* the entry has returned: nothing is taken from other threads any more */
+    bool ending;          /* no new tasks: those left are cancelled */
+    bool stopping;        /* stop_timer says for how long the others may go on */
     bool finished;
-    uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
+    bool resting; /* a turn does not wait: the loop is somebody else's */
+    bool dead_pending;
     struct aio__sanitize loop_sanitize;
     struct aio__sanitize dead_sanitize; /* of a task that freed itself, until it is left */
     struct aio__sanitize *left;         /* whose stack the last switch left; NULL: it ended */
-    bool dead_pending;
-    struct aio__mailbox mailbox;
     struct aio__explain explain;
 };
 
@@ -146,7 +171,6 @@ static inline int aio__interrupted(struct aio__core *core)
 /* Scheduling, in sched.c */
 void aio__ready_push(struct aio__core *core, struct aio_task *task);
 void aio__reschedule(struct aio__core *core);
-void aio__loop_run(struct aio__core *core);
 
 /* A sleep in progress, in the sleeper's frame. wait.what is set by the caller. */
 struct aio__sleep {
@@ -156,6 +180,10 @@ struct aio__sleep {
 
 /* Parks until the time at_ns or an interruption. Returns 0 or why it ended early. */
 int aio__sleep_until(struct aio__core *core, struct aio__sleep *sleep, int64_t at_ns);
+
+/* now + length, where both ends of the scale stand: what has passed already, and what never comes.
+ */
+int64_t aio__time_after(int64_t length_ns);
 
 /* Charges an operation that completed without a wait; gives way when the task has had its share. */
 static inline void aio__charge(struct aio__core *core)

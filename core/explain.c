@@ -2,6 +2,8 @@
  * What the runtime tells about itself: the explanation text, the counters, the dump of tasks.
  */
 #include "core/core.h"
+#include "core/memory.h"
+#include "core/offload.h"
 #include "core/task.h"
 
 #include <stdarg.h>
@@ -64,7 +66,10 @@ int aio_runtime_stats(struct aio_runtime_stats *out)
         .buffers_peak = core->buffers.peak,
         .buffers_made = core->buffers.made,
         .buffer_shortages = core->buffers.shortages,
+        .memory_used = aio__memory_used(core->memory),
+        .memory_peak = core->memory->peak,
     };
+    aio__offload_count(core->offload, &out->offload_queued, &out->offload_threads);
     return 0;
 }
 

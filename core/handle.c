@@ -4,9 +4,12 @@
 #include "core/handle.h"
 
 #include "core/op_run.h"
+#include "core/runtime.h"
 #include "core/task.h"
 
 #include <unistd.h>
+
+char aio__handle_detached[1];
 
 void aio__handle_open(struct aio__handle *handle, struct aio__core *core, int fd,
                       const struct aio__handle_kind *kind)
@@ -22,8 +25,12 @@ void aio__handle_die(const struct aio__handle *handle, const char *function)
 {
     AIO__REQUIRE(aio__core_current != NULL, "%s: %s used outside its runtime", function,
                  handle->kind->name);
-    AIO__REQUIRE(false, "%s: this %s belongs to the runtime of another thread", function,
-                 handle->kind->name);
+    AIO__REQUIRE(handle->core != AIO__DETACHED, "%s: this %s is detached: attach it first",
+                 function, handle->kind->name);
+    AIO__REQUIRE(handle->core->runtime == aio__core_current->runtime,
+                 "%s: this %s belongs to another runtime", function, handle->kind->name);
+    AIO__REQUIRE(false, "%s: this %s belongs to core %u and was used on core %u", function,
+                 handle->kind->name, handle->core->index, aio__core_current->index);
     __builtin_unreachable();
 }
 
@@ -72,6 +79,36 @@ void aio__handle_last_call(struct aio__handle *handle)
     aio__wake(closer, 0);
 }
 
+void aio__watch_enter(struct aio__watch *watch, struct aio__handle *handle)
+{
+    watch->handle = handle;
+    watch->prev = NULL;
+    watch->next = handle->watches;
+    if (handle->watches != NULL)
+        handle->watches->prev = watch;
+    handle->watches = watch;
+    handle->calls++;
+}
+
+void aio__watch_leave(struct aio__watch *watch)
+{
+    struct aio__handle *handle = watch->handle;
+    if (watch->prev == NULL)
+        handle->watches = watch->next;
+    else
+        watch->prev->next = watch->next;
+    if (watch->next != NULL)
+        watch->next->prev = watch->prev;
+    handle->calls--;
+    aio__handle_last_call(handle);
+}
+
+void aio__watch_notify(struct aio__handle *handle, int result)
+{
+    for (struct aio__watch *watch = handle->watches; watch != NULL; watch = watch->next)
+        watch->notify(watch, result);
+}
+
 static void gate_expel(struct aio__gate *gate)
 {
     if (gate->inside != NULL)
@@ -89,6 +126,7 @@ void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gate
     handle->closing = true;
     for (size_t i = 0; i < count; i++)
         gate_expel(gates[i]);
+    aio__watch_notify(handle, -EBADF);
     if (handle->calls == 0)
         return;
     struct aio__wait wait = {.abort = NULL, .what = "close"};
@@ -96,13 +134,12 @@ void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gate
     (void)aio__park(handle->core, &wait);
 }
 
-void aio__handle_finish(struct aio__handle *handle)
+void aio__handle_part(struct aio__handle *handle)
 {
     struct aio__core *core = handle->core;
     struct aio__op op = {.opcode = AIO__OP_FORGET, .fd = handle->fd};
     bool done = aio__op_submit(core, &op);
     AIO__REQUIRE(done, "backend %s: forget did not complete at once", core->backend->vtable->name);
-    (void)close(handle->fd);
     if (handle->prev == NULL)
         core->handles = handle->next;
     else
@@ -110,6 +147,13 @@ void aio__handle_finish(struct aio__handle *handle)
     if (handle->next != NULL)
         handle->next->prev = handle->prev;
     core->handles_open--;
+    handle->core = AIO__DETACHED;
+}
+
+void aio__handle_finish(struct aio__handle *handle)
+{
+    aio__handle_part(handle);
+    (void)close(handle->fd);
 }
 
 void aio__handle_close_all(struct aio__core *core)

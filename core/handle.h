@@ -17,16 +17,30 @@ struct aio__gate {
     struct aio__wait_queue queue; /* calls that wait for their turn */
 };
 
+/* Somebody who wants to know of a handle without making a call on it; in his own frame. While it is
+ * listed it counts as a call, so a close waits for it to leave. */
+struct aio__watch {
+    struct aio__handle *handle;
+    void (*notify)(struct aio__watch *watch, int result); /* -EBADF: closing; does not leave yet */
+    struct aio__watch *next;
+    struct aio__watch *prev;
+};
+
 struct aio__handle_kind {
     const char *name;
     void (*close)(struct aio__handle *handle); /* at the end of a runtime: as the user's close */
 };
+
+/* The core of a handle that no core has; it is never looked into. */
+extern char aio__handle_detached[];
+#define AIO__DETACHED ((struct aio__core *)(void *)aio__handle_detached)
 
 struct aio__handle {
     struct aio__core *core;
     int fd;
     bool closing;
     uint32_t calls; /* calls in progress, waiting ones included */
+    struct aio__watch *watches;
     struct aio__wait *closer;
     const struct aio__handle_kind *kind;
     struct aio__handle *next;
@@ -44,7 +58,11 @@ void aio__handle_open(struct aio__handle *handle, struct aio__core *core, int fd
  */
 void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gates, size_t count);
 
-/* Takes the handle off the list and closes the descriptor. */
+/* Takes the handle off the list, with nothing in flight: the backend forgets its descriptor, and it
+ * is detached. */
+void aio__handle_part(struct aio__handle *handle);
+
+/* The same, and closes the descriptor. */
 void aio__handle_finish(struct aio__handle *handle);
 
 /* Closes what the user left open; on the root task when a runtime ends. */
@@ -66,6 +84,12 @@ int aio__gate_wait(struct aio__handle *handle, struct aio__gate *gate);
 
 /* Lets the next call in. */
 void aio__gate_pass(struct aio__gate *gate);
+
+void aio__watch_enter(struct aio__watch *watch, struct aio__handle *handle);
+void aio__watch_leave(struct aio__watch *watch);
+
+/* Tells all that watch the handle. */
+void aio__watch_notify(struct aio__handle *handle, int result);
 
 void aio__handle_last_call(struct aio__handle *handle);
 

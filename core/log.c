@@ -31,7 +31,7 @@ int aio__log_open(void)
     return -EINVAL;
 }
 
-static bool log_enabled(enum aio__log_level level)
+bool aio__log_shows(enum aio__log_level level)
 {
     return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
@@ -51,7 +51,7 @@ log_line(const char *head, const char *format, va_list arguments)
 
 void aio__log(enum aio__log_level level, const char *format, ...)
 {
-    if (!log_enabled(level))
+    if (!aio__log_shows(level))
         return;
     char head[32];
     (void)snprintf(head, sizeof head, "aio: %s: ", log_names[level]);

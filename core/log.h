@@ -7,6 +7,8 @@
 #ifndef AIO_CORE_LOG_H
 #define AIO_CORE_LOG_H
 
+#include <stdbool.h>
+
 enum aio__log_level {
     AIO__LOG_OFF,
     AIO__LOG_ERROR,
@@ -18,6 +20,9 @@ enum aio__log_level {
 /* Reads AIO_LOG. Returns 0, or -EINVAL for a value it does not know (which then changes nothing).
  */
 int aio__log_open(void);
+
+/* Whether lines of that level are written. */
+bool aio__log_shows(enum aio__log_level level);
 
 void aio__log(enum aio__log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

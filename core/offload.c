@@ -1,13 +1,14 @@
 /*
- * The offload pool, see offload.h. An op goes core -> queued -> a thread -> finished -> its
- * backend's `done`; one mail stands for any number of finished ops.
+ * The offload pool's queue and threads, see offload.h. An op goes core -> queued -> a thread ->
+ * finished -> its backend's `done`, or for a call its task; one mail stands for any number of
+ * finished ops. There is a thread while anything is queued.
  */
 #include "core/offload.h"
 
-#include "core/alloc.h"
 #include "core/task.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 static ssize_t offload_transfer(const struct aio__op *op)
@@ -22,8 +23,13 @@ static ssize_t offload_transfer(const struct aio__op *op)
 }
 
 /* The blocking form of an op. */
-static int32_t offload_perform(const struct aio__op *op)
+static int32_t offload_perform(struct aio__op *op)
 {
+    if (op->opcode == AIO__OFFLOAD_CALL) {
+        struct aio__offload_call *call = AIO__CONTAINER(op, struct aio__offload_call, op);
+        call->value = call->fn(call->arg);
+        return 0;
+    }
     if (op->opcode != AIO__OP_READ && op->opcode != AIO__OP_WRITE)
         return -EOPNOTSUPP;
     ssize_t n;
@@ -41,67 +47,131 @@ static void offload_finish(struct aio__offload *offload, struct aio__op *op, int
     if (offload->mail_posted)
         return;
     offload->mail_posted = true;
-    aio__mailbox_post(offload->mailbox, &offload->mail);
+    /* The core waits for this op, so it is open. */
+    (void)aio__mailbox_post(offload->mailbox, &offload->mail);
+}
+
+static struct timespec offload_idle_end(const struct aio__offload *offload)
+{
+    int64_t now_ns = aio_time_now();
+    int64_t end_ns =
+        offload->idle_ns < AIO_FOREVER - now_ns ? now_ns + offload->idle_ns : AIO_FOREVER;
+    return (struct timespec){.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
+}
+
+/* With the lock held. Returns false when the thread shall end. */
+static bool offload_await_work(struct aio__offload *offload)
+{
+    struct timespec end = offload_idle_end(offload);
+    int rc = 0;
+    offload->idle++;
+    while (offload->queued_count == 0 && !offload->stopping && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&offload->work, &offload->lock, &end);
+    offload->idle--;
+    return offload->queued_count > 0;
+}
+
+static struct aio__op *offload_take(struct aio__offload *offload)
+{
+    struct aio__op *op = aio__op_list_pop(&offload->queued);
+    if (op != NULL)
+        offload->queued_count--;
+    return op;
+}
+
+/* With the lock held, which it releases. Each thread joins the one that ended before it, so that
+ * nothing is left of it and close has but one to join. */
+static void offload_end_thread(struct aio__offload *offload)
+{
+    pthread_t before = offload->ended;
+    bool join = offload->ended_valid;
+    offload->ended = pthread_self();
+    offload->ended_valid = true;
+    if (--offload->threads == 0)
+        pthread_cond_signal(&offload->gone);
+    pthread_mutex_unlock(&offload->lock);
+    if (join)
+        pthread_join(before, NULL);
 }
 
 static void *offload_thread(void *arg)
 {
     struct aio__offload *offload = arg;
+    (void)pthread_setname_np(pthread_self(), "aio-offload");
     pthread_mutex_lock(&offload->lock);
-    for (;;) {
-        struct aio__op *op = aio__op_list_pop(&offload->queued);
-        if (op != NULL) {
+    do {
+        struct aio__op *op;
+        while ((op = offload_take(offload)) != NULL) {
             pthread_mutex_unlock(&offload->lock);
             int32_t result = offload_perform(op);
             pthread_mutex_lock(&offload->lock);
             offload_finish(offload, op, result);
-        } else if (offload->stopping) {
-            break;
-        } else {
-            offload->idle++;
-            pthread_cond_wait(&offload->work, &offload->lock);
-            offload->idle--;
         }
-    }
-    pthread_mutex_unlock(&offload->lock);
+    } while (offload_await_work(offload));
+    offload_end_thread(offload);
     return NULL;
 }
 
 /* With the lock held. Signals are for the runtime's thread. */
 static void offload_add_thread(struct aio__offload *offload)
 {
+    pthread_t thread;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&offload->ids[offload->threads], NULL, offload_thread, offload);
+    int rc = pthread_create(&thread, NULL, offload_thread, offload);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0)
         offload->threads++;
 }
 
+/* A thread that was signalled counts as idle until it runs, so each idle one stands for one op. */
+int aio__offload_push(struct aio__offload *offload, struct aio__op *op)
+{
+    int rc = 0;
+    pthread_mutex_lock(&offload->lock);
+    if (offload->queued_count >= offload->idle && offload->threads < offload->thread_limit)
+        offload_add_thread(offload);
+    if (offload->threads > 0) {
+        aio__op_list_append(&offload->queued, op);
+        offload->queued_count++;
+        pthread_cond_signal(&offload->work);
+    } else {
+        rc = -EAGAIN;
+    }
+    pthread_mutex_unlock(&offload->lock);
+    return rc;
+}
+
+bool aio__offload_withdraw(struct aio__offload *offload, struct aio__op *op)
+{
+    pthread_mutex_lock(&offload->lock);
+    bool queued = aio__op_list_remove(&offload->queued, op);
+    offload->queued_count -= queued;
+    pthread_mutex_unlock(&offload->lock);
+    return queued;
+}
+
+static void offload_finish_here(struct aio__offload *offload, struct aio__op *op, int32_t result)
+{
+    pthread_mutex_lock(&offload->lock);
+    offload_finish(offload, op, result);
+    pthread_mutex_unlock(&offload->lock);
+}
+
 static void offload_submit(struct aio__offload_port *port, struct aio__op *op)
 {
     struct aio__offload *offload = (struct aio__offload *)(void *)port;
-    pthread_mutex_lock(&offload->lock);
     op->state = AIO__OP_SUBMITTED;
-    aio__op_list_append(&offload->queued, op);
-    if (offload->idle == 0 && offload->threads < offload->thread_limit)
-        offload_add_thread(offload);
-    if (offload->threads == 0) { /* no thread is to be had: slow is better than never */
-        (void)aio__op_list_remove(&offload->queued, op);
-        offload_finish(offload, op, offload_perform(op));
-    }
-    pthread_cond_signal(&offload->work);
-    pthread_mutex_unlock(&offload->lock);
+    if (aio__offload_push(offload, op) < 0) /* no thread is to be had: slow is better than never */
+        offload_finish_here(offload, op, offload_perform(op));
 }
 
 static void offload_cancel(struct aio__offload_port *port, struct aio__op *op)
 {
     struct aio__offload *offload = (struct aio__offload *)(void *)port;
-    pthread_mutex_lock(&offload->lock);
-    if (aio__op_list_remove(&offload->queued, op))
-        offload_finish(offload, op, -ECANCELED);
-    pthread_mutex_unlock(&offload->lock);
+    if (aio__offload_withdraw(offload, op))
+        offload_finish_here(offload, op, -ECANCELED);
 }
 
 static void offload_deliver(struct aio__core *core, struct aio__mail *mail)
@@ -114,25 +184,40 @@ static void offload_deliver(struct aio__core *core, struct aio__mail *mail)
     offload->mail_posted = false;
     pthread_mutex_unlock(&offload->lock);
     struct aio__op *op;
-    while ((op = aio__op_list_pop(&finished)) != NULL)
-        aio__backend_finish(offload->port.backend, op, op->result);
+    while ((op = aio__op_list_pop(&finished)) != NULL) {
+        if (op->opcode == AIO__OFFLOAD_CALL)
+            op->complete(op);
+        else
+            aio__backend_finish(offload->port.backend, op, op->result);
+    }
 }
 
-int aio__offload_open(struct aio__offload *offload, struct aio__mailbox *mailbox,
-                      uint32_t thread_limit)
+void aio__offload_count(struct aio__offload *offload, uint32_t *queued, uint32_t *threads)
+{
+    pthread_mutex_lock(&offload->lock);
+    *queued = offload->queued_count + offload->waiting;
+    *threads = offload->threads;
+    pthread_mutex_unlock(&offload->lock);
+}
+
+void aio__offload_open(struct aio__offload *offload, struct aio__mailbox *mailbox,
+                       const struct aio__offload_limits *limits)
 {
     *offload = (struct aio__offload){
         .port = {.submit = offload_submit, .cancel = offload_cancel},
         .mail = {.deliver = offload_deliver},
         .mailbox = mailbox,
-        .thread_limit = thread_limit,
+        .thread_limit = limits->threads,
+        .idle_ns = limits->idle_ns,
+        .call_limit = (uint64_t)limits->threads + limits->queue,
     };
-    offload->ids = aio__alloc(thread_limit * sizeof *offload->ids);
-    if (offload->ids == NULL)
-        return -ENOMEM;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&offload->lock, NULL);
-    pthread_cond_init(&offload->work, NULL);
-    return 0;
+    pthread_cond_init(&offload->work, &monotonic);
+    pthread_cond_init(&offload->gone, NULL);
+    pthread_condattr_destroy(&monotonic);
 }
 
 void aio__offload_close(struct aio__offload *offload)
@@ -140,10 +225,12 @@ void aio__offload_close(struct aio__offload *offload)
     pthread_mutex_lock(&offload->lock);
     offload->stopping = true;
     pthread_cond_broadcast(&offload->work);
+    while (offload->threads > 0)
+        pthread_cond_wait(&offload->gone, &offload->lock);
     pthread_mutex_unlock(&offload->lock);
-    for (uint32_t i = 0; i < offload->threads; i++)
-        pthread_join(offload->ids[i], NULL);
+    if (offload->ended_valid)
+        pthread_join(offload->ended, NULL);
+    pthread_cond_destroy(&offload->gone);
     pthread_cond_destroy(&offload->work);
     pthread_mutex_destroy(&offload->lock);
-    aio__free(offload->ids);
 }

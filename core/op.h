@@ -23,6 +23,8 @@
     X(SEND, send, "send(2) of a socket, never SIGPIPE")                                            \
     X(RECVMSG, recvmsg, "recvmsg(2) of a socket")                                                  \
     X(SENDMSG, sendmsg, "sendmsg(2) of a socket, never SIGPIPE")                                   \
+    X(RECVMMSG, recvmmsg, "recvmmsg(2): waits for one message, takes what is there; counts them")  \
+    X(SENDMMSG, sendmmsg, "sendmmsg(2): waits until one message is taken; counts them")            \
     X(ACCEPT, accept, "stream op: accepted descriptors, see struct aio__deliveries")               \
     X(RENT, rent, "stream op: received data in buffers of the pool, see struct aio__feed")         \
     X(CONNECT, connect, "connect(2)")                                                              \
@@ -87,6 +89,12 @@ struct aio__op {
             int32_t flags; /* MSG_* */
         } message;         /* RECVMSG SENDMSG */
         struct {
+            struct mmsghdr *headers;
+            uint32_t count;
+            int32_t flags; /* MSG_* */
+            bool drained;  /* a try now would be in vain: wait for readiness first */
+        } batch;           /* RECVMMSG SENDMMSG */
+        struct {
             struct aio__deliveries *deliveries;
         } accept;
         struct {
@@ -113,6 +121,14 @@ static inline bool aio__op_is_stream(const struct aio__op *op)
 {
     return op->opcode == AIO__OP_ACCEPT || op->opcode == AIO__OP_RENT;
 }
+
+/*
+ * In the flags of every SEND and SENDMSG of a datagram. The kernel's own retry on a ring goes on
+ * where the failed try left its vectors: it may send half a datagram, or an empty one (seen on
+ * 6.18: to a full Unix receiver). With this flag the ring answers EAGAIN instead, and the backend
+ * starts afresh.
+ */
+#define AIO__SEND_WHOLE MSG_DONTWAIT
 
 /* A singly linked FIFO of ops. An op is on one list at a time. */
 struct aio__op_list {

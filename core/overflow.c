@@ -99,6 +99,11 @@ static int overflow_use_stack(struct aio__overflow *overflow)
     return sigaltstack(&stack, NULL) < 0 ? -errno : 0;
 }
 
+void aio__overflow_forked(void)
+{
+    pthread_mutex_init(&overflow_lock, NULL);
+}
+
 int aio__overflow_open(struct aio__overflow *overflow)
 {
     *overflow = (struct aio__overflow){0};

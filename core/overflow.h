@@ -20,4 +20,7 @@ int aio__overflow_open(struct aio__overflow *overflow);
 
 void aio__overflow_close(struct aio__overflow *overflow);
 
+/* In a child of fork(2): nobody else is there. */
+void aio__overflow_forked(void);
+
 #endif

@@ -1,167 +1,27 @@
 /*
- * The life of a runtime: options, opening the core, the first task, ending and freeing everything.
+ * The life of a runtime: made, its cores opened (all or none), run, ended, freed.
  */
+#include "core/runtime.h"
+
 #include "core/alloc.h"
-#include "core/core.h"
-#include "core/handle.h"
-#include "core/offload.h"
-#include "core/overflow.h"
+#include "core/host.h"
+#include "core/quiet.h"
+#include "core/sched.h"
 #include "core/task.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
-#define RUNTIME_RING_ENTRIES 1024u
-#define RUNTIME_TASK_LIMIT (4u * 1024 * 1024)
-#define RUNTIME_STACK_CACHE 1024u
-#define RUNTIME_OFFLOAD_THREADS 4u
-#define RUNTIME_OFFLOAD_THREADS_MAX 1024u
-#define RUNTIME_BUFFER_BYTES 16384u
-#define RUNTIME_BUFFER_LIMIT 1024u
-#define RUNTIME_STREAM_BUFFERS 16u
-#define RUNTIME_FLAGS_KNOWN ((uint32_t)AIO_RUNTIME_NO_OVERFLOW_HANDLER)
+static atomic_uint runtime_forks;
 
-/* Sanitizers need deeper frames. */
-#if defined(AIO__ASAN) || defined(AIO__TSAN)
-#define RUNTIME_STACK_BYTES ((size_t)256 * 1024)
-#else
-#define RUNTIME_STACK_BYTES ((size_t)64 * 1024)
-#endif
-
-/* A runtime in the frame of aio_runtime_run. */
-struct runtime {
-    struct aio__core core;
-    struct aio__offload offload;
-    struct aio__overflow overflow;
-    struct aio_runtime_options options;
-    int (*entry)(void *arg);
-    void *arg;
-};
-
-static const char *runtime_text_option(const char *option, const char *variable,
-                                       const char *fallback)
-{
-    if (option != NULL)
-        return option;
-    const char *value = getenv(variable);
-    return value != NULL && value[0] != '\0' ? value : fallback;
-}
-
-static int runtime_bad_option(const char *name, const char *choices)
-{
-    aio__log_error("aio_runtime_options.%s is out of range: choose %s", name, choices);
-    return -EINVAL;
-}
-
-static int runtime_check_ring_entries(uint32_t entries)
-{
-    if (entries < 8 || entries > 32768 || (entries & (entries - 1)) != 0)
-        return runtime_bad_option("ring_entries", "a power of two from 8 to 32768");
-    return 0;
-}
-
-static int runtime_settle_buffers(struct aio_runtime_options *options)
-{
-    if (options->buffer_bytes == 0)
-        options->buffer_bytes = RUNTIME_BUFFER_BYTES;
-    if (options->buffer_limit == 0)
-        options->buffer_limit = RUNTIME_BUFFER_LIMIT;
-    if (options->stream_buffers == 0)
-        options->stream_buffers = RUNTIME_STREAM_BUFFERS;
-    if (options->buffer_bytes < 64 || options->buffer_bytes > 16 * 1024 * 1024)
-        return runtime_bad_option("buffer_bytes", "64 to 16777216");
-    if (options->buffer_limit > 65536)
-        return runtime_bad_option("buffer_limit", "1 to 65536");
-    return 0;
-}
-
-/* Fills in the defaults and refuses what cannot be meant. */
-static int runtime_settle_options(struct aio_runtime_options *options)
-{
-    if (options->stack_bytes == 0)
-        options->stack_bytes = RUNTIME_STACK_BYTES;
-    if (options->ring_entries == 0)
-        options->ring_entries = RUNTIME_RING_ENTRIES;
-    if (options->task_limit == 0)
-        options->task_limit = RUNTIME_TASK_LIMIT;
-    if (options->stack_cache == 0)
-        options->stack_cache = RUNTIME_STACK_CACHE;
-    if (options->offload_threads == 0)
-        options->offload_threads = RUNTIME_OFFLOAD_THREADS;
-    options->backend = runtime_text_option(options->backend, "AIO_BACKEND", "auto");
-    options->caps = runtime_text_option(options->caps, "AIO_CAPS", "all");
-    if (options->offload_threads > RUNTIME_OFFLOAD_THREADS_MAX)
-        return runtime_bad_option("offload_threads", "1 to 1024");
-    if ((options->flags & ~RUNTIME_FLAGS_KNOWN) != 0)
-        return runtime_bad_option("flags", "bits of enum aio_runtime_flags");
-    if (aio__stack_round(options->stack_bytes, &options->stack_bytes) < 0)
-        return runtime_bad_option("stack_bytes", "16384 to 1073741824");
-    if (runtime_settle_buffers(options) < 0)
-        return -EINVAL;
-    return runtime_check_ring_entries(options->ring_entries);
-}
-
-static int runtime_read_options(struct runtime *runtime, const struct aio_runtime_options *options)
-{
-    int rc = aio__log_open();
-    if (rc < 0)
-        return rc;
-    if (options != NULL && options->size != sizeof *options)
-        return runtime_bad_option("size",
-                                  "sizeof(struct aio_runtime_options), see AIO_RUNTIME_OPTIONS");
-    runtime->options = options != NULL ? *options : AIO_RUNTIME_OPTIONS;
-    return runtime_settle_options(&runtime->options);
-}
-
-/* The first task: the entry, and after it the end of everything that is left. */
-static int runtime_root(void *arg)
-{
-    struct runtime *runtime = arg;
-    struct aio__core *core = &runtime->core;
-    int result = runtime->entry(runtime->arg);
-    struct aio_shield shield;
-    aio_shield_enter(&shield);
-    core->ending = true;
-    aio__task_cancel_all(core);
-    if (core->tasks_live > 1) {
-        struct aio__wait wait = {.abort = NULL, .what = "runtime end"};
-        core->last_task = &wait;
-        (void)aio__park(core, &wait);
-        core->last_task = NULL;
-    }
-    aio__handle_close_all(core);
-    aio_shield_leave(&shield);
-    core->finished = true;
-    return result;
-}
-
-static int runtime_open_backend(struct runtime *runtime)
-{
-    struct aio__core *core = &runtime->core;
-    struct aio__backend_params params = {
-        .ring_entries = runtime->options.ring_entries,
-        .caps = runtime->options.caps,
-        .offload = &runtime->offload.port,
-        .buffers = &core->buffers,
-        .explain = &core->explain,
-    };
-    int rc = aio__backend_choose(&core->backend, runtime->options.backend, &params);
-    core->mailbox.backend = core->backend;
-    return rc;
-}
-
-static int runtime_open_overflow(struct runtime *runtime)
-{
-    if ((runtime->options.flags & AIO_RUNTIME_NO_OVERFLOW_HANDLER) != 0)
-        return 0;
-    return aio__overflow_open(&runtime->overflow);
-}
-
-/* A child of fork(2) shares the parent's ring or epoll, and must not touch it. */
+/* A child of fork(2) shares the parent's rings or epolls, and must not touch them. Locks that other
+ * threads of the parent had are nobody's there. */
 static void runtime_forked(void)
 {
     aio__core_current = NULL;
+    atomic_fetch_add(&runtime_forks, 1);
+    aio__mailbox_forked();
+    aio__quiet_forked();
+    aio__overflow_forked();
 }
 
 static void runtime_watch_forks(void)
@@ -169,121 +29,346 @@ static void runtime_watch_forks(void)
     (void)pthread_atfork(NULL, NULL, runtime_forked);
 }
 
-static int runtime_open(struct runtime *runtime)
+bool aio__runtime_ours(const struct aio_runtime *runtime)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct aio__core *core = &runtime->core;
-    (void)pthread_once(&once, runtime_watch_forks);
-    core->slice_limit = AIO__SLICE_MAX;
-    core->offload = &runtime->offload;
-    core->task_limit = runtime->options.task_limit;
-    aio__buffers_open(&core->buffers, runtime->options.buffer_bytes, runtime->options.buffer_limit,
-                      runtime->options.stream_buffers);
-    aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
-    int rc = aio__offload_open(&runtime->offload, &core->mailbox, runtime->options.offload_threads);
-    if (rc < 0)
-        return rc;
-    rc = runtime_open_backend(runtime);
-    if (rc < 0)
-        goto close_offload;
-    rc = runtime_open_overflow(runtime);
-    if (rc < 0)
-        goto close_backend;
-    rc = aio__task_start(core, &core->root, runtime_root, runtime, NULL);
-    if (rc == 0)
-        return 0;
-    aio__overflow_close(&runtime->overflow);
-close_backend:
-    core->backend->vtable->close(core->backend);
-close_offload:
-    aio__offload_close(&runtime->offload);
-    return rc;
+    return runtime->born == atomic_load(&runtime_forks);
 }
 
-static void runtime_close(struct runtime *runtime)
+void aio__runtime_note(struct aio_runtime *runtime, int result)
 {
-    struct aio__core *core = &runtime->core;
-    AIO__REQUIRE(core->ops_pending == 0, "a runtime ends with %u operations pending",
-                 core->ops_pending);
-    if (core->cleanup != NULL)
-        core->cleanup(core);
-    aio__offload_close(&runtime->offload);
-    core->backend->vtable->close(core->backend);
-    aio__task_reap_all(core);
-    aio__overflow_close(&runtime->overflow);
+    int none = 0;
+    if (result != 0)
+        (void)atomic_compare_exchange_strong(&runtime->result, &none, result);
 }
 
-/* Buffers that the program did not release are freed all the same, but it is told. */
-static void runtime_free_buffers(struct aio__core *core)
+static void runtime_free(struct aio_runtime *runtime)
 {
-    uint32_t held = aio__buffers_close(&core->buffers);
-#if defined(AIO_DEBUG) && AIO_DEBUG
-    if (held > 0)
-        aio__log_warn("a runtime ends with %u rented buffers not released", held);
-#else
-    (void)held;
-#endif
-}
-
-static void runtime_free(struct runtime *runtime)
-{
-    runtime_free_buffers(&runtime->core);
-    aio__spare_free(&runtime->core.spare_outboxes);
-    aio__heap_free(&runtime->core.timers);
-    aio__stack_pool_close(&runtime->core.stacks);
+    for (uint32_t i = 0; i < runtime->count; i++)
+        if (runtime->seats[i].core.mailbox != NULL)
+            aio__mailbox_free(runtime->seats[i].core.mailbox);
+    pthread_cond_destroy(&runtime->changed);
+    pthread_mutex_destroy(&runtime->lock);
     aio__free(runtime);
 }
 
-static int runtime_serve(struct runtime *runtime)
+static void runtime_unref(struct aio_runtime *runtime)
 {
-    struct aio__core *core = &runtime->core;
-    int rc = runtime_open(runtime);
+    if (atomic_fetch_sub(&runtime->refs, 1) == 1)
+        runtime_free(runtime);
+}
+
+static int runtime_open_mailboxes(struct aio_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->count; i++) {
+        struct aio__core *core = &runtime->seats[i].core;
+        core->mailbox = aio__mailbox_open(&runtime->busy);
+        if (core->mailbox == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void runtime_init(struct aio_runtime *runtime, uint32_t count)
+{
+    runtime->count = count;
+    runtime->born = atomic_load(&runtime_forks);
+    runtime->host_fd = runtime->host_timer_fd = -1;
+    atomic_store(&runtime->busy, (int)count);
+    atomic_store(&runtime->refs, 1);
+    atomic_store(&runtime->stop_at, AIO_FOREVER);
+    aio__affinity_read(&runtime->allowed);
+    pthread_mutex_init(&runtime->lock, NULL);
+    pthread_cond_init(&runtime->changed, NULL);
+}
+
+static int runtime_make(struct aio_runtime **out, const struct aio_runtime_options *options)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    uint32_t count;
+    (void)pthread_once(&once, runtime_watch_forks);
+    int rc = aio__options_cores(options, &count);
     if (rc < 0)
         return rc;
-    aio__core_current = core;
-    (void)memcpy(core->root->name, "main", sizeof "main");
-    aio__loop_run(core);
-    int result = core->root->result;
-    runtime_close(runtime);
-    aio__core_current = NULL;
-    return result;
+    struct aio_runtime *runtime =
+        aio__alloc_shared(sizeof *runtime + count * sizeof runtime->seats[0]);
+    if (runtime == NULL)
+        return -ENOMEM;
+    runtime_init(runtime, count);
+    rc = aio__options_settle(runtime, options);
+    if (rc == 0)
+        rc = runtime_open_mailboxes(runtime);
+    if (rc < 0)
+        runtime_free(runtime);
+    else
+        *out = runtime;
+    return rc;
+}
+
+int aio_runtime_create(struct aio_runtime **out, const struct aio_runtime_options *options)
+{
+    int rc = runtime_make(out, options);
+    if (rc == 0 && ((*out)->options.flags & AIO_RUNTIME_UNHELD) == 0)
+        atomic_fetch_add(&(*out)->busy, 1);
+    return rc;
+}
+
+void aio_runtime_hold(struct aio_runtime *runtime)
+{
+    atomic_fetch_add(&runtime->refs, 1);
+    atomic_fetch_add(&runtime->busy, 1);
+}
+
+static void runtime_let_go(struct aio_runtime *runtime)
+{
+    if (atomic_fetch_sub(&runtime->busy, 1) == 1)
+        aio__quiet_again(runtime);
+}
+
+void aio_runtime_release(struct aio_runtime *runtime)
+{
+    if (aio__runtime_ours(runtime))
+        runtime_let_go(runtime);
+    runtime_unref(runtime);
+}
+
+/* Waits until every core has opened or could not. Returns 0 or why one could not. */
+static int runtime_arrive(struct aio_runtime *runtime, int rc)
+{
+    pthread_mutex_lock(&runtime->lock);
+    runtime->arrived++;
+    if (rc < 0 && runtime->refusal == 0)
+        runtime->refusal = rc;
+    while (runtime->arrived < runtime->awaited)
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    if (atomic_load(&runtime->stage) == AIO__RUNTIME_OPENING && runtime->refusal == 0) {
+        atomic_store(&runtime->stage, AIO__RUNTIME_OPEN);
+        if (runtime->stop_pending)
+            aio__stop_post(runtime);
+    }
+    pthread_cond_broadcast(&runtime->changed);
+    rc = runtime->refusal;
+    pthread_mutex_unlock(&runtime->lock);
+    return rc;
+}
+
+/* The last to end closes what the cores had in common. */
+static void runtime_leave(struct aio_runtime *runtime)
+{
+    pthread_mutex_lock(&runtime->lock);
+    bool last = ++runtime->ended == runtime->awaited;
+    if (last)
+        atomic_store(&runtime->stage, AIO__RUNTIME_OVER);
+    bool others_idle = atomic_fetch_sub(&runtime->busy, 1) == 1 && !last;
+    pthread_cond_broadcast(&runtime->changed);
+    if (others_idle)
+        aio__quiet_check(runtime);
+    pthread_mutex_unlock(&runtime->lock);
+}
+
+int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime)
+{
+    int opened = aio__seat_open(runtime, seat);
+    int rc = runtime_arrive(runtime, opened);
+    if (rc == 0)
+        return 0;
+    if (opened == 0)
+        aio__seat_close(seat);
+    runtime_leave(runtime);
+    return rc;
+}
+
+void aio__seat_end(struct aio__seat *seat)
+{
+    struct aio_runtime *runtime = seat->core.runtime;
+    aio__seat_close(seat);
+    runtime_leave(runtime);
+}
+
+static int runtime_run_seat(struct aio__seat *seat, struct aio_runtime *runtime)
+{
+    uint32_t index = (uint32_t)(seat - runtime->seats);
+    aio__affinity_pin(runtime, index);
+    int rc = aio__seat_begin(seat, runtime);
+    if (rc == 0) {
+        aio__loop_run(&seat->core);
+        aio__seat_end(seat);
+    }
+    return rc;
+}
+
+static void *runtime_thread(void *arg)
+{
+    struct aio__seat *seat = arg;
+    struct aio_runtime *runtime = seat->core.runtime;
+    char name[16];
+    (void)snprintf(name, sizeof name, "aio-%u", (unsigned)(seat - runtime->seats));
+    (void)pthread_setname_np(pthread_self(), name);
+    (void)runtime_run_seat(seat, runtime);
+    return NULL;
+}
+
+/* Starts the threads of the seats from `first` on. One that cannot start is a core that cannot
+ * open.
+ */
+static void runtime_start_threads(struct aio_runtime *runtime, uint32_t first)
+{
+    for (uint32_t i = first; i < runtime->count; i++) {
+        struct aio__seat *seat = &runtime->seats[i];
+        seat->core.runtime = runtime;
+        int error = pthread_create(&seat->thread, NULL, runtime_thread, seat);
+        seat->threaded = error == 0;
+        if (error == 0)
+            continue;
+        aio__log_error("core %u of %u has no thread: %s", i, runtime->count,
+                       aio_error_name(-error));
+        pthread_mutex_lock(&runtime->lock);
+        runtime->refusal = -error;
+        runtime->awaited = i;
+        pthread_cond_broadcast(&runtime->changed);
+        pthread_mutex_unlock(&runtime->lock);
+        return;
+    }
+}
+
+static void runtime_join_threads(struct aio_runtime *runtime)
+{
+    for (uint32_t i = 0; i < runtime->count; i++) {
+        struct aio__seat *seat = &runtime->seats[i];
+        pthread_mutex_lock(&runtime->lock);
+        bool ours = seat->threaded;
+        seat->threaded = false; /* joined once, whoever asks */
+        pthread_mutex_unlock(&runtime->lock);
+        if (ours)
+            pthread_join(seat->thread, NULL);
+    }
+}
+
+int aio__runtime_prepare(struct aio_runtime *runtime, int (*entry)(void *arg), void *arg,
+                         bool serving)
+{
+    if (!aio__runtime_ours(runtime))
+        return -ESHUTDOWN;
+    pthread_mutex_lock(&runtime->lock);
+    bool fresh = atomic_load(&runtime->stage) == AIO__RUNTIME_MADE;
+    if (fresh) {
+        atomic_store(&runtime->stage, AIO__RUNTIME_OPENING);
+        runtime->awaited = runtime->count;
+        runtime->serving = serving;
+        runtime->entry = entry;
+        runtime->arg = arg;
+    }
+    pthread_mutex_unlock(&runtime->lock);
+    if (fresh)
+        aio__quiet_enter(runtime);
+    return fresh ? 0 : -EBUSY;
+}
+
+/* Waits until the runtime is over, with no thread of its own left. */
+static void runtime_await(struct aio_runtime *runtime)
+{
+    pthread_mutex_lock(&runtime->lock);
+    while (atomic_load(&runtime->stage) != AIO__RUNTIME_OVER || runtime->serving)
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    pthread_mutex_unlock(&runtime->lock);
+    runtime_join_threads(runtime);
+}
+
+int aio_runtime_start(struct aio_runtime *runtime, int (*entry)(void *arg), void *arg)
+{
+    int rc = aio__runtime_prepare(runtime, entry, arg, false);
+    if (rc < 0)
+        return rc;
+    runtime_start_threads(runtime, 0);
+    pthread_mutex_lock(&runtime->lock);
+    if (runtime->awaited == 0)
+        atomic_store(&runtime->stage, AIO__RUNTIME_OVER); /* not one thread could start */
+    while (atomic_load(&runtime->stage) == AIO__RUNTIME_OPENING)
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    rc = runtime->refusal;
+    pthread_mutex_unlock(&runtime->lock);
+    if (rc < 0)
+        runtime_await(runtime);
+    return rc;
+}
+
+int aio_runtime_serve(struct aio_runtime *runtime, int (*entry)(void *arg), void *arg)
+{
+    if (aio__core_current != NULL)
+        return -EBUSY;
+    int rc = aio__runtime_prepare(runtime, entry, arg, true);
+    if (rc < 0)
+        return rc;
+    cpu_set_t before;
+    aio__affinity_read(&before);
+    runtime_start_threads(runtime, 1);
+    rc = runtime_run_seat(&runtime->seats[0], runtime);
+    aio__affinity_unpin(runtime, &before);
+    runtime_join_threads(runtime);
+    if (rc == 0)
+        rc = atomic_load(&runtime->result);
+    pthread_mutex_lock(&runtime->lock);
+    runtime->serving = false;
+    pthread_cond_broadcast(&runtime->changed);
+    pthread_mutex_unlock(&runtime->lock);
+    return rc;
+}
+
+int aio_runtime_wait(struct aio_runtime *runtime, int *result)
+{
+    if (aio__core_current != NULL)
+        return -EBUSY;
+    if (!aio__runtime_ours(runtime))
+        return -ESHUTDOWN;
+    if (atomic_load(&runtime->stage) == AIO__RUNTIME_MADE)
+        return -EINVAL;
+    atomic_fetch_add(&runtime->refs, 1); /* another thread may destroy it when it is over */
+    runtime_await(runtime);
+    if (result != NULL)
+        *result = runtime->refusal < 0 ? runtime->refusal : atomic_load(&runtime->result);
+    runtime_unref(runtime);
+    return 0;
+}
+
+static void runtime_end(struct aio_runtime *runtime)
+{
+    int stage = atomic_load(&runtime->stage);
+    if (stage == AIO__RUNTIME_MADE)
+        return;
+    AIO__REQUIRE(aio__core_current == NULL || aio__core_current->runtime != runtime,
+                 "aio_runtime_destroy was called by a task of that runtime");
+    if (stage != AIO__RUNTIME_OVER)
+        (void)aio_runtime_stop(runtime, 0);
+    if (runtime->hosted)
+        aio__host_end(runtime);
+    runtime_await(runtime);
+    aio__quiet_leave(runtime);
+}
+
+void aio_runtime_destroy(struct aio_runtime *runtime)
+{
+    if (runtime == NULL || !aio__runtime_ours(runtime))
+        return; /* a child of fork(2) leaves the parent's alone */
+    runtime_end(runtime);
+    if ((runtime->options.flags & AIO_RUNTIME_UNHELD) == 0)
+        atomic_fetch_sub(&runtime->busy, 1);
+    runtime_unref(runtime);
+}
+
+struct aio_runtime *aio_runtime_current(void)
+{
+    return aio__core_current != NULL ? aio__core_current->runtime : NULL;
 }
 
 int aio_runtime_run(const struct aio_runtime_options *options, int (*entry)(void *arg), void *arg)
 {
+    struct aio_runtime *runtime;
     if (aio__core_current != NULL)
         return -EBUSY;
-    struct runtime *runtime = aio__alloc_zero(sizeof *runtime);
-    if (runtime == NULL)
-        return -ENOMEM;
-    runtime->entry = entry;
-    runtime->arg = arg;
-    int rc = runtime_read_options(runtime, options);
-    if (rc == 0)
-        rc = runtime_serve(runtime);
-    runtime_free(runtime);
+    int rc = runtime_make(&runtime, options);
+    if (rc < 0)
+        return rc;
+    rc = aio_runtime_serve(runtime, entry, arg);
+    runtime_end(runtime);
+    runtime_unref(runtime);
     return rc;
-}
-
-struct runtime_main {
-    int argc;
-    char **argv;
-    int (*body)(int argc, char **argv);
-    bool started;
-};
-
-static int runtime_main_entry(void *arg)
-{
-    struct runtime_main *main = arg;
-    main->started = true;
-    return main->body(main->argc, main->argv);
-}
-
-int aio_runtime_main(int argc, char **argv, int (*body)(int argc, char **argv))
-{
-    struct runtime_main main = {argc, argv, body, false};
-    int rc = aio_runtime_run(NULL, runtime_main_entry, &main);
-    if (!main.started)
-        return aio_error_exit(rc, "aio: cannot start");
-    return rc >= 0 && rc <= 255 ? rc : 1;
 }

@@ -7,6 +7,13 @@
  * number of dispatches and instant completions, so neither busy tasks nor I/O that is always
  * ready keep timers, mail and other I/O waiting.
  */
+#include "core/sched.h"
+
+#include "core/post.h"
+#include "core/quiet.h"
+#include "core/runtime.h"
+#include "core/scope.h"
+#include "core/select.h"
 #include "core/task.h"
 
 __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
@@ -110,13 +117,18 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
                                                                        struct aio_task *task)
 {
     AIO__REQUIRE(aio__core_current == core, "a child of fork returned from its task: use _exit");
+    if (__builtin_expect(task->locals != NULL, 0))
+        aio__locals_end(task);
+    aio__task_require_released(task);
     aio__heap_disarm(&core->timers, &task->timer);
     task->state = AIO__TASK_FINISHED;
     core->tasks_live--;
     if (core->shutdown_task == task)
         core->shutdown_task = NULL;
-    if (task->joiner != NULL)
-        aio__wake(task->joiner, 0);
+    if (__builtin_expect(((uintptr_t)task->scope | (uintptr_t)task->scopes) != 0, 0))
+        aio__scope_exit(task);
+    if (task->joiner != NULL && aio__wait_claim(task->joiner))
+        aio__wait_finish(task->joiner, 0);
     if (core->last_task != NULL && core->tasks_live == 1)
         aio__wake(core->last_task, 0);
     if (task->detached) {
@@ -186,7 +198,7 @@ static void loop_drain_done(struct aio__core *core)
     }
 }
 
-static bool loop_may_sleep(struct aio__core *core)
+bool aio__loop_quiet(const struct aio__core *core)
 {
     return core->ready.head == NULL && aio__op_list_empty(&core->backend->done) &&
            !aio__stack_trim_needed(&core->stacks);
@@ -202,23 +214,45 @@ static void loop_run_deferred(struct aio__core *core)
     }
 }
 
+/* With nothing but mail to wait for a core is idle, which core/quiet.h looks at. A task that waits
+ * for a signal has something to wait for. */
+static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, int64_t deadline_ns)
+{
+    bool idle = deadline_ns == AIO_FOREVER && core->ops_pending == 0 && core->shutdown_task == NULL;
+    return idle ? AIO__IDLE : AIO__ASLEEP;
+}
+
+/* Announces the core's sleep. Returns until when: 0, for not at all, when there is mail. */
+static int64_t loop_sleep(struct aio__core *core)
+{
+    bool last;
+    int64_t deadline_ns = aio__heap_next(&core->timers);
+    if (!aio__mailbox_sleep(core->mailbox, loop_sleep_state(core, deadline_ns), &last))
+        return 0;
+    if (last)
+        aio__quiet_check(core->runtime);
+    return deadline_ns;
+}
+
 static void loop_poll(struct aio__core *core)
 {
     int64_t deadline_ns = 0;
     if (core->deferred != NULL &&
         (core->ready.head == NULL || core->now_ns - core->polled_ns >= AIO__POLL_INTERVAL_NS))
         loop_run_deferred(core);
-    if (loop_may_sleep(core)) {
-        if (aio__mailbox_sleep(&core->mailbox))
-            deadline_ns = aio__heap_next(&core->timers);
+    if (aio__loop_quiet(core)) {
+        if (!core->resting)
+            deadline_ns = loop_sleep(core);
     } else if (core->now_ns - core->polled_ns < AIO__POLL_INTERVAL_NS) {
         return; /* there is work here, and the backend was asked a moment ago */
     }
     core->polls++;
     core->polled_ns = core->now_ns;
     int rc = core->backend->vtable->poll(core->backend, deadline_ns);
-    aio__mailbox_awake(&core->mailbox);
+    aio__mailbox_awake(core->mailbox);
     AIO__REQUIRE(rc == 0, "backend %s failed: %s", core->backend->vtable->name, aio_error_name(rc));
+    if (core->deadlocks != atomic_load(&core->runtime->deadlocks))
+        aio__quiet_break(core);
 }
 
 static void loop_turn(struct aio__core *core)
@@ -226,9 +260,13 @@ static void loop_turn(struct aio__core *core)
     core->turns++;
     core->now_ns = aio_time_now();
     loop_fire_timers(core);
-    aio__mailbox_drain(core, &core->mailbox);
+    aio__mailbox_drain(core, core->mailbox);
+    if (core->backlog != NULL)
+        aio__backlog_start(core);
     loop_drain_done(core);
     loop_run_slice(core);
+    if (core->backlog != NULL && core->ready.head == NULL)
+        aio__backlog_start(core); /* tasks have ended, and the core must not sleep on it */
     if (aio__stack_trim_needed(&core->stacks))
         aio__stack_trim(&core->stacks);
     if (!core->finished)
@@ -241,4 +279,11 @@ void aio__loop_run(struct aio__core *core)
     aio__sanitize_adopt(&core->loop_sanitize);
     while (!core->finished)
         loop_turn(core);
+}
+
+void aio__loop_enter(struct aio__core *core)
+{
+    aio__mailbox_awake(core->mailbox);
+    aio__sanitize_adopt(&core->loop_sanitize);
+    loop_turn(core);
 }

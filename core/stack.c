@@ -4,6 +4,7 @@
 #include "core/stack.h"
 
 #include "core/alloc.h"
+#include "core/memory.h"
 #include "core/sanitize.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ void aio__stack_pool_open(struct aio__stack_pool *pool, size_t stack_bytes, uint
     *pool = (struct aio__stack_pool){
         .stack_bytes = stack_bytes,
         .guard_bytes = AIO__STACK_GUARD_BYTES,
+        .page_bytes = (size_t)sysconf(_SC_PAGESIZE),
         .guard_markers = stack_markers_work(),
         .cache = cache,
     };
@@ -77,8 +79,40 @@ static int stack_guard(const struct aio__stack_pool *pool, char *guard)
     return errno == ENOMEM ? -EAGAIN : -errno;
 }
 
+/* The page at its top is all that a stack uses for sure. */
+static bool stack_take_page(const struct aio__stack_pool *pool)
+{
+    return pool->memory == NULL || aio__memory_take(pool->memory, pool->page_bytes);
+}
+
+static void stack_give_page(const struct aio__stack_pool *pool)
+{
+    if (pool->memory != NULL)
+        aio__memory_give(pool->memory, pool->page_bytes);
+}
+
+/* Makes room for all pooled stacks to be cold: giving memory back must not need any. */
+static int stack_cold_reserve(struct aio__stack_pool *pool)
+{
+    uint32_t wanted = pool->mapped + STACK_SLAB_COUNT;
+    uint32_t capacity = pool->cold_capacity > 0 ? pool->cold_capacity : 256;
+    while (capacity < wanted)
+        capacity *= 2;
+    if (capacity == pool->cold_capacity)
+        return 0;
+    char **cold = aio__alloc_resize(pool->cold, capacity * sizeof *cold);
+    if (cold == NULL)
+        return -ENOMEM;
+    pool->cold = cold;
+    pool->cold_capacity = capacity;
+    return 0;
+}
+
 static int stack_slab_add(struct aio__stack_pool *pool)
 {
+    int rc = stack_cold_reserve(pool);
+    if (rc < 0)
+        return rc;
     struct aio__stack_slab *slab = aio__alloc(sizeof *slab);
     if (slab == NULL)
         return -ENOMEM;
@@ -129,17 +163,27 @@ static int stack_map_single(struct aio__stack_pool *pool, size_t bytes, struct a
     return 0;
 }
 
+static void stack_warm(struct aio__stack_pool *pool, struct aio__stack *out)
+{
+    char *base = pool->cold[--pool->cold_count];
+    unsigned id = aio__sanitize_map(base, pool->stack_bytes);
+    *out = (struct aio__stack){base, pool->stack_bytes, id, true};
+}
+
 int aio__stack_get_slow(struct aio__stack_pool *pool, size_t bytes, struct aio__stack *out)
 {
+    int rc = 0;
+    if (!stack_take_page(pool))
+        return -ENOMEM;
     if (bytes != 0 && bytes != pool->stack_bytes)
-        return stack_map_single(pool, bytes, out);
-    if (pool->cold_count > 0) {
-        char *base = pool->cold[--pool->cold_count];
-        unsigned id = aio__sanitize_map(base, pool->stack_bytes);
-        *out = (struct aio__stack){base, pool->stack_bytes, id, true};
-        return 0;
-    }
-    return stack_carve(pool, out);
+        rc = stack_map_single(pool, bytes, out);
+    else if (pool->cold_count > 0)
+        stack_warm(pool, out);
+    else
+        rc = stack_carve(pool, out);
+    if (rc < 0)
+        stack_give_page(pool);
+    return rc;
 }
 
 void aio__stack_put(struct aio__stack_pool *pool, const struct aio__stack *stack)
@@ -162,19 +206,7 @@ static void stack_unmap(struct aio__stack_pool *pool, struct aio__stack stack)
     aio__sanitize_unmap(stack.valgrind);
     (void)munmap(stack.base - pool->guard_bytes, pool->guard_bytes + stack.bytes);
     pool->mapped--;
-}
-
-static bool stack_cold_reserve(struct aio__stack_pool *pool)
-{
-    if (pool->cold_count < pool->cold_capacity)
-        return true;
-    uint32_t capacity = pool->cold_capacity > 0 ? pool->cold_capacity * 2 : 256;
-    char **cold = aio__alloc_resize(pool->cold, capacity * sizeof *cold);
-    if (cold == NULL)
-        return false;
-    pool->cold = cold;
-    pool->cold_capacity = capacity;
-    return true;
+    stack_give_page(pool);
 }
 
 void aio__stack_trim(struct aio__stack_pool *pool)
@@ -185,8 +217,6 @@ void aio__stack_trim(struct aio__stack_pool *pool)
         stack_unmap(pool, stack);
     }
     for (int i = 0; i < STACK_TRIM_BATCH && pool->free_count > pool->cache; i++) {
-        if (!stack_cold_reserve(pool))
-            return; /* they stay resident, which is no harm */
         struct aio__stack_node *node = pool->free;
         struct aio__stack stack = node->stack;
         pool->free = node->next;
@@ -194,13 +224,16 @@ void aio__stack_trim(struct aio__stack_pool *pool)
         aio__sanitize_unmap(stack.valgrind);
         (void)madvise(stack.base, stack.bytes, MADV_DONTNEED);
         pool->cold[pool->cold_count++] = stack.base;
+        stack_give_page(pool);
     }
 }
 
 void aio__stack_pool_close(struct aio__stack_pool *pool)
 {
-    for (struct aio__stack_node *node = pool->free; node != NULL; node = node->next)
+    for (struct aio__stack_node *node = pool->free; node != NULL; node = node->next) {
         aio__sanitize_unmap(node->stack.valgrind);
+        stack_give_page(pool);
+    }
     pool->free = NULL;
     pool->free_count = 0;
     aio__stack_trim(pool);

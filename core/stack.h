@@ -21,19 +21,22 @@ struct aio__stack {
     bool pooled;       /* part of a slab, of the pool's size */
 };
 
+struct aio__memory;
 struct aio__stack_node;
 struct aio__stack_slab;
 
 struct aio__stack_pool {
     size_t stack_bytes;
     size_t guard_bytes;
-    bool guard_markers; /* MADV_GUARD_INSTALL works */
-    uint32_t cache;     /* free stacks that may stay resident */
+    size_t page_bytes;
+    struct aio__memory *memory; /* which counts a page of each resident stack; NULL: nobody does */
+    bool guard_markers;         /* MADV_GUARD_INSTALL works */
+    uint32_t cache;             /* free stacks that may stay resident */
     uint32_t free_count;
     uint32_t mapped;              /* stacks handed out or free */
     struct aio__stack_node *free; /* LIFO, resident */
     struct aio__stack_node *dead; /* not pooled, to be unmapped by trim */
-    char **cold;                  /* bases of free stacks whose pages were given back */
+    char **cold; /* bases of free stacks whose pages were given back; room for all pooled ones */
     uint32_t cold_count;
     uint32_t cold_capacity;
     struct aio__stack_slab *slabs;
@@ -63,8 +66,8 @@ void aio__stack_pool_open(struct aio__stack_pool *pool, size_t stack_bytes, uint
 /* Unmaps everything; no stack may be in use. */
 void aio__stack_pool_close(struct aio__stack_pool *pool);
 
-/* Gives a stack of at least `bytes` (0: the pool's size). Returns 0; -ENOMEM; -EAGAIN: no mapping
- * left. */
+/* Gives a stack of at least `bytes` (0: the pool's size). Returns 0; -ENOMEM, also when the limit
+ * of memory is reached; -EAGAIN: no mapping left. */
 int aio__stack_get_slow(struct aio__stack_pool *pool, size_t bytes, struct aio__stack *out);
 
 /* Takes a stack back. It may be the one in use now, as long as it is left before the next get or

@@ -3,6 +3,7 @@
  */
 #include "core/task.h"
 #include "core/core.h"
+#include "core/scope.h"
 
 #include <string.h>
 
@@ -48,7 +49,7 @@ static void task_set_name(struct aio_task *task, const char *name)
     task->name[length] = '\0';
 }
 
-static int task_check_options(const struct aio_task_options *options, size_t *stack_bytes)
+int aio__task_check_options(const struct aio_task_options *options, size_t *stack_bytes)
 {
     *stack_bytes = 0;
     if (options == NULL)
@@ -70,8 +71,13 @@ static void task_init(struct aio__core *core, struct aio_task *task, const struc
     task->canceled = false;
     task->shields = 0;
     task->result = 0;
+    task->mutexes_held = 0;
+    task->rwlocks_held = 0;
     task->timer = AIO__TIMER_INIT(task_timer_fired);
     task->joiner = NULL;
+    task->locals = NULL;
+    task->scope = NULL;
+    task->scopes = NULL;
     task->stack = *stack;
     task->name[0] = '\0';
     aio__sanitize_begin(&task->sanitize, stack->base, stack->bytes);
@@ -82,15 +88,16 @@ int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(voi
                     const struct aio_task_options *options)
 {
     size_t stack_bytes;
-    int rc = task_check_options(options, &stack_bytes);
+    int rc = aio__task_check_options(options, &stack_bytes);
     if (rc < 0)
         return rc;
     if (core->ending)
         return -ECANCELED;
     if (core->tasks_live >= core->task_limit)
         return -EAGAIN;
-    /* A task uses two timers at most: its deadline's and its sleep's. */
-    rc = aio__heap_reserve(&core->timers, 2 * (core->tasks_live + 1));
+    /* A task uses two timers at most: its deadline's and its sleep's; and the core has one to stop.
+     */
+    rc = aio__heap_reserve(&core->timers, 2 * (core->tasks_live + 1) + 1);
     if (rc < 0)
         return rc;
     struct aio__stack stack;
@@ -119,6 +126,13 @@ void aio__task_free(struct aio__core *core, struct aio_task *task)
     aio__stack_put(&core->stacks, &task->stack);
 }
 
+void aio__task_die_holding(const struct aio_task *task)
+{
+    AIO__REQUIRE(false, "task '%s' ended holding %u mutex(es) and %u rwlock(s)",
+                 aio_task_name(task), task->mutexes_held, task->rwlocks_held);
+    __builtin_unreachable();
+}
+
 static void task_reap(struct aio__core *core, struct aio_task *task)
 {
     aio__sanitize_end(&task->sanitize);
@@ -144,6 +158,15 @@ static void task_check_handle(struct aio__core *core, struct aio_task *task, con
     AIO__REQUIRE(!task->detached, "%s: task '%s' is detached", function, aio_task_name(task));
 }
 
+void aio__task_check_join(struct aio__core *core, struct aio_task *task, const char *function)
+{
+    task_check_handle(core, task, function);
+    AIO__REQUIRE(task != core->current, "%s: task '%s' joins itself", function,
+                 aio_task_name(task));
+    AIO__REQUIRE(task->joiner == NULL, "%s: task '%s' is being joined already", function,
+                 aio_task_name(task));
+}
+
 static void task_join_abort(struct aio__wait *wait)
 {
     struct aio__join *join = AIO__CONTAINER(wait, struct aio__join, wait);
@@ -154,11 +177,7 @@ static void task_join_abort(struct aio__wait *wait)
 int aio_task_join(struct aio_task *task, int *result)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
-    task_check_handle(core, task, __func__);
-    AIO__REQUIRE(task != core->current, "aio_task_join: task '%s' joins itself",
-                 aio_task_name(task));
-    AIO__REQUIRE(task->joiner == NULL, "aio_task_join: task '%s' is being joined already",
-                 aio_task_name(task));
+    aio__task_check_join(core, task, __func__);
     int rc = aio__interrupted(core);
     if (rc < 0)
         return rc;
@@ -186,11 +205,17 @@ void aio_task_detach(struct aio_task *task)
         task_reap(core, task);
 }
 
-void aio__task_cancel(struct aio_task *task)
+void aio__task_interrupt(struct aio_task *task)
 {
     task->canceled = true;
     if (task->state == AIO__TASK_PARKED && task->shields == 0)
         aio__wait_interrupt(task->wait, -ECANCELED);
+}
+
+void aio__task_cancel(struct aio_task *task)
+{
+    aio__task_interrupt(task);
+    aio__scope_cancel_owned(task);
 }
 
 void aio_task_cancel(struct aio_task *task)
@@ -200,10 +225,11 @@ void aio_task_cancel(struct aio_task *task)
     aio__task_cancel(task);
 }
 
+/* Children are reached through the owners of their scopes, whose shields may protect them. */
 void aio__task_cancel_all(struct aio__core *core)
 {
     for (struct aio_task *task = core->tasks; task != NULL; task = task->all_next)
-        if (task != core->current)
+        if (task != core->current && task->scope == NULL)
             aio__task_cancel(task);
 }
 

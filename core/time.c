@@ -1,6 +1,7 @@
 /*
  * The clock, sleeping, ambient deadlines, shields.
  */
+#include "core/scope.h"
 #include "core/task.h"
 
 #include <time.h>
@@ -12,9 +13,7 @@ int64_t aio_time_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* now + length, where both ends of the scale stand: what has passed already, and what never comes.
- */
-static int64_t time_after(int64_t length_ns)
+int64_t aio__time_after(int64_t length_ns)
 {
     if (length_ns <= 0)
         return 0;
@@ -53,7 +52,7 @@ int aio_time_sleep(int64_t duration_ns)
     if (rc < 0)
         return rc;
     struct aio__sleep sleep = {.wait = {.what = "sleep"}};
-    return aio__sleep_until(core, &sleep, time_after(duration_ns));
+    return aio__sleep_until(core, &sleep, aio__time_after(duration_ns));
 }
 
 static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
@@ -76,7 +75,7 @@ void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns)
     AIO__ASSERT(!deadline_is_set(task, deadline));
     deadline->outer = task->deadlines;
     deadline->task = task;
-    deadline->at_ns = time_after(timeout_ns);
+    deadline->at_ns = aio__time_after(timeout_ns);
     deadline->nearest_ns =
         deadline->at_ns < task->deadline_ns ? deadline->at_ns : task->deadline_ns;
     deadline->expired = false;
@@ -91,6 +90,8 @@ void aio_deadline_clear(struct aio_deadline *deadline)
     AIO__REQUIRE(deadline->task == task, "aio_deadline_clear: another task set this deadline");
     AIO__REQUIRE(task->deadlines == deadline,
                  "aio_deadline_clear: an inner deadline or shield is still open");
+    AIO__REQUIRE(task->scopes == NULL || task->scopes->deadlines != deadline,
+                 "aio_deadline_clear: a scope opened inside is still open");
     deadline->task = NULL;
     deadline_apply(task, deadline->outer);
 }
@@ -126,6 +127,8 @@ void aio_shield_leave(struct aio_shield *shield)
     AIO__REQUIRE(shield->task == task, "aio_shield_leave: another task entered this shield");
     AIO__REQUIRE(shield->depth == task->shields, "aio_shield_leave: an inner shield is still open");
     AIO__REQUIRE(task->deadlines == NULL, "aio_shield_leave: a deadline set inside is still open");
+    AIO__REQUIRE(task->scopes == NULL || task->scopes->shields < shield->depth,
+                 "aio_shield_leave: a scope opened inside is still open");
     task->shields--;
     deadline_apply(task, shield->deadlines);
 }

@@ -9,6 +9,7 @@
 
 #include "core/heap.h"
 
+#include <aio/sync.h>
 #include <stdint.h>
 
 struct aio__core;
@@ -24,12 +25,8 @@ struct aio__wait {
     struct aio__wait *prev;
 };
 
-/* A queue of waits, FIFO, doubly linked because waits leave from the middle. */
-struct aio__wait_queue {
-    struct aio__wait *head;
-    struct aio__wait *tail;
-};
-
+/* struct aio__wait_queue, of <aio/sync.h>, is FIFO, and doubly linked because waits leave from the
+ * middle. */
 void aio__wait_enqueue(struct aio__wait_queue *queue, struct aio__wait *wait);
 void aio__wait_unlink(struct aio__wait_queue *queue, struct aio__wait *wait);
 struct aio__wait *aio__wait_dequeue(struct aio__wait_queue *queue);

@@ -13,6 +13,7 @@
 
 struct aio__inbox {
     struct aio__op op;
+    struct aio_stream *stream;
     struct aio__feed feed;
     struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
     int32_t error;            /* what op ended with, until a call has reported it */
@@ -31,6 +32,8 @@ static void inbox_op_done(struct aio__op *op)
     inbox->waiter = NULL;
     if (waiter != NULL)
         aio__wake(waiter, 0);
+    else if (inbox->feed.count > 0 || inbox->error != 0)
+        aio__watch_notify(&inbox->stream->handle, 1);
 }
 
 static struct aio__inbox *inbox_make(struct aio_stream *stream)
@@ -41,6 +44,7 @@ static struct aio__inbox *inbox_make(struct aio_stream *stream)
     struct aio__inbox *inbox = aio__alloc_zero(sizeof *inbox);
     if (inbox == NULL)
         return NULL;
+    inbox->stream = stream;
     inbox->op = (struct aio__op){.opcode = AIO__OP_RENT, .fd = stream->handle.fd};
     inbox->op.complete = inbox_op_done;
     inbox->op.rent.feed = &inbox->feed;
@@ -150,7 +154,18 @@ ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
 
 bool aio__inbox_has_more(const struct aio_stream *stream)
 {
-    return stream->inbox != NULL && stream->inbox->feed.count > 0;
+    const struct aio__inbox *inbox = stream->inbox;
+    return inbox != NULL && (inbox->feed.count > 0 || inbox->error != 0);
+}
+
+bool aio__inbox_armed(const struct aio_stream *stream)
+{
+    return stream->inbox != NULL && stream->inbox->armed;
+}
+
+void aio__inbox_arm(struct aio_stream *stream)
+{
+    (void)inbox_submit(stream->handle.core, stream->inbox);
 }
 
 /* Copies from the oldest buffer. Returns the bytes; 0 when there is none. */
@@ -228,5 +243,6 @@ void aio__inbox_close(struct aio_stream *stream)
         (void)aio__park(core, &frame.wait);
     }
     inbox_drop(stream);
+    stream->inbox = NULL;
     aio__free(inbox);
 }

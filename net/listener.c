@@ -4,6 +4,7 @@
  * the next call finds it delivered.
  */
 #include "net/private.h"
+#include "net/shard.h"
 
 #include "core/alloc.h"
 
@@ -25,7 +26,10 @@ struct aio_listener {
     struct aio__deliveries deliveries;
     struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
     int32_t error;            /* what op ended with, until a call has reported it */
+    int type;                 /* of its sockets: SOCK_STREAM or SOCK_SEQPACKET */
+    struct aio__path *path;   /* the file that binding made, or NULL */
     int64_t backoff_ns;
+    struct aio__shard *shard; /* NULL: not shared with other cores */
 };
 
 static void listener_close_handle(struct aio__handle *handle)
@@ -44,6 +48,7 @@ static void listener_op_done(struct aio__op *op)
     listener->waiter = NULL;
     if (waiter != NULL)
         aio__wake(waiter, 0);
+    aio__watch_notify(&listener->handle, 0);
 }
 
 struct listener_wait {
@@ -58,11 +63,30 @@ static void listener_abort(struct aio__wait *wait)
     aio__wake(wait, -ECANCELED);
 }
 
+int aio__listener_ready(const struct aio_listener *listener)
+{
+    if (listener->handle.closing)
+        return -EBADF;
+    return listener->deliveries.count > 0 || listener->error < 0 ? 0 : -EAGAIN;
+}
+
+/* Returns true when the op is through already. */
+static bool listener_submit(struct aio_listener *listener)
+{
+    if (listener->op.state != AIO__OP_IDLE || !aio__op_submit(listener->handle.core, &listener->op))
+        return false;
+    listener_op_done(&listener->op);
+    return true;
+}
+
+void aio__listener_arm(struct aio_listener *listener)
+{
+    (void)listener_submit(listener);
+}
+
 static int listener_await(struct aio_listener *listener)
 {
-    if (listener->op.state == AIO__OP_IDLE &&
-        aio__op_submit(listener->handle.core, &listener->op)) {
-        listener_op_done(&listener->op);
+    if (listener_submit(listener)) {
         aio__charge(listener->handle.core);
         return 0;
     }
@@ -135,21 +159,29 @@ static void listener_refuse(int fd)
     (void)close(fd); /* tidy: allow close: no op has used it */
 }
 
-int aio_listener_accept(struct aio_listener *listener, struct aio_stream **out)
+int aio__listener_accept(struct aio_listener *listener, int type)
 {
-    struct aio__core *core = aio__handle_core(&listener->handle, __func__);
+    if (listener->type != type)
+        return -EPROTOTYPE;
     int rc = aio__gate_enter(&listener->handle, &listener->gate);
     if (rc < 0)
         return rc;
+    int fd = listener_take(listener);
+    rc = (int)aio__gate_leave(&listener->handle, &listener->gate, fd);
+    if (rc < 0 && fd >= 0)
+        listener_refuse(fd); /* the listener was closed meanwhile */
+    return rc;
+}
+
+int aio_listener_accept(struct aio_listener *listener, struct aio_stream **out)
+{
+    struct aio__core *core = aio__handle_core(&listener->handle, __func__);
     struct aio_stream *stream =
         aio__stream_alloc(); /* first, so that no connection is taken in vain */
-    int fd = stream != NULL ? listener_take(listener) : -ENOMEM;
-    rc = (int)aio__gate_leave(&listener->handle, &listener->gate, fd < 0 ? fd : 0);
-    if (rc < 0) {
+    int fd = stream != NULL ? aio__listener_accept(listener, SOCK_STREAM) : -ENOMEM;
+    if (fd < 0) {
         aio__free(stream);
-        if (fd >= 0)
-            listener_refuse(fd); /* the listener was closed meanwhile */
-        return rc;
+        return fd;
     }
     aio__stream_open(stream, core, fd);
     *out = stream;
@@ -183,9 +215,13 @@ void aio_listener_close(struct aio_listener *listener)
     struct aio__gate *const gates[] = {&listener->gate};
     struct aio_shield shield;
     aio_shield_enter(&shield);
+    struct aio__core *core = listener->handle.core;
     aio__handle_expel(&listener->handle, gates, 1);
     listener_stop(listener);
+    aio__path_remove(listener->path); /* while the socket still holds the file's number */
     aio__handle_finish(&listener->handle);
+    if (listener->shard != NULL)
+        aio__shard_leave(core, listener->shard);
     aio_shield_leave(&shield);
     aio__deliveries_free(&listener->deliveries);
     aio__free(listener);
@@ -200,7 +236,7 @@ int aio_listener_address(struct aio_listener *listener, struct aio_address *out)
 static int listener_set_options(int fd, int family, const struct aio_listen_options *options)
 {
     int rc = aio__socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (rc == 0 && options->reuseport)
+    if (rc == 0 && (options->reuseport || options->sharded))
         rc = aio__socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (rc == 0 && family == AF_INET6)
         rc = aio__socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6only);
@@ -209,25 +245,25 @@ static int listener_set_options(int fd, int family, const struct aio_listen_opti
     return rc;
 }
 
-/* Returns a listening socket or -errno. */
-static int listener_socket(const struct aio_address *address,
-                           const struct aio_listen_options *options)
+/* Returns a bound socket or -errno. */
+static int listener_socket(const struct aio_address *address, const void *settled)
 {
+    const struct aio_listen_options *options = settled;
     int family = address->any.sa_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = aio__socket_open(family, SOCK_STREAM, 0);
     if (fd < 0)
-        return -errno;
+        return fd;
     int rc = listener_set_options(fd, family, options);
-    if (rc == 0 && bind(fd, &address->any, address->length) < 0)
-        rc = -errno;
-    if (rc == 0 && listen(fd, options->backlog) < 0)
-        rc = -errno;
+    if (rc == 0)
+        rc = aio__socket_bind(fd, address);
     if (rc == 0)
         return fd;
     (void)close(fd); /* tidy: allow close: no op has used it */
     return rc;
 }
 
+/* Room beyond what is asked for: the kernel may have accepted a whole backlog before the op is
+ * disarmed. */
 static struct aio_listener *listener_alloc(uint32_t backlog)
 {
     struct aio_listener *listener = aio__alloc_zero(sizeof *listener);
@@ -248,6 +284,30 @@ static void listener_open(struct aio_listener *listener, struct aio__core *core,
     listener->op.accept.deliveries = &listener->deliveries;
 }
 
+int aio__listener_create(struct aio_listener **out, struct aio__core *core,
+                         const struct aio__listener_plan *plan)
+{
+    int backlog = plan->backlog < LISTENER_BACKLOG_MAX ? plan->backlog : LISTENER_BACKLOG_MAX;
+    struct aio_listener *listener = listener_alloc((uint32_t)backlog);
+    int rc = listener == NULL ? -ENOMEM : listen(plan->fd, backlog) < 0 ? -errno : 0;
+    if (rc < 0) {
+        if (listener != NULL)
+            aio__deliveries_free(&listener->deliveries);
+        aio__free(listener);
+        aio__path_remove(plan->path);
+        if (plan->shard != NULL)
+            aio__shard_leave(core, plan->shard);
+        (void)close(plan->fd); /* tidy: allow close: no op has used it */
+        return rc;
+    }
+    listener->type = plan->type;
+    listener->path = plan->path;
+    listener->shard = plan->shard;
+    listener_open(listener, core, plan->fd);
+    *out = listener;
+    return 0;
+}
+
 int aio_tcp_listen(struct aio_listener **out, const char *address,
                    const struct aio_listen_options *options)
 {
@@ -256,21 +316,12 @@ int aio_tcp_listen(struct aio_listener **out, const char *address,
     struct aio_address parsed;
     if (settled.size != sizeof settled || settled.backlog < 0)
         return -EINVAL;
-    if (settled.backlog > LISTENER_BACKLOG_MAX)
-        settled.backlog = LISTENER_BACKLOG_MAX;
     int rc = aio_address_parse(&parsed, address);
     if (rc < 0)
         return rc;
-    struct aio_listener *listener = listener_alloc((uint32_t)settled.backlog);
-    if (listener == NULL)
-        return -ENOMEM;
-    int fd = listener_socket(&parsed, &settled);
-    if (fd < 0) {
-        aio__deliveries_free(&listener->deliveries);
-        aio__free(listener);
-        return fd;
-    }
-    listener_open(listener, core, fd);
-    *out = listener;
-    return 0;
+    struct aio__listener_plan plan = {.type = SOCK_STREAM, .backlog = settled.backlog};
+    plan.fd = settled.sharded
+                  ? aio__shard_join(core, &parsed, listener_socket, &settled, &plan.shard)
+                  : listener_socket(&parsed, &settled);
+    return plan.fd < 0 ? plan.fd : aio__listener_create(out, core, &plan);
 }

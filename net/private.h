@@ -8,9 +8,14 @@
 #include "core/op_run.h"
 #include "core/task.h"
 
+#include <aio/message.h>
 #include <aio/net.h>
+#include <aio/socket.h>
 #include <aio/stream.h>
 
+struct aio__path;
+struct aio__shard;
+struct aio_unix_options;
 struct aio__inbox;
 struct aio__outbox;
 
@@ -30,6 +35,12 @@ struct aio_stream *aio__stream_alloc(void);
 
 /* Gives it a descriptor; from now on the stream owns it. */
 void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd);
+
+/* Whether an accept would not wait: 0, -EAGAIN, or -EBADF when the listener is being closed. */
+int aio__listener_ready(const struct aio_listener *listener);
+
+/* Asks for connections, unless that is done already; who watches the handle is told of them. */
+void aio__listener_arm(struct aio_listener *listener);
 
 /* A call in one direction, with the stream's own time limit for it. */
 struct aio__stream_call {
@@ -60,8 +71,18 @@ static inline int aio__stream_may_wait(const struct aio__stream_call *call)
 #define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
 ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
 
+/* Inside the gate, before an op of one's own: rented buffers on either side come first. Returns
+ * true when they, or what went wrong with them, made *result. */
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result);
+
 /* Whether rented reads of the stream would return at once. */
 bool aio__inbox_has_more(const struct aio_stream *stream);
+
+/* Whether a receive of the inbox may be armed, which takes the data from anybody else's op; and
+ * asks it for data: watches of the handle are told with 1. */
+bool aio__inbox_armed(const struct aio_stream *stream);
+void aio__inbox_arm(struct aio_stream *stream);
 
 /* Inside the writing gate: waits until the outbox is empty. Returns 0, its error or why the wait
  * ended. */
@@ -74,11 +95,111 @@ int aio__outbox_error(struct aio_stream *stream);
 void aio__inbox_close(struct aio_stream *stream);
 void aio__outbox_close(struct aio_stream *stream);
 
-/* setsockopt(2) for an int. Returns 0 or -errno. */
+/*
+ * socket.c: descriptors. aio__socket_open returns one or -errno; aio__socket_drop closes one that
+ * belongs to no handle, after ops may have used it.
+ */
+int aio__socket_open(int family, int type, int protocol);
+void aio__socket_drop(struct aio__core *core, int fd);
+int aio__socket_bind(int fd, const struct aio_address *address);
+
+/* SOCK_STREAM and so on of a descriptor, or -errno. */
+int aio__socket_type(int fd);
+
+/* Makes a socket that came from elsewhere non-blocking and close-on-exec. Returns 0 or -errno. */
+int aio__socket_take(int fd);
+
+/* Takes the descriptor of a handle off its core. Returns 0; -EBUSY; -EBADF. */
+int aio__socket_part(struct aio__handle *handle);
+
+/* setsockopt(2), getsockopt(2) for an int. Return 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
+int aio__socket_get(int fd, int level, int name, int *value);
 
 /* getsockname(2) or getpeername(2). Returns 0 or -errno. */
 typedef int aio__socket_name_fn(int fd, struct sockaddr *address, socklen_t *length);
 int aio__socket_address(int fd, aio__socket_name_fn *name, struct aio_address *out);
+
+/* Opens a socket and waits until it is connected. Returns it or -errno. */
+int aio__socket_connect(struct aio__core *core, const struct aio_address *address, int type);
+
+/* The same as a stream. */
+int aio__stream_connect(struct aio_stream **out, struct aio__core *core,
+                        const struct aio_address *address);
+
+/* A bound socket that is to listen. */
+struct aio__listener_plan {
+    int fd;
+    int type;
+    int backlog;
+    struct aio__path *path;
+    struct aio__shard *shard; /* NULL: not shared with other cores */
+};
+
+/* Makes a listener of it, which owns fd and path from now on; both are gone after an error. */
+int aio__listener_create(struct aio_listener **out, struct aio__core *core,
+                         const struct aio__listener_plan *plan);
+
+/* Waits for a connection. Returns its descriptor; -EPROTOTYPE when the listener is of another type;
+ * or -errno. */
+int aio__listener_accept(struct aio_listener *listener, int type);
+
+/* unix_path.c: removes the file, if it is still the one that binding made, and frees path; NULL is
+ * ignored. To be called before the socket is closed. */
+void aio__path_remove(struct aio__path *path);
+
+/* Frees path and leaves the file. */
+void aio__path_free(struct aio__path *path);
+
+/* Binds fd to a Unix name. *path is what aio__path_remove takes, NULL for an abstract name. Returns
+ * 0 or -errno. */
+int aio__path_bind(struct aio__path **path, int fd, const struct aio_address *address,
+                   const struct aio_unix_options *options);
+
+/*
+ * Runs an op inside a gate. A close while the task was woken already, or while an instant op gave
+ * way, has interrupted nothing: look before each op. The wait has its task from the start, for a
+ * close looks at it.
+ */
+static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
+                                struct aio__op_frame *frame, const char *what)
+{
+    if (__builtin_expect(handle->closing, 0))
+        return -EBADF;
+    frame->wait.task = handle->core->current;
+    gate->inside = &frame->wait;
+    return aio__op_run(handle->core, frame, what);
+}
+
+/* A socket that carries packets. */
+struct aio_socket {
+    struct aio__handle handle; /* first member */
+    struct aio__gate receiving;
+    struct aio__gate sending;
+    int family;
+    int type;               /* SOCK_DGRAM or SOCK_SEQPACKET */
+    bool drained;           /* the last batch took all that was there */
+    size_t segment_limit;   /* the kernel cuts runs into datagrams shorter than this; 0: none */
+    struct aio__path *path; /* the file that binding made, or NULL */
+};
+
+/* packet.c: makes a handle of a descriptor, which it owns from now on, with path. After an error
+ * (-ENOMEM) both are gone. */
+int aio__packet_open(struct aio_socket **out, struct aio__core *core, int fd,
+                     struct aio__path *path);
+
+/* Allocates a handle first, where taking the descriptor must not fail; free it with aio__free. */
+struct aio_socket *aio__packet_alloc(void);
+void aio__packet_start(struct aio_socket *socket, struct aio__core *core, int fd,
+                       struct aio__path *path);
+
+/* Whether what was received is the end of a sequence. */
+bool aio__packet_ended(const struct aio_socket *socket, const struct msghdr *header, size_t whole);
+
+/* message.c: how a message looks to the kernel, and what it has made of it. */
+bool aio__message_valid(const struct aio_message *message);
+void aio__message_to_send(const struct aio_message *message, struct msghdr *header);
+void aio__message_to_receive(const struct aio_message *message, struct msghdr *header);
+void aio__message_received(struct aio_message *message, const struct msghdr *header, size_t whole);
 
 #endif

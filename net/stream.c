@@ -55,22 +55,13 @@ ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result)
     return aio__gate_leave(&call->stream->handle, call->gate, result);
 }
 
-/* A close while we were woken already, or while an instant op gave way, has interrupted nothing:
- * look before each op. The wait has its task from the start, for a close looks at it. */
 static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
 {
-    struct aio__handle *handle = &call->stream->handle;
-    if (__builtin_expect(handle->closing, 0))
-        return -EBADF;
-    frame->wait.task = handle->core->current;
-    call->gate->inside = &frame->wait;
-    return aio__op_run(handle->core, frame, what);
+    return aio__gate_run(&call->stream->handle, call->gate, frame, what);
 }
 
-/* Rented buffers on either side come first. Returns true when they, or what went wrong with them,
- * made *result. */
-static bool stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
-                          int count, int *result)
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result)
 {
     struct aio_stream *stream = call->stream;
     if (reads && stream->inbox != NULL) {
@@ -87,7 +78,7 @@ static bool stream_rented(struct aio__stream_call *call, bool reads, const struc
 static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
 {
     int rc;
-    if (stream_rented(call, opcode == AIO__OP_RECV, &(struct iovec){buffer, size}, 1, &rc))
+    if (aio__stream_rented(call, opcode == AIO__OP_RECV, &(struct iovec){buffer, size}, 1, &rc))
         return rc;
     struct aio__op_frame frame;
     frame.op.opcode = opcode;
@@ -176,7 +167,7 @@ static int stream_message(struct aio__stream_call *call, uint8_t opcode,
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
     int rc;
-    if (stream_rented(call, opcode == AIO__OP_RECVMSG, vectors, count, &rc))
+    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, vectors, count, &rc))
         return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;

@@ -5,21 +5,6 @@
 
 #include <netinet/tcp.h>
 
-int aio__socket_set(int fd, int level, int name, int value)
-{
-    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
-}
-
-int aio__socket_address(int fd, aio__socket_name_fn *name, struct aio_address *out)
-{
-    *out = (struct aio_address){.length = 0};
-    socklen_t length = sizeof out->storage;
-    if (name(fd, &out->any, &length) < 0)
-        return -errno;
-    out->length = length;
-    return 0;
-}
-
 int aio_stream_local(struct aio_stream *stream, struct aio_address *out)
 {
     (void)aio__handle_core(&stream->handle, __func__);
@@ -109,6 +94,5 @@ int aio_stream_option_get(struct aio_stream *stream, enum aio_stream_option opti
         return -EINVAL;
     if (option == AIO_STREAM_LINGER)
         return option_get_linger(stream->handle.fd, value);
-    socklen_t length = sizeof *value;
-    return getsockopt(stream->handle.fd, row->level, row->name, value, &length) < 0 ? -errno : 0;
+    return aio__socket_get(stream->handle.fd, row->level, row->name, value);
 }

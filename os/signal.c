@@ -2,6 +2,7 @@
  * Stopping by signal: the handler posts a message to the core, which cancels the task that asked
  * for it.
  */
+#include "core/runtime.h"
 #include "core/task.h"
 
 #include <aio/signal.h>
@@ -14,15 +15,15 @@ static const int shutdown_signals[] = {SIGINT, SIGTERM};
 
 #define SHUTDOWN_SIGNAL_COUNT (sizeof shutdown_signals / sizeof shutdown_signals[0])
 
-/* One for the process, as signal dispositions are. */
+/* One for the process, as signal dispositions are: it belongs to one runtime, whose cores join. */
 static struct {
-    atomic_bool taken;
+    pthread_mutex_t lock; /* protects runtime and cores; handlers only read */
+    _Atomic(struct aio_runtime *) runtime;
+    uint32_t cores; /* that have asked */
     atomic_bool fired;
     atomic_int inside; /* handlers at work, on whichever threads */
-    struct aio__core *core;
     struct sigaction before[SHUTDOWN_SIGNAL_COUNT];
-    struct aio__mail mail;
-} shutdown_state;
+} shutdown_state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void shutdown_restore(void)
 {
@@ -42,8 +43,14 @@ static void shutdown_handler(int number)
 {
     int saved = errno;
     atomic_fetch_add(&shutdown_state.inside, 1);
-    if (!atomic_exchange(&shutdown_state.fired, true)) {
-        aio__mailbox_post(&shutdown_state.core->mailbox, &shutdown_state.mail);
+    struct aio_runtime *runtime = shutdown_state.runtime;
+    if (runtime != NULL && !atomic_exchange(&shutdown_state.fired, true)) {
+        atomic_store(&runtime->signaled, true);
+        for (uint32_t i = 0; i < runtime->count; i++) {
+            struct aio__core *core = &runtime->seats[i].core;
+            if (atomic_load(&core->shutdown_asked))
+                (void)aio__mailbox_post(core->mailbox, &core->shutdown_mail);
+        }
     } else {
         shutdown_restore();
         (void)raise(number);
@@ -52,23 +59,30 @@ static void shutdown_handler(int number)
     errno = saved;
 }
 
-/* When the runtime ends. A handler that runs on another thread still uses the core. */
+/* When a core ends. The last takes the handlers away; one at work on another thread still uses the
+ * runtime. */
 static void shutdown_release(struct aio__core *core)
 {
     (void)core;
-    shutdown_restore();
-    while (atomic_load(&shutdown_state.inside) > 0)
-        (void)sched_yield();
-    atomic_store(&shutdown_state.taken, false);
+    pthread_mutex_lock(&shutdown_state.lock);
+    if (--shutdown_state.cores == 0) {
+        shutdown_restore();
+        shutdown_state.runtime = NULL;
+        while (atomic_load(&shutdown_state.inside) > 0)
+            (void)sched_yield();
+    }
+    pthread_mutex_unlock(&shutdown_state.lock);
 }
 
 /* A child of fork(2) has no core to tell: signals take their former way there. */
 static void shutdown_forked(void)
 {
-    if (atomic_load(&shutdown_state.taken))
+    pthread_mutex_init(&shutdown_state.lock, NULL);
+    if (shutdown_state.runtime != NULL)
         shutdown_restore();
     atomic_store(&shutdown_state.inside, 0);
-    atomic_store(&shutdown_state.taken, false);
+    shutdown_state.runtime = NULL;
+    shutdown_state.cores = 0;
 }
 
 static void shutdown_watch_forks(void)
@@ -91,27 +105,45 @@ static int shutdown_install(void)
     return 0;
 }
 
+/* With the lock held. */
+static int shutdown_join(struct aio__core *core)
+{
+    if (shutdown_state.runtime != NULL && shutdown_state.runtime != core->runtime)
+        return -EBUSY;
+    if (shutdown_state.runtime == NULL) {
+        atomic_store(&shutdown_state.fired, core->runtime->signaled);
+        shutdown_state.runtime = core->runtime;
+        int rc = shutdown_install();
+        if (rc < 0) {
+            shutdown_state.runtime = NULL;
+            return rc;
+        }
+    }
+    shutdown_state.cores++;
+    core->shutdown_task = core->current;
+    core->cleanup = shutdown_release;
+    atomic_store(&core->shutdown_asked, true);
+    if (core->runtime->signaled)
+        aio__task_cancel(core->current); /* the signal was for the whole runtime */
+    return 0;
+}
+
 int aio_signal_shutdown(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct aio__core *core = AIO__CORE_OR_DIE();
-    if (core->cleanup != NULL && core->shutdown_task == NULL)
-        core->shutdown_task = core->current; /* the task that had asked is over */
     if (core->shutdown_task == core->current)
         return 0;
-    if (atomic_exchange(&shutdown_state.taken, true))
+    if (core->shutdown_task != NULL)
         return -EBUSY;
-    (void)pthread_once(&once, shutdown_watch_forks);
-    atomic_store(&shutdown_state.fired, false);
-    shutdown_state.core = core;
-    shutdown_state.mail = (struct aio__mail){.deliver = shutdown_deliver};
-    core->shutdown_task = core->current;
-    core->cleanup = shutdown_release;
-    int rc = shutdown_install();
-    if (rc == 0)
+    if (core->cleanup != NULL) {
+        core->shutdown_task = core->current; /* the task that had asked is over */
         return 0;
-    core->shutdown_task = NULL;
-    core->cleanup = NULL;
-    atomic_store(&shutdown_state.taken, false);
+    }
+    (void)pthread_once(&once, shutdown_watch_forks);
+    core->shutdown_mail = (struct aio__mail){.deliver = shutdown_deliver};
+    pthread_mutex_lock(&shutdown_state.lock);
+    int rc = shutdown_join(core);
+    pthread_mutex_unlock(&shutdown_state.lock);
     return rc;
 }

@@ -15,7 +15,7 @@ SCRIPTS = ("SConstruct", "site_scons/", "tools/", ".ci/")
 # Headers that do not belong to libc. Folders see only what stands here, the first match counts;
 # libc they see all.
 FOREIGN = r'"|<(aio|aio-test|core|backends|tests|bench|CUnit|valgrind|sanitizer)/'
-FOREIGN += r"|<(liburing|ev\.h|ev\+\+|http_parser\.h|linux/io_uring|libaio\.h)"
+FOREIGN += r"|<(liburing|ev\.h|ev\+\+|http_parser\.h|hiredis/|linux/io_uring|libaio\.h)"
 MAY_INCLUDE = (
     ("include/aio-test/", r"<(aio|aio-test|CUnit)/"),
     ("include/", r"<aio/"),
@@ -33,7 +33,7 @@ MAY_INCLUDE = (
                r"|<linux/io_uring"),
     ("bench/baselines/", r'"bench/|<liburing'),
     ("bench/", r'"bench/|<aio/'),
-    ("examples/", r"<aio/|<http_parser\.h"),
+    ("examples/", r'<aio/|<http_parser\.h|<hiredis/|"examples/'),
 )
 
 # (folders, exempt files, names, what to use instead)

@@ -7,6 +7,7 @@
  * EBADF, EINVAL, or ENOENT on another epoll. Where it is not found, closing still works by libev's
  * own recovery from stale events, at the cost of rebuilding its epoll.
  */
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -52,23 +53,42 @@ static int epollfd_search_all(struct aio__ev_backend *self, int probe)
     return found >= 0 ? found : epollfd_search(0, self->poll_fd, probe);
 }
 
-void aio__ev_epoll_find(struct aio__ev_backend *self)
+static int epollfd_locate(struct aio__ev_backend *self)
 {
     ev_io watcher;
-    int probe;
+    int found;
+    int probe = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-    self->epoll_fd = -1;
-    if ((self->caps & AIO__EV_DEL_ON_CLOSE) == 0)
-        return;
-    probe = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (probe < 0)
-        return;
+        return -errno;
     ev_io_init(&watcher, epollfd_ignore, probe, EV_READ);
     ev_io_start(self->loop, &watcher);
     ev_run(self->loop, EVRUN_NOWAIT);
     ev_io_stop(self->loop, &watcher);
-    self->epoll_fd = epollfd_search_all(self, probe);
+    found = epollfd_search_all(self, probe);
     close(probe);
+    return found >= 0 ? found : -EOPNOTSUPP;
+}
+
+void aio__ev_epoll_find(struct aio__ev_backend *self)
+{
+    int fd = (self->caps & AIO__EV_DEL_ON_CLOSE) != 0 ? epollfd_locate(self) : -1;
+
+    self->epoll_fd = fd >= 0 ? fd : -1;
+}
+
+int aio__ev_watch(struct aio__backend *base, int epoll_fd)
+{
+    struct aio__ev_backend *self = (struct aio__ev_backend *)base;
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = self->epoll_fd >= 0 ? self->epoll_fd : epollfd_locate(self);
+
+    if (fd < 0)
+        return fd;
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return -errno;
+    self->watch_fd = epoll_fd;
+    return 0;
 }
 
 /* libev is about to replace its epoll, which it does after events of unknown origin. */

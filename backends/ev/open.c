@@ -88,6 +88,7 @@ static const struct aio__backend_vtable open_vtable = {
     .cancel = aio__ev_cancel,
     .poll = aio__ev_poll,
     .wakeup = open_wakeup,
+    .watch = aio__ev_watch,
 };
 
 static int open_refused(const struct aio__backend_params *params, const char *what)
@@ -163,7 +164,7 @@ int aio__ev_open(struct aio__backend **out, const struct aio__backend_params *pa
     self->caps = aio__caps_parse(params->caps, aio__ev_cap_table);
     self->offload = params->offload;
     self->buffers = params->buffers;
-    self->epoll_fd = self->poll_fd = self->wake_fd = self->timer_fd = -1;
+    self->epoll_fd = self->poll_fd = self->wake_fd = self->timer_fd = self->watch_fd = -1;
     self->armed = AIO_FOREVER;
     result = open_descriptors(self, params);
     if (result < 0) {

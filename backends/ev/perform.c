@@ -112,6 +112,38 @@ static int32_t perform_sendmsg(struct aio__ev_backend *self, struct aio__ev_fd *
     return aio__ev_returned(sent);
 }
 
+static int32_t perform_recvmmsg(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                                struct aio__op *op)
+{
+    int flags = op->batch.flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    int got;
+
+    (void)self;
+    (void)entry;
+    if (op->batch.drained) {
+        op->batch.drained = false;
+        return AIO__EV_WAIT;
+    }
+    do
+        got = recvmmsg(op->fd, op->batch.headers, op->batch.count, flags, NULL);
+    while (got < 0 && errno == EINTR);
+    return aio__ev_returned(got);
+}
+
+static int32_t perform_sendmmsg(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                                struct aio__op *op)
+{
+    int flags = op->batch.flags | MSG_DONTWAIT | MSG_NOSIGNAL;
+    int sent;
+
+    (void)self;
+    (void)entry;
+    do
+        sent = sendmmsg(op->fd, op->batch.headers, op->batch.count, flags);
+    while (sent < 0 && errno == EINTR);
+    return aio__ev_returned(sent);
+}
+
 /* connect(2) knows no MSG_DONTWAIT: a blocking socket is made non-blocking for the call. */
 static int perform_connect_call(struct aio__op *op)
 {
@@ -180,6 +212,8 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_SEND] = {perform_send, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_RECVMSG] = {perform_recvmsg, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SENDMSG] = {perform_sendmsg, AIO__EV_IN_WRITE_QUEUE},
+    [AIO__OP_RECVMMSG] = {perform_recvmmsg, AIO__EV_IN_READ_QUEUE},
+    [AIO__OP_SENDMMSG] = {perform_sendmmsg, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_ACCEPT] = {aio__ev_accept, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_RENT] = {aio__ev_rent, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_CONNECT] = {perform_connect, AIO__EV_IN_WRITE_QUEUE},

@@ -73,16 +73,24 @@ int aio__ev_poll_park(struct aio__ev_backend *self, struct aio__ev_fd *entry, st
     return result;
 }
 
-void aio__ev_poll_unpark(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
+/* The descriptor may be a foreign library's, which closes it without telling us: nothing is kept
+ * while nobody waits. */
+static void poll_unregister(struct aio__ev_backend *self, struct aio__ev_fd *entry)
 {
     struct epoll_event unused = {0};
 
+    if ((entry->flags & AIO__EV_FD_POLL_SET) == 0)
+        return;
+    epoll_ctl(self->poll_fd, EPOLL_CTL_DEL, entry->fd, &unused);
+    entry->flags &= ~(uint32_t)AIO__EV_FD_POLL_SET;
+}
+
+void aio__ev_poll_unpark(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
+{
     aio__op_list_remove(&entry->polls, op);
     /* Left registered with others waiting, it costs one event for nobody at most. */
-    if (aio__op_list_empty(&entry->polls) && (entry->flags & AIO__EV_FD_POLL_SET) != 0) {
-        epoll_ctl(self->poll_fd, EPOLL_CTL_DEL, entry->fd, &unused);
-        entry->flags &= ~(uint32_t)AIO__EV_FD_POLL_SET;
-    }
+    if (aio__op_list_empty(&entry->polls))
+        poll_unregister(self, entry);
 }
 
 /* Finishes the ops that asked for any of events, and registers again for the others. */
@@ -103,8 +111,10 @@ static void poll_deliver(struct aio__ev_backend *self, struct aio__ev_fd *entry,
         self->waiting--;
         aio__backend_finish(&self->base, op, (int32_t)matched);
     }
-    if (aio__op_list_empty(&entry->polls))
+    if (aio__op_list_empty(&entry->polls)) {
+        poll_unregister(self, entry);
         return;
+    }
     result = poll_register(self, entry);
     while (result < 0 && (op = aio__op_list_pop(&entry->polls)) != NULL) {
         self->waiting--;

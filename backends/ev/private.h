@@ -110,6 +110,7 @@ struct aio__ev_backend {
     bool rearmed;        /* a watcher was started since the last poll */
     bool epoll_replaced; /* by libev: epoll_fd must be found again */
     int epoll_fd;        /* libev's own, or -1 */
+    int watch_fd;        /* the epoll that libev's is in, or -1 */
     int poll_fd;   /* the epoll of POLL; also asked whether a descriptor can be polled at all */
     int wake_fd;   /* an eventfd */
     int timer_fd;  /* a timerfd */
@@ -207,6 +208,10 @@ void aio__ev_poll_event(struct ev_loop *loop, ev_io *watcher, int events);
 
 /* timer.c */
 
+/* Shows a loop that is somebody else's when the ops to be tried again are due: libev's timer ends
+ * only waits of its own. */
+void aio__ev_later_show(struct aio__ev_backend *self);
+
 /* Makes the wait that follows end at deadline_ns at the latest, and not for an older deadline that
  * has been served. */
 void aio__ev_deadline_set(struct aio__ev_backend *self, int64_t deadline_ns);
@@ -218,6 +223,9 @@ void aio__ev_later_event(struct ev_loop *loop, ev_timer *watcher, int events);
 
 /* Finds libev's epoll descriptor. Runs the loop once, so events may be served. */
 void aio__ev_epoll_find(struct aio__ev_backend *self);
+
+/* Puts libev's epoll into another one, for good. Returns 0 or -errno. */
+int aio__ev_watch(struct aio__backend *base, int epoll_fd);
 void aio__ev_epoll_replaced(struct ev_loop *loop, ev_fork *watcher, int events);
 
 #endif

@@ -215,7 +215,7 @@ int aio__ev_poll(struct aio__backend *base, int64_t deadline_ns)
     wait = deadline_ns > 0 && aio__op_list_empty(&self->base.done);
 
     /* Nothing can complete; a wake-up is for a poll that waits, and stays for it. */
-    if (!wait && self->waiting == 0)
+    if (!wait && self->waiting == 0 && self->watch_fd < 0)
         return 0;
     if (wait)
         aio__ev_deadline_set(self, deadline_ns);
@@ -224,6 +224,10 @@ int aio__ev_poll(struct aio__backend *base, int64_t deadline_ns)
     if (self->epoll_replaced) {
         self->epoll_replaced = false;
         aio__ev_epoll_find(self);
+        if (self->watch_fd >= 0)
+            (void)aio__ev_watch(base, self->watch_fd);
     }
+    if (self->watch_fd >= 0)
+        aio__ev_later_show(self);
     return 0;
 }

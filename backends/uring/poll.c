@@ -5,28 +5,11 @@
 
 #include <aio/time.h>
 #include <errno.h>
-#include <unistd.h>
+#include <poll.h>
 
 #define POLL_BATCH_MIN 8u
 #define POLL_BATCH_MAX 32u
 #define POLL_BATCH_WAIT_US 50u
-
-void aio__uring_wakeup(struct aio__backend *self)
-{
-    uint64_t one = 1;
-    ssize_t ignored = write(aio__uring_of(self)->wake_fd, &one, sizeof one);
-    (void)ignored; /* EAGAIN: the counter is full, so the wake-up is there already */
-}
-
-static void poll_arm_wake(struct uring *uring)
-{
-    struct io_uring_sqe *sqe = aio__uring_sqe(uring);
-    if (sqe == NULL)
-        return;
-    io_uring_prep_read(sqe, uring->wake_fd, &uring->wake_value, sizeof uring->wake_value, 0);
-    io_uring_sqe_set_data64(sqe, URING_DATA_WAKE);
-    uring->wake_armed = true;
-}
 
 /* What had found the ring full, cancels first. */
 static void poll_retry_backlog(struct uring *uring)
@@ -46,12 +29,22 @@ static void poll_retry_backlog(struct uring *uring)
     }
 }
 
+/* The ring reports a peer's end (POLLRDHUP) to those who did not ask for it as well: not for them,
+ * and as it stays, they look again only now and then. */
+static int32_t poll_wanted(const struct aio__op *op, int32_t events)
+{
+    int32_t wanted = events & (int32_t)(op->poll.events | POLLERR | POLLHUP);
+    return wanted != 0 ? wanted : -EAGAIN;
+}
+
 /* The op's own request is over: settle its result, or try again what only looked like one. */
 static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t result)
 {
     bool canceled = (op->flags & URING_CANCEL_WANTED) != 0;
     bool polled = (op->flags & URING_WAITS_READY) != 0;
     op->flags &= (uint16_t) ~(URING_IN_KERNEL | URING_WAITS_READY);
+    if (op->opcode == AIO__OP_POLL && !polled && result > 0)
+        result = poll_wanted(op, result);
     if (polled || result == -EINTR || result == -EAGAIN) {
         if (!canceled && !polled && result == -EAGAIN) {
             aio__uring_issue_poll(uring, op);
@@ -98,8 +91,8 @@ static void poll_quiet_told(struct aio__op *op, int32_t result)
 static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     uint64_t data = cqe->user_data;
-    if (data == URING_DATA_WAKE) {
-        uring->wake_armed = false;
+    if (data == URING_DATA_WAKE || data == URING_DATA_RUNG) {
+        uring->wake_armed = uring->wake_armed && data != URING_DATA_WAKE;
         return;
     }
     struct aio__op *op = (struct aio__op *)(uintptr_t)(data & ~(uint64_t)URING_TAG_MASK);
@@ -191,7 +184,7 @@ static bool poll_has_work(const struct uring *uring, unsigned to_submit)
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-static int poll_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns)
+int aio__uring_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns)
 {
     struct __kernel_timespec ts = {timeout_ns / 1000000000, timeout_ns % 1000000000};
     struct uring_wait_argument argument = {
@@ -227,13 +220,18 @@ static unsigned poll_wait_count(const struct uring *uring, int64_t timeout_ns)
     return timeout_ns > 2 * AIO_US(POLL_BATCH_WAIT_US) ? uring->batch : 1;
 }
 
+static bool poll_stuck(const struct uring *uring)
+{
+    return !aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL;
+}
+
 /* Completions that found the queue full come with the next enter; quiet sends cannot be judged
  * before. */
 static int poll_reap_overflow(struct uring *uring)
 {
     int rc = 0;
     while (rc == 0 && (IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0) {
-        rc = poll_enter(uring, 0, 0, 0);
+        rc = aio__uring_enter(uring, 0, 0, 0);
         poll_reap(uring);
     }
     return rc;
@@ -246,9 +244,9 @@ static bool poll_catch_up(struct uring *uring)
         aio__uring_rent_serve(uring);
     if (uring->rent.ring != NULL)
         aio__uring_rent_refill(uring);
-    if (!aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL)
+    if (poll_stuck(uring))
         poll_retry_backlog(uring);
-    return aio__op_list_empty(&uring->backlog) && uring->cancel_backlog == NULL;
+    return !poll_stuck(uring);
 }
 
 /* Whether somebody needs to know of quiet sends before anything else happens. */
@@ -260,11 +258,22 @@ static bool poll_hurries(const struct uring *uring)
            uring->rent.pool->waiters.head != NULL;
 }
 
+/* Nobody will poll again before there is something to see: what shows it must be armed, and what
+ * found no room must be seen. */
+static int poll_show(struct uring *uring)
+{
+    int rc = aio__uring_wake_arm_now(uring);
+    if (poll_stuck(uring) || (!uring->wake_armed && !uring->closing))
+        aio__uring_watch_set(uring);
+    return rc;
+}
+
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
 {
     struct uring *uring = aio__uring_of(self);
-    if (!uring->wake_armed && !uring->closing)
-        poll_arm_wake(uring);
+    if (uring->watch_fd >= 0)
+        aio__uring_watch_clear(uring);
+    aio__uring_wake_arm(uring);
     bool hurries = poll_hurries(uring);
     bool caught_up = poll_catch_up(uring);
     unsigned to_submit = aio__uring_publish(uring);
@@ -273,8 +282,8 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
     bool reap_only = wait && to_submit == 0 && !poll_cq_empty(uring);
     int rc = 0;
     if (!reap_only && (wait || poll_has_work(uring, to_submit)))
-        rc = poll_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
-                        wait ? timeout_ns : 0);
+        rc = aio__uring_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
+                              wait ? timeout_ns : 0);
     struct aio__op_list quiet = poll_take_quiet(uring);
     poll_reap(uring);
     if (!aio__op_list_empty(&quiet)) {
@@ -282,5 +291,5 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
             rc = poll_reap_overflow(uring);
         poll_finish_quiet(uring, &quiet);
     }
-    return rc;
+    return rc == 0 && uring->watch_fd >= 0 ? poll_show(uring) : rc;
 }

@@ -106,8 +106,11 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     [AIO__OP_READ] = prep_read,
     [AIO__OP_WRITE] = prep_write,
     [AIO__OP_POLL] = prep_poll,
-    [AIO__OP_RENT] = NULL,   /* written by rent.c */
-    [AIO__OP_FORGET] = NULL, /* never reaches the ring */
+    [AIO__OP_RENT] = NULL, /* written by rent.c */
+    /* These never reach the ring: batch.c, and submit.c. */
+    [AIO__OP_RECVMMSG] = NULL,
+    [AIO__OP_SENDMMSG] = NULL,
+    [AIO__OP_FORGET] = NULL,
 };
 
 void aio__uring_prep(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
@@ -121,6 +124,7 @@ static uint32_t prep_ready_events(const struct aio__op *op)
     switch (op->opcode) {
     case AIO__OP_SEND:
     case AIO__OP_SENDMSG:
+    case AIO__OP_SENDMMSG:
     case AIO__OP_CONNECT:
     case AIO__OP_WRITE:
         return POLLOUT;
@@ -129,14 +133,26 @@ static uint32_t prep_ready_events(const struct aio__op *op)
     }
 }
 
+/*
+ * Ready, but not for this op. A poll is told of a peer's end, whether it asked or not; a datagram
+ * to a full receiver waits on a socket that is writable, errors queued with a socket make it
+ * readable. After a few times in a row it is tried only now and then.
+ */
+#define PREP_FRUITLESS_MAX 4u
+
 void aio__uring_issue_poll(struct uring *uring, struct aio__op *op)
 {
+    static struct __kernel_timespec pause = {.tv_nsec = 1000000};
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
     if (sqe == NULL) { /* then simply try again when there is room */
         aio__uring_keep(uring, op);
         return;
     }
-    io_uring_prep_poll_add(sqe, op->fd, prep_ready_events(op));
+    if (aio__op_is_stream(op) || /* whose scratch is for something else */
+        (op->opcode != AIO__OP_POLL && ++op->scratch <= PREP_FRUITLESS_MAX))
+        io_uring_prep_poll_add(sqe, op->fd, prep_ready_events(op));
+    else
+        io_uring_prep_timeout(sqe, &pause, 0, 0);
     io_uring_sqe_set_data64(sqe, (uintptr_t)op);
     op->flags |= URING_IN_KERNEL | URING_WAITS_READY;
 }
@@ -148,14 +164,22 @@ static void prep_mark_message(const struct msghdr *header, size_t left)
         aio__sanitize_written(header->msg_iov[i].iov_base, part);
         left -= part;
     }
+    aio__sanitize_written(header->msg_control, header->msg_controllen);
+    aio__sanitize_written(header->msg_name, header->msg_name != NULL ? header->msg_namelen : 0);
+}
+
+/* With MSG_TRUNC a result is the length of the datagram, whatever of it was received. */
+static size_t prep_written(const struct aio__op *op, int32_t result)
+{
+    return (size_t)result < op->transfer.length ? (size_t)result : op->transfer.length;
 }
 
 void aio__uring_mark_written(const struct aio__op *op, int32_t result)
 {
-    if (result <= 0)
+    if (result < 0)
         return;
     if (op->opcode == AIO__OP_RECV)
-        aio__sanitize_written(op->transfer.buffer, (size_t)result);
+        aio__sanitize_written(op->transfer.buffer, prep_written(op, result));
     else if (op->opcode == AIO__OP_READ)
         aio__sanitize_written(op->file.buffer, (size_t)result);
     else if (op->opcode == AIO__OP_RECVMSG)

@@ -2,7 +2,7 @@
  * What the files of the io_uring backend share.
  *
  * user_data of a completion is the op's address, with a tag in the low bits: 0 for the op itself,
- * CANCEL for the request that cancels it; WAKE alone for the eventfd that other threads write to.
+ * CANCEL for the request that cancels it; WAKE and RUNG alone for what other threads wake us by.
  *
  * How an op stands is in its flags:
  *   BACKLOG          waits for a free submission entry; the kernel does not know it
@@ -13,8 +13,8 @@
  *   TOLD             a QUIET op whose request did fail; its result stands in the op
  *   LOUD             a lazy op that could not be had at once: no more QUIET
  *   CANCEL_WANTED    core called cancel
- *   CANCEL_BACKLOG   the cancel waits for a free submission entry CANCEL_IN_KERNEL the cancel's
- *                    own completion is still to come
+ *   CANCEL_BACKLOG   the cancel waits for a free submission entry
+ *   CANCEL_IN_KERNEL the cancel's own completion is still to come
  * An op is put on `done` only when neither IN_KERNEL nor CANCEL_IN_KERNEL is set, so its address
  * may recur.
  */
@@ -62,7 +62,8 @@ enum uring_flag {
 
 #define URING_TAG_MASK 7u
 #define URING_TAG_CANCEL 1u
-#define URING_DATA_WAKE 2u
+#define URING_DATA_WAKE 2u /* the eventfd was read */
+#define URING_DATA_RUNG 4u /* a message from another thread */
 
 /* Rented buffers, see rent.c. */
 struct uring_rent {
@@ -88,6 +89,7 @@ struct uring {
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
+    int watch_fd; /* tells somebody else's loop of completions; -1: the loop is ours */
     bool closing;
 };
 
@@ -97,11 +99,25 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring);
 /* Makes the entries written so far visible to the kernel. Returns how many it has not taken yet. */
 unsigned aio__uring_publish(struct uring *uring);
 
+/* The turn's system call. Returns 0 or -errno. */
+int aio__uring_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns);
+
+/* wake.c: the eventfd's read is put into the ring, if it is not there; and given to the kernel; and
+ * taken out for good. Whether the kernel takes messages for a ring from any thread. */
+void aio__uring_wake_arm(struct uring *uring);
+int aio__uring_wake_arm_now(struct uring *uring);
+void aio__uring_wake_close(struct uring *uring);
+bool aio__uring_wake_probe(const struct uring *uring);
+
 /* Hands the op to the kernel, or to the backlog. */
 void aio__uring_issue(struct uring *uring, struct aio__op *op);
 
-/* Waits for readiness first, then issues the op again: it answered EAGAIN. */
+/* Waits for readiness first, then issues the op again: it answered EAGAIN. scratch counts how often
+ * it did. */
 void aio__uring_issue_poll(struct uring *uring, struct aio__op *op);
+
+/* Tries RECVMMSG or SENDMMSG, which the ring does not know, or waits for readiness. */
+void aio__uring_batch(struct uring *uring, struct aio__op *op);
 
 /* Sends the op's cancel, or keeps it until there is room. */
 void aio__uring_send_cancel(struct uring *uring, struct aio__op *op);
@@ -142,6 +158,9 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op);
 void aio__uring_cancel(struct aio__backend *self, struct aio__op *op);
 int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns);
 void aio__uring_wakeup(struct aio__backend *self);
+int aio__uring_watch(struct aio__backend *self, int epoll_fd);
+void aio__uring_watch_clear(struct uring *uring);
+void aio__uring_watch_set(struct uring *uring);
 
 static inline struct uring *aio__uring_of(struct aio__backend *backend)
 {

@@ -6,9 +6,9 @@
 
 #include "backends/uring/private.h"
 #include "core/alloc.h"
+#include "core/sanitize.h"
 
 #include <aio/error.h>
-#include <aio/time.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +42,7 @@ static const struct setup_feature setup_required_ops[] = {
     {IORING_OP_POLL_ADD, "POLL_ADD (Linux 5.1)"},
     {IORING_OP_SENDMSG, "SENDMSG (Linux 5.3)"},
     {IORING_OP_RECVMSG, "RECVMSG (Linux 5.3)"},
+    {IORING_OP_TIMEOUT, "TIMEOUT (Linux 5.4)"},
     {IORING_OP_ACCEPT, "ACCEPT (Linux 5.5)"},
     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL (Linux 5.5)"},
     {IORING_OP_CONNECT, "CONNECT (Linux 5.5)"},
@@ -200,7 +201,8 @@ static int setup_check_ops(struct setup *setup)
 static void setup_enter_flags(struct setup *setup)
 {
     struct uring *uring = setup->uring;
-    uint32_t optional = AIO__URING_RING_FD | AIO__URING_NO_IOWAIT | AIO__URING_MIN_WAIT;
+    uint32_t optional =
+        AIO__URING_RING_FD | AIO__URING_NO_IOWAIT | AIO__URING_MIN_WAIT | AIO__URING_MSG_RING_WAKE;
     uring->caps &= ~optional; /* inline_send needs nothing of the kernel */
     if ((setup->wanted & AIO__URING_RING_FD) != 0 && io_uring_register_ring_fd(&uring->ring) == 1) {
         uring->caps |= AIO__URING_RING_FD;
@@ -208,6 +210,8 @@ static void setup_enter_flags(struct setup *setup)
     }
     if ((setup->params.features & IORING_FEAT_MIN_TIMEOUT) != 0)
         uring->caps |= setup->wanted & AIO__URING_MIN_WAIT;
+    if ((setup->wanted & AIO__URING_MSG_RING_WAKE) != 0 && aio__uring_wake_probe(uring))
+        uring->caps |= AIO__URING_MSG_RING_WAKE;
     if ((setup->wanted & AIO__URING_NO_IOWAIT) != 0 &&
         (setup->params.features & IORING_FEAT_NO_IOWAIT) != 0) {
         uring->caps |= AIO__URING_NO_IOWAIT;
@@ -250,9 +254,13 @@ static int setup_wake(struct setup *setup)
     return rc;
 }
 
+/* Stands for the memory of all rings, which liburing maps and unmaps. */
+static char setup_memory;
+
 static int setup_ring(struct setup *setup)
 {
     int rc = setup_ladder(setup);
+    aio__sanitize_mapped(&setup_memory);
     if (rc < 0) {
         setup_explain_refusal(setup, "io_uring_setup", rc);
         return rc;
@@ -275,16 +283,13 @@ static int setup_ring(struct setup *setup)
 static void setup_close(struct aio__backend *self)
 {
     struct uring *uring = aio__uring_of(self);
-    uring->closing = true;
-    /* The kernel owns wake_value until its read is over. */
-    while (uring->wake_armed) {
-        aio__uring_wakeup(self);
-        if (aio__uring_poll(self, aio_time_now() + AIO_MS(10)) < 0)
-            break;
-    }
+    aio__uring_wake_close(uring);
+    aio__sanitize_unmapped(&setup_memory);
     io_uring_queue_exit(&uring->ring);
     aio__uring_rent_close(uring);
     (void)close(uring->wake_fd);
+    if (uring->watch_fd >= 0)
+        (void)close(uring->watch_fd);
     aio__free(uring);
 }
 
@@ -295,6 +300,7 @@ static const struct aio__backend_vtable setup_vtable = {
     .cancel = aio__uring_cancel,
     .poll = aio__uring_poll,
     .wakeup = aio__uring_wakeup,
+    .watch = aio__uring_watch,
 };
 
 int aio__uring_open(struct aio__backend **out, const struct aio__backend_params *params)
@@ -312,6 +318,7 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
     uring->base.batches = true;
     uring->batch = 1;
     uring->rent.pool = params->buffers;
+    uring->watch_fd = -1;
     int rc = setup_wake(&setup);
     if (rc == 0)
         rc = setup_ring(&setup);

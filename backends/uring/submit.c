@@ -55,6 +55,10 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
         aio__uring_rent_issue(uring, op);
         return;
     }
+    if (__builtin_expect(op->opcode == AIO__OP_RECVMMSG || op->opcode == AIO__OP_SENDMMSG, 0)) {
+        aio__uring_batch(uring, op);
+        return;
+    }
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
     if (__builtin_expect(sqe == NULL, 0)) {
         aio__uring_keep(uring, op);
@@ -79,8 +83,12 @@ static bool submit_send_inline(struct uring *uring, struct aio__op *op)
         submit_may_be_quiet(uring, op))
         return false;
     uring->inline_send = false;
-    ssize_t n = send(op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
-                     op->transfer.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n;
+    if (op->opcode == AIO__OP_SEND)
+        n = send(op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
+                 op->transfer.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    else
+        n = sendmsg(op->fd, op->message.header, op->message.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     aio__backend_finish(&uring->base, op, n < 0 ? -errno : (int32_t)n);
@@ -101,7 +109,9 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
         return;
     }
     op->flags &= AIO__OP_LAZY;
-    if (op->opcode == AIO__OP_SEND && submit_send_inline(uring, op))
+    op->scratch = 0;
+    if ((op->opcode == AIO__OP_SEND || op->opcode == AIO__OP_SENDMSG) &&
+        submit_send_inline(uring, op))
         return;
     aio__uring_issue(uring, op);
 }

@@ -1,7 +1,7 @@
 """The servers that are compared: AIO's echo example on each backend, and the baselines."""
 import os
-import subprocess
 
+from .peers import built
 from .process import BenchError, Server
 
 
@@ -38,18 +38,10 @@ def _baseline(build, name, title, source):
 
 
 def _tokio(root, build, wanted):
-    """Built here, because its builder is cargo. Left out, with the reason, where that fails."""
-    program = os.path.join(build, "bench", "tokio", "release", "tokio_echo")
-    missing = None
-    if wanted and not os.path.exists(program):
-        script = os.path.join(root, "bench", "baselines", "tokio_echo", "build.sh")
-        done = subprocess.run(
-            ["sh", script, os.path.join(build, "bench", "tokio")], capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            missing = ([""] + done.stderr.strip().splitlines())[-1]
-    if missing is None and not os.path.exists(program):
-        missing = "not built"
+    """Left out, with the reason, where its builder fails."""
+    program, missing = None, "not in a smoke run"
+    if wanted:
+        program, missing = built(root, build, "tokio", "tokio_echo")
     return Candidate("tokio", "tokio, current_thread", [program], missing=missing)
 
 

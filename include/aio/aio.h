@@ -22,12 +22,26 @@
 #define AIO_AIO_H
 
 #include <aio/base.h>
+#include <aio/buffered.h>
+#include <aio/channel.h>
+#include <aio/core.h>
 #include <aio/error.h>
+#include <aio/local.h>
+#include <aio/message.h>
 #include <aio/net.h>
+#include <aio/offload.h>
+#include <aio/poll.h>
 #include <aio/runtime.h>
+#include <aio/scope.h>
+#include <aio/select.h>
+#include <aio/shared.h>
 #include <aio/signal.h>
+#include <aio/socket.h>
 #include <aio/stream.h>
+#include <aio/sync.h>
 #include <aio/task.h>
 #include <aio/time.h>
+#include <aio/udp.h>
+#include <aio/unix.h>
 
 #endif

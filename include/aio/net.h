@@ -69,6 +69,13 @@ struct aio_listen_options {
     bool reuseport; /* several listeners share the address, see SO_REUSEPORT in socket(7) */
     bool v6only;    /* "[::]:port" takes no IPv4 connections, see ipv6(7) */
     bool nodelay;   /* accepted streams send small writes at once, see TCP_NODELAY in tcp(7) */
+    /*
+     * Every core of the runtime calls aio_tcp_listen with this address and gets a socket of its own
+     * there (SO_REUSEPORT); the kernel spreads the connections over them. With port 0 the first
+     * call settles the port, and the others get the same. Connections that a closed one of them had
+     * in its backlog are reset.
+     */
+    bool sharded;
 };
 
 #define AIO_LISTEN_OPTIONS                                                                         \

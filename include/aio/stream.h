@@ -161,6 +161,51 @@ AIO_API AIO_NODISCARD int aio_stream_local(struct aio_stream *stream, struct aio
  */
 AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_address *out);
 
+/*
+ * aio_stream_detach takes a stream from its core, so that another core can have it: send the handle
+ * there (aio_core_call, aio_core_spawn, a channel between threads) and attach it. Its time limits
+ * go with it. A detached stream can do nothing but be attached; one that never is keeps its
+ * descriptor.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's core.
+ * Returns:   0; -EBUSY while calls on it are in progress, or rented buffers wait in
+ *            it (see <aio/buf.h>); -EBADF while it is being closed.
+ */
+AIO_API AIO_NODISCARD int aio_stream_detach(struct aio_stream *stream);
+
+/*
+ * aio_stream_attach gives a detached stream to the core of the calling task.
+ *
+ * Suspends:  never.
+ * Context:   a task of any core.
+ */
+AIO_API void aio_stream_attach(struct aio_stream *stream);
+
+/*
+ * aio_stream_adopt makes a stream of a connected stream socket that came from elsewhere: inherited,
+ * made by another library, received. It becomes non-blocking and close-on-exec.
+ *
+ * Suspends:  never.
+ * Context:   a task; the stream belongs to its core.
+ * Lifetime:  after 0 the descriptor is the stream's.
+ * Returns:   0; -EBADF, -ENOTSOCK; -EINVAL for another kind of socket; -ENOMEM. After an error the
+ *            descriptor is the caller's as before.
+ */
+AIO_API AIO_NODISCARD int aio_stream_adopt(struct aio_stream **out, int fd);
+
+/*
+ * aio_stream_release gives the descriptor back and ends the stream without closing it. It stays
+ * non-blocking and close-on-exec.
+ *
+ * Suspends:  never.
+ * Context:   a task of the stream's core.
+ * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
+ * Returns:   the descriptor; -EBUSY as of aio_stream_detach; -EBADF while it is being
+ *            closed.
+ */
+AIO_API AIO_NODISCARD int aio_stream_release(struct aio_stream *stream);
+
 /* Options of a TCP stream; the man page that says what each means and its unit. */
 enum aio_stream_option {
     AIO_STREAM_NODELAY,            /* tcp(7): 0 or 1 */

@@ -1,5 +1,5 @@
 /*
- * <aio/time.h>: the clock, sleeping, and ambient deadlines.
+ * <aio/time.h>: the clock, sleeping, intervals, and ambient deadlines.
  *
  * A deadline bounds everything that waits inside it: I/O, joins, sleeps, also in functions called
  * from there; calls therefore carry no timeout parameter. Deadlines nest, and the nearest wins.
@@ -29,6 +29,43 @@ AIO_API int64_t aio_time_now(void);
  * Returns:   0; -ECANCELED; -ETIMEDOUT when a deadline came first.
  */
 AIO_API int aio_time_sleep(int64_t duration_ns);
+
+/* What becomes of ticks that were missed, because the task was late for them. */
+enum aio_interval_policy {
+    AIO_INTERVAL_BURST, /* they follow at once, one a call, until the task has caught up */
+    AIO_INTERVAL_DELAY, /* the next tick is a whole period after this one was given */
+    AIO_INTERVAL_SKIP,  /* they are left out; the next tick is the next one of the old rhythm */
+};
+
+/* Ticks at a steady distance, in the caller's frame. Its fields are private. */
+struct aio_interval {
+    int64_t period_ns;
+    int64_t next_ns;
+    enum aio_interval_policy policy;
+};
+
+/*
+ * aio_interval_start begins the rhythm now: the first tick is one period away. There is nothing to
+ * be ended.
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   0; -EINVAL when period_ns is 0 or less, or policy is none of the three.
+ */
+AIO_API AIO_NODISCARD int aio_interval_start(struct aio_interval *interval, int64_t period_ns,
+                                             enum aio_interval_policy policy);
+
+/*
+ * aio_interval_wait suspends the calling task until the next tick; never less, and later as
+ * aio_time_sleep is. Ticks are points of time: what the task does between two does not shift them.
+ * For a tick that is due already it yields once.
+ *
+ * Suspends:  until the tick.
+ * Context:   a task; one at a time for one interval.
+ * Returns:   how many further ticks were due by then, the missed ones: 0 when the task is in time;
+ *            -ECANCELED; -ETIMEDOUT when a deadline came first: the tick is still to come then.
+ */
+AIO_API int aio_interval_wait(struct aio_interval *interval);
 
 /* A deadline that is set, in the caller's frame. Its fields are private. */
 struct aio_deadline {

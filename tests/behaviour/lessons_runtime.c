@@ -249,11 +249,11 @@ BEHAVIOUR_OUTSIDE(handles_of_another_runtime)
 {
     if (!threads_after_fork())
         return;
-    dies(misuse_read, false, other_runtime, "this stream belongs to the runtime of another thread");
+    dies(misuse_read, false, other_runtime, "this stream belongs to another runtime");
     dies(misuse_write_all, false, other_runtime, "aio_stream_write_all");
     dies(misuse_stream_close, false, other_runtime, "aio_stream_close");
     dies(misuse_option, false, other_runtime, "aio_stream_option_set");
-    dies(misuse_accept, true, other_runtime, "this listener belongs to the runtime of another");
+    dies(misuse_accept, true, other_runtime, "this listener belongs to another runtime");
     dies(misuse_listener_close, true, other_runtime, "aio_listener_close");
 }
 

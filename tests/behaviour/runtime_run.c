@@ -178,6 +178,7 @@ static int refuse_bad_options(void *unused)
     bad = good, bad.caps = "all,-bogus", check_refused(bad, -EINVAL);
     bad = good, bad.flags = 1u << 30, check_refused(bad, -EINVAL);
     bad = good, bad.offload_threads = UINT32_MAX, check_refused(bad, -EINVAL);
+    bad = good, bad.offload_idle_ns = -1, check_refused(bad, -EINVAL);
     bad = good, bad.size = 0, check_refused(bad, -EINVAL);
     bad = good, bad.size = sizeof bad + 8, check_refused(bad, -EINVAL);
     return 0;

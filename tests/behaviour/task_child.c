@@ -5,6 +5,8 @@
 #include "tests/behaviour/task_tools.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -69,6 +71,44 @@ bool child_run_task(struct child *child, int (*entry)(void *arg), void *arg)
 {
     struct child_task task = {entry, arg};
     return child_run(child, child_task_body, &task);
+}
+
+struct child_two {
+    int (*first)(void *arg);
+    int (*second)(void *arg);
+    void *arg;
+};
+
+static sem_t child_second_may_start;
+
+void child_start_second(void)
+{
+    sem_post(&child_second_may_start);
+}
+
+static void *child_second_thread(void *arg)
+{
+    struct child_two *two = arg;
+    sem_wait(&child_second_may_start);
+    (void)test_run(two->second, two->arg);
+    return NULL;
+}
+
+static int child_two_body(void *arg)
+{
+    struct child_two *two = arg;
+    pthread_t thread;
+    sem_init(&child_second_may_start, 0, 0);
+    if (pthread_create(&thread, NULL, child_second_thread, two) != 0)
+        return 1;
+    return test_run(two->first, two->arg);
+}
+
+bool child_run_two(struct child *child, int (*first)(void *arg), int (*second)(void *arg),
+                   void *arg)
+{
+    struct child_two two = {first, second, arg};
+    return child_run(child, child_two_body, &two);
 }
 
 bool child_may_have_threads(void)

@@ -61,6 +61,14 @@ bool child_run(struct child *child, int (*body)(void *arg), void *arg);
 /* The same with entry as the first task of a runtime on the row. */
 bool child_run_task(struct child *child, int (*entry)(void *arg), void *arg);
 
+/*
+ * The same with two runtimes on threads of their own: `first` starts `second` by calling
+ * child_start_second, or it never starts.
+ */
+bool child_run_two(struct child *child, int (*first)(void *arg), int (*second)(void *arg),
+                   void *arg);
+void child_start_second(void);
+
 /* Whether forked processes may start threads and get signals; skips the test if not. */
 bool child_may_have_threads(void);
 

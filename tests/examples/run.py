@@ -16,8 +16,13 @@ import traceback
 sys.dont_write_bytecode = True
 
 import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import embed_tests  # noqa: E402
+import fanout_tests  # noqa: E402
 import http_tests  # noqa: E402
+import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
+import redis_tests  # noqa: E402
+import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
 ROWS = ("uring", "epoll")
@@ -39,10 +44,16 @@ def test_readme_shows_echo(context):
 
 SUITES = {
     "echo": echo_tests,
+    "embed_epoll": embed_tests,
+    "fanout": fanout_tests,
     "http_hello": http_tests,
+    "kv": kv_tests,
     "proxy": proxy_tests,
+    "redis_client": redis_tests,
+    "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
+CLIENTS = ("fanout",)  # a server tells whether their row can be had
 
 
 def tests_of(suite, wanted):
@@ -75,7 +86,8 @@ def run_one(test, context):
 def run_suite(suite, row, wanted):
     context = Context(row)
     if suite != "readme":
-        problem = context.unavailable(suite)
+        ask = getattr(SUITES[suite], "unavailable", Context.unavailable)
+        problem = ask(context, "echo" if suite in CLIENTS else suite)
         if problem:
             print(problem)
             required = os.environ.get("AIO_TEST_REQUIRE", "").split(",")

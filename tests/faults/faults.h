@@ -36,10 +36,12 @@ struct fault_entries {
 };
 
 struct faults {
-    struct aio__backend base; /* first member */
+    struct aio__backend base;          /* first member */
+    struct aio__backend_vtable vtable; /* with the name of the inner one */
     struct aio__backend *inner;
     uint64_t random_state;
     _Atomic unsigned wakeups;
+    bool watched; /* by somebody else's loop */
     struct fault_entry *free_entries;
     size_t live; /* entries in use, armed stream ops included */
     struct fault_entries held;

@@ -13,7 +13,7 @@
 /* Bit of an outer stream op's flags: its backend_link is its entry. */
 enum { HAS_ENTRY = 1 };
 
-static uint64_t next_seed;
+static _Atomic uint64_t next_seed; /* cores open at the same time */
 static struct {
     int32_t error;
     int count;
@@ -229,6 +229,8 @@ static int faults_poll(struct aio__backend *self, int64_t deadline_ns)
     self->hurry = false;
     int rc = faults->inner->vtable->poll(faults->inner, cut_deadline(faults, deadline_ns));
     collect(faults);
+    if (faults->watched && faults->held.count + faults->cancels.count > 0)
+        faults->inner->vtable->wakeup(faults->inner); /* nobody else asks for what is kept back */
     return rc;
 }
 
@@ -250,20 +252,29 @@ static void faults_close(struct aio__backend *self)
     free(faults);
 }
 
-static struct aio__backend_vtable faults_vtable = {
+static int faults_watch(struct aio__backend *self, int epoll_fd)
+{
+    struct faults *faults = faults_of(self);
+    faults->watched = true;
+    return faults->inner->vtable->watch(faults->inner, epoll_fd);
+}
+
+static const struct aio__backend_vtable faults_vtable = {
     .close = faults_close,
     .submit = faults_submit,
     .cancel = faults_cancel,
     .poll = faults_poll,
     .wakeup = faults_wakeup,
+    .watch = faults_watch,
 };
 
 static struct aio__backend *faults_wrap(struct aio__backend *inner)
 {
     struct faults *faults = calloc(1, sizeof *faults);
     AIO__REQUIRE(faults != NULL, "the fault shim is out of memory");
-    faults_vtable.name = inner->vtable->name;
-    faults->base.vtable = &faults_vtable;
+    faults->vtable = faults_vtable;
+    faults->vtable.name = inner->vtable->name;
+    faults->base.vtable = &faults->vtable;
     faults->base.batches = inner->batches;
     faults->inner = inner;
     faults->random_state = next_seed++;

@@ -7,9 +7,13 @@
 
 #include "core/alloc.h"
 
+#include <aio/local.h>
+#include <aio/scope.h>
+#include <aio/shared.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { ATTEMPTS = 100 };
 
@@ -124,6 +128,43 @@ PLAIN(spawn)
     on_each_backend(spawn_many);
 }
 
+static int count_up(void *count)
+{
+    ++*(int *)count;
+    return aio_task_yield();
+}
+
+/* A scope whose spawns fail again and again. */
+static int spawn_children(void *entered)
+{
+    enum { COUNT = 300 };
+    struct aio_scope scope;
+    int count = 0, failures = 0, spawned = 0;
+    enter(entered);
+    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+    for (int n = 1; spawned < COUNT && n < ATTEMPTS; n++) {
+        int64_t live = aio__alloc_live();
+        aio__alloc_fail_at(n);
+        int rc = aio_scope_spawn(&scope, count_up, &count);
+        aio__alloc_fail_at(0);
+        failures += rc == -ENOMEM;
+        spawned += rc == 0;
+        AIO_CHECK(rc == 0 || (rc == -ENOMEM && aio__alloc_live() == live));
+        n = rc == 0 ? 0 : n;
+    }
+    AIO_CHECK(failures > 3);
+    AIO_CHECK_OK(aio_scope_join(&scope));
+    AIO_CHECK_EQ(count, COUNT);
+    AIO_CHECK_EQ(aio_scope_failures(&scope), 0);
+    return 0;
+}
+
+/* A child that cannot be spawned changes nothing for the others, or the join. */
+PLAIN(spawn_in_a_scope)
+{
+    on_each_backend(spawn_children);
+}
+
 static bool listen_stubbornly(struct aio_listener **out, char text[AIO_ADDRESS_TEXT_BYTES])
 {
     struct aio_address address;
@@ -225,6 +266,84 @@ PLAIN(streams)
     on_each_backend(talk);
 }
 
+/* Opens and closes; returns how the opening ended. */
+static int open_udp(const char *path)
+{
+    struct aio_socket *socket;
+    (void)path;
+    int rc = aio_udp_connect(&socket, "127.0.0.1:9", NULL);
+    if (rc == 0)
+        aio_socket_close(socket);
+    return rc;
+}
+
+static int open_unix(const char *path)
+{
+    struct aio_socket *socket;
+    int rc = aio_unix_bind(&socket, path, NULL);
+    if (rc == 0)
+        aio_socket_close(socket);
+    return rc;
+}
+
+static int open_unix_listener(const char *path)
+{
+    struct aio_listener *listener;
+    int rc = aio_unix_listen(&listener, path, NULL);
+    if (rc == 0)
+        aio_listener_close(listener);
+    return rc;
+}
+
+static int open_pair(const char *path)
+{
+    struct aio_stream *streams[2];
+    (void)path;
+    int rc = aio_unix_pair(streams);
+    for (int i = 0; i < 2 && rc == 0; i++)
+        aio_stream_close(streams[i]);
+    return rc;
+}
+
+static int open_pair_of_sockets(const char *path)
+{
+    struct aio_socket *sockets[2];
+    (void)path;
+    int rc = aio_unix_pair_sockets(sockets, AIO_UNIX_SEQUENCE);
+    for (int i = 0; i < 2 && rc == 0; i++)
+        aio_socket_close(sockets[i]);
+    return rc;
+}
+
+static int open_stubbornly(void *entered)
+{
+    static int (*const openers[])(const char *) = {open_udp, open_unix, open_unix_listener,
+                                                   open_pair, open_pair_of_sockets};
+    char path[64];
+    enter(entered);
+    snprintf(path, sizeof path, "/tmp/aio-oom-%d", (int)getpid());
+    for (size_t i = 0; i < sizeof openers / sizeof openers[0]; i++) {
+        int rc = -ENOMEM, n;
+        for (n = 1; rc < 0 && n < ATTEMPTS; n++) {
+            int64_t live = aio__alloc_live();
+            aio__alloc_fail_at(n);
+            rc = openers[i](path);
+            aio__alloc_fail_at(0);
+            AIO_CHECK(rc == 0 || rc == -ENOMEM);
+            AIO_CHECK(rc == 0 || aio__alloc_live() == live);
+            AIO_CHECK(access(path, F_OK) < 0);
+        }
+        AIO_CHECK(n > 2);
+    }
+    return 0;
+}
+
+/* Sockets of every other kind: no descriptor and no file is left of those that were refused. */
+PLAIN(sockets)
+{
+    on_each_backend(open_stubbornly);
+}
+
 static int accept_burst(void *entered)
 {
     enum { BURST = 50 }; /* more than the deliveries hold at first */
@@ -253,4 +372,43 @@ static int accept_burst(void *entered)
 PLAIN(burst)
 {
     on_each_backend(accept_burst);
+}
+
+static int set_locals(void *entered)
+{
+    enum { COUNT = 50 };
+    static struct aio_local_key keys[COUNT];
+    int values[COUNT], failures = 0;
+    enter(entered);
+    for (int i = 0; i < COUNT; i++) {
+        int rc = -ENOMEM;
+        for (int n = 1; rc < 0 && n < ATTEMPTS; n++) {
+            aio__alloc_fail_at(n);
+            rc = aio_local_set(&keys[i], &values[i]);
+            aio__alloc_fail_at(0);
+            AIO_CHECK(rc == 0 || (rc == -ENOMEM && aio_local_get(&keys[i]) == NULL));
+            failures += rc < 0;
+        }
+    }
+    AIO_CHECK(failures >= 3); /* the table has grown several times */
+    for (int i = 0; i < COUNT; i++)
+        AIO_CHECK(aio_local_get(&keys[i]) == &values[i]);
+    return 0;
+}
+
+/* Task-locals: the values before are still there. */
+PLAIN(locals)
+{
+    on_each_backend(set_locals);
+}
+
+/* A shared channel is one block, or nothing. */
+PLAIN(shared_channel)
+{
+    struct aio_shared_channel *channel;
+    aio__alloc_fail_at(1);
+    AIO_CHECK_ERROR(aio_shared_open(&channel, sizeof(int), 4), -ENOMEM);
+    aio__alloc_fail_at(0);
+    REQUIRE_OK(aio_shared_open(&channel, sizeof(int), 4));
+    aio_shared_release(channel);
 }

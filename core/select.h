@@ -1,0 +1,142 @@
+/*
+ * How an object takes part in waits that have alternatives.
+ *
+ * A party is whoever stands in an object's queue: a task that waits for the object alone, or a
+ * case of a select. An object serves both alike: it takes the first party that can still be
+ * claimed, does what the party came for, and finishes it.
+ *
+ * A select claims itself once: the first claim is the case whose effect happens. Its other
+ * entries stay in their queues until its task runs, and whoever finds one of them there fails to
+ * claim it and passes on. All of it happens on one core, so a claim is a pointer that is set; a
+ * claim from another thread would be a compare-and-swap of that pointer.
+ *
+ * A kind of case is three functions and one more. try: does it without waiting, if that is
+ * possible. enlist: lets the object know of the entry. delist: undoes that, if the object has not
+ * done so itself; called once the select is decided, whatever the decision. commit, if not NULL:
+ * what the chosen entry's own task has to do at the end.
+ */
+#ifndef AIO_CORE_SELECT_H
+#define AIO_CORE_SELECT_H
+
+#include "core/handle.h"
+#include "core/task.h"
+
+#include <aio/select.h>
+
+struct aio__party {
+    struct aio__wait wait;         /* first member; without a task: of an entry of a select */
+    void *item;                    /* where the item comes from, or goes to */
+    void *object;                  /* the object's own */
+    struct aio__wait_queue *queue; /* that it stands in; NULL: taken from it */
+};
+
+struct aio__select_entry;
+
+struct aio__select_kind {
+    bool (*try)(struct aio__core *core, struct aio_select_case *of); /* sets result */
+    void (*enlist)(struct aio__core *core, struct aio__select_entry *entry);
+    void (*delist)(struct aio__core *core, struct aio__select_entry *entry);
+    void (*commit)(struct aio__core *core, struct aio__select_entry *entry);
+};
+
+/* A select that waits, in its task's frame. */
+struct aio__select {
+    struct aio__wait wait;
+    struct aio__wait *settling;       /* the wait for the last of ops */
+    struct aio__select_entry *winner; /* NULL: undecided */
+    uint32_t ops;                     /* of readiness cases, in flight */
+    struct aio__timer timer;          /* of the case that is nearest in time */
+    struct aio__select_entry *timed;
+};
+
+/* A case of a select that waits. */
+struct aio__select_entry {
+    struct aio_select_case *of;
+    struct aio__select *select;
+    union {
+        struct aio__party party;
+        struct {
+            struct aio__watch watch;
+            struct aio__op op;
+        } ready;
+    };
+};
+
+static inline struct aio__select_entry *aio__select_entry_of(struct aio__wait *wait)
+{
+    return AIO__CONTAINER(wait, struct aio__select_entry, party.wait);
+}
+
+/* Decides the select in favour of this entry. Returns false when it is decided already. */
+static inline bool aio__select_claim(struct aio__select_entry *entry)
+{
+    if (entry->select->winner != NULL)
+        return false;
+    entry->select->winner = entry;
+    return true;
+}
+
+/* Wakes the select that this entry has claimed. */
+void aio__select_finish(struct aio__select_entry *entry, int result);
+
+/* Ends an op of a readiness case. The select's task does not go on before. */
+void aio__select_op_done(struct aio__select *select);
+
+/* The same for a wait that may be an entry's, or a task's that waits for nothing else. */
+static inline bool aio__wait_claim(struct aio__wait *wait)
+{
+    return __builtin_expect(wait->task != NULL, 1) || aio__select_claim(aio__select_entry_of(wait));
+}
+
+static inline void aio__wait_finish(struct aio__wait *wait, int result)
+{
+    if (__builtin_expect(wait->task != NULL, 1))
+        aio__wake(wait, result);
+    else
+        aio__select_finish(aio__select_entry_of(wait), result);
+}
+
+/* The slow half of aio__party_take: the first one is an entry of a select. */
+struct aio__party *aio__party_dequeue(struct aio__wait_queue *queue);
+
+/* Takes the first party that can be claimed, claimed, from the queue; NULL when there is none. The
+ * caller finishes it. */
+static inline struct aio__party *aio__party_take(struct aio__wait_queue *queue)
+{
+    struct aio__wait *first = queue->head;
+    if (first == NULL)
+        return NULL;
+    if (__builtin_expect(first->task == NULL, 0))
+        return aio__party_dequeue(queue);
+    queue->head = first->next;
+    if (first->next == NULL)
+        queue->tail = NULL;
+    else
+        first->next->prev = NULL;
+    struct aio__party *party = (struct aio__party *)first;
+    party->queue = NULL;
+    return party;
+}
+
+static inline void aio__party_finish(struct aio__party *party, int result)
+{
+    aio__wait_finish(&party->wait, result);
+}
+
+/* Puts a party into a queue: of the calling task, or, for an entry, of a select. */
+void aio__party_enlist(struct aio__party *party, struct aio__wait_queue *queue);
+void aio__party_leave(struct aio__party *party);
+
+/* The calling task waits in the queue; item and object as in struct aio__party. Returns what the
+ * party was finished with, or why it was not. */
+int aio__party_wait(struct aio__core *core, struct aio__wait_queue *queue, void *item, void *object,
+                    const char *what);
+
+/* The task of a party, for messages about misuse. */
+const struct aio_task *aio__party_task(struct aio__party *party);
+
+/* enlist and delist of the kinds whose entry stands in a queue. */
+void aio__select_queue(struct aio__select_entry *entry, struct aio__wait_queue *queue);
+void aio__select_unqueue(struct aio__core *core, struct aio__select_entry *entry);
+
+#endif

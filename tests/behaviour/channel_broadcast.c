@@ -1,0 +1,148 @@
+/*
+ * Broadcasts: every subscriber sees every item since it subscribed, or is told what it missed.
+ */
+#define SUITE "channel_broadcast"
+#include "tests/behaviour/task_tools.h"
+
+#include <aio/channel.h>
+#include <errno.h>
+
+BEHAVIOUR(bad_sizes)
+{
+    struct aio_broadcast *broadcast;
+    AIO_CHECK_ERROR(aio_broadcast_open(&broadcast, 8, 0), -EINVAL);
+    AIO_CHECK_ERROR(aio_broadcast_open(&broadcast, 8, SIZE_MAX), -EINVAL);
+    AIO_CHECK_ERROR(aio_broadcast_open(&broadcast, SIZE_MAX, 2), -EINVAL);
+    AIO_CHECK_ERROR(aio_broadcast_open(&broadcast, 1, SIZE_MAX / 4), -ENOMEM);
+    REQUIRE_OK(aio_broadcast_open(&broadcast, 0, 3));
+    AIO_CHECK_OK(aio_broadcast_send(broadcast, NULL)); /* nobody listens */
+    aio_broadcast_free(broadcast);
+    aio_broadcast_free(NULL);
+    aio_subscriber_free(NULL);
+}
+
+static void send_range(struct aio_broadcast *broadcast, int from, int to)
+{
+    for (int item = from; item < to; item++)
+        AIO_CHECK_OK(aio_broadcast_send(broadcast, &item));
+}
+
+/* Takes from..to and nothing else. */
+static void expect_range(struct aio_subscriber *subscriber, int from, int to)
+{
+    int item;
+    for (int i = from; i < to; i++)
+        AIO_CHECK(aio_subscriber_tryreceive(subscriber, &item) == 1 && item == i);
+}
+
+/* The lag policy: the newest `capacity` items are kept, and a gap is told once. */
+BEHAVIOUR(slow_subscribers_are_told)
+{
+    struct aio_broadcast *broadcast;
+    struct aio_subscriber *early, *late;
+    int item;
+    REQUIRE_OK(aio_broadcast_open(&broadcast, sizeof item, 5)); /* not a power of two */
+    REQUIRE_OK(aio_broadcast_subscribe(&early, broadcast));
+    send_range(broadcast, 0, 5);
+    REQUIRE_OK(aio_broadcast_subscribe(&late, broadcast));
+    expect_range(early, 0, 5);
+    AIO_CHECK_ERROR(aio_subscriber_tryreceive(early, &item), -EAGAIN);
+    AIO_CHECK_ERROR(aio_subscriber_tryreceive(late, &item), -EAGAIN);
+    send_range(broadcast, 5, 11);
+    AIO_CHECK_ERROR(aio_subscriber_tryreceive(early, &item), -EOVERFLOW);
+    AIO_CHECK_EQ(aio_subscriber_missed(early), 1);
+    expect_range(early, 6, 11);
+    send_range(broadcast, 11, 100);
+    AIO_CHECK_ERROR(aio_subscriber_receive(late, &item), -EOVERFLOW);
+    AIO_CHECK_EQ(aio_subscriber_missed(late), 90);
+    aio_broadcast_close(broadcast);
+    AIO_CHECK_ERROR(aio_broadcast_send(broadcast, &item), -EPIPE);
+    expect_range(late, 95, 100);
+    AIO_CHECK_EQ(aio_subscriber_receive(late, &item), 0);
+    AIO_CHECK_ERROR(aio_subscriber_receive(early, &item), -EOVERFLOW);
+    AIO_CHECK_EQ(aio_subscriber_missed(early), 85);
+    aio_subscriber_free(early);
+    aio_subscriber_free(late);
+    aio_broadcast_free(broadcast);
+}
+
+struct listening {
+    struct aio_subscriber *subscriber;
+    int sum;
+    int count;
+    int rc;
+};
+
+static int listen_on(void *arg)
+{
+    struct listening *listening = arg;
+    int item;
+    while ((listening->rc = aio_subscriber_receive(listening->subscriber, &item)) == 1) {
+        listening->sum += item;
+        listening->count++;
+    }
+    return listening->rc;
+}
+
+/* Whoever waits is handed the item at once; a subscriber that two tasks share gets each only once.
+ */
+BEHAVIOUR(waiting_subscribers)
+{
+    enum { TASKS = 6, ITEMS = 50 };
+    struct aio_broadcast *broadcast;
+    struct listening listening[TASKS] = {{NULL, 0, 0, 0}};
+    struct aio_task *tasks[TASKS];
+    REQUIRE_OK(aio_broadcast_open(&broadcast, sizeof(int), 4));
+    for (int i = 0; i < TASKS; i++) {
+        if (i < TASKS - 1)
+            REQUIRE_OK(aio_broadcast_subscribe(&listening[i].subscriber, broadcast));
+        else
+            listening[i].subscriber = listening[i - 1].subscriber;
+        tasks[i] = task_named("listening", listen_on, &listening[i]);
+    }
+    for (int i = 0; i < ITEMS; i++) {
+        AIO_CHECK_OK(aio_task_yield());
+        AIO_CHECK_OK(aio_broadcast_send(broadcast, &i));
+    }
+    aio_broadcast_close(broadcast);
+    for (int i = 0; i < TASKS; i++)
+        AIO_CHECK_OK(aio_task_join(tasks[i], NULL));
+    listening[TASKS - 2].sum += listening[TASKS - 1].sum;
+    listening[TASKS - 2].count += listening[TASKS - 1].count;
+    for (int i = 0; i < TASKS - 1; i++) {
+        AIO_CHECK_EQ(listening[i].rc, 0);
+        AIO_CHECK_EQ(listening[i].count, ITEMS);
+        AIO_CHECK_EQ(listening[i].sum, ITEMS * (ITEMS - 1) / 2);
+        aio_subscriber_free(listening[i].subscriber);
+    }
+    aio_broadcast_free(broadcast);
+}
+
+/* Subscribers that are cancelled and go on again miss nothing, as long as they keep up. */
+BEHAVIOUR(canceled_subscribers_miss_nothing)
+{
+    enum { ROUNDS = 300 };
+    struct aio_broadcast *broadcast;
+    struct listening listening = {NULL, 0, 0, 0};
+    REQUIRE_OK(aio_broadcast_open(&broadcast, sizeof(int), 4));
+    REQUIRE_OK(aio_broadcast_subscribe(&listening.subscriber, broadcast));
+    for (int i = 0; i < ROUNDS; i++) {
+        struct aio_task *task = task_named("listening", listen_on, &listening);
+        if (test_random() % 2 == 0)
+            AIO_CHECK_OK(aio_task_yield());
+        AIO_CHECK_OK(aio_broadcast_send(broadcast, &i));
+        if (test_random() % 2 == 0)
+            AIO_CHECK_OK(aio_task_yield());
+        AIO_CHECK_ERROR(task_stop(task), -ECANCELED);
+        while (listening.count <= i) {
+            int item;
+            REQUIRE(aio_subscriber_tryreceive(listening.subscriber, &item) == 1);
+            listening.sum += item;
+            listening.count++;
+        }
+    }
+    AIO_CHECK_EQ(aio_subscriber_missed(listening.subscriber), 0);
+    AIO_CHECK_EQ(listening.sum, ROUNDS * (ROUNDS - 1) / 2);
+    aio_subscriber_free(listening.subscriber);
+    aio_broadcast_free(broadcast);
+}

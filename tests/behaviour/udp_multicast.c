@@ -1,0 +1,111 @@
+/*
+ * UDP: multicast over the loopback interface.
+ */
+#define SUITE "udp_multicast"
+#include "tests/behaviour/packet_support.h"
+
+#include <net/if.h>
+
+struct group {
+    const char *any;
+    const char *text;
+};
+
+static const struct group groups[] = {{"*:0", "239.255.77.7:0"}, {"[::]:0", "[ff01::7707]:0"}};
+
+/* An interface that such a group has a route by: the loopback, or the one of the default route. */
+static int interface_for(struct aio_socket *sender, const struct aio_address *to)
+{
+    struct if_nameindex *all = if_nameindex();
+    int found = -1;
+    for (int i = 0; all != NULL && found < 0 && all[i].if_index != 0; i++) {
+        int index = (int)all[i].if_index;
+        if (aio_socket_option_set(sender, AIO_SOCKET_MULTICAST_INTERFACE, index) == 0 &&
+            aio_socket_send_to(sender, "", 0, to) == 0)
+            found = index;
+    }
+    if_freenameindex(all);
+    return found;
+}
+
+/* A member receives, one that has left does not. */
+static void join_and_leave(const struct group *group)
+{
+    struct aio_address to, at;
+    struct aio_socket *member = udp_bound(group->any, &at, NULL);
+    struct aio_socket *sender = udp_bound(group->any, &(struct aio_address){0}, NULL);
+    REQUIRE(member != NULL && sender != NULL);
+    REQUIRE_OK(aio_address_parse(&to, group->text));
+    to.v4.sin_port = at.v4.sin_port; /* at the same place for both families */
+    int interface = interface_for(sender, &to);
+    if (interface < 0) {
+        aio_socket_close(member);
+        aio_socket_close(sender);
+        aio_test_skip("no interface has a route for multicast");
+        return;
+    }
+    AIO_CHECK_OK(aio_socket_option_set(sender, AIO_SOCKET_MULTICAST_LOOP, 1));
+    AIO_CHECK_OK(aio_socket_option_set(sender, AIO_SOCKET_MULTICAST_HOPS, 1));
+    REQUIRE_OK(aio_udp_join(member, &to, interface));
+    AIO_CHECK_ERROR(aio_udp_join(member, &to, interface), -EADDRINUSE);
+    AIO_CHECK_EQ(aio_socket_send_to(sender, "group", 5, &to), 5);
+    packet_expect(member, "group");
+    AIO_CHECK_OK(aio_udp_leave(member, &to, interface));
+    AIO_CHECK_ERROR(aio_udp_leave(member, &to, interface), -EADDRNOTAVAIL);
+    AIO_CHECK_EQ(aio_socket_send_to(sender, "gone", 4, &to), 4);
+    struct packet_call call = {.socket = member, .timeout_ns = AIO_MS(5)};
+    REQUIRE(packet_call_start(&call));
+    AIO_CHECK_ERROR(packet_call_join(&call), -ETIMEDOUT);
+    aio_socket_close(member);
+    aio_socket_close(sender);
+}
+
+BEHAVIOUR(over_v4)
+{
+    join_and_leave(&groups[0]);
+}
+
+BEHAVIOUR(over_v6)
+{
+    join_and_leave(&groups[1]);
+}
+
+/* Several sockets of one address are members, and each gets its copy. */
+BEHAVIOUR(copies_for_all)
+{
+    struct aio_udp_options options = AIO_UDP_OPTIONS;
+    struct aio_address to, at;
+    struct aio_socket *first, *second;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    int lo = (int)if_nametoindex("lo");
+    options.reuseaddr = true;
+    REQUIRE_OK(aio_udp_bind(&first, "*:0", &options));
+    AIO_CHECK_OK(aio_socket_local(first, &at));
+    AIO_CHECK_OK(aio_address_format(&at, text, sizeof text));
+    REQUIRE_OK(aio_udp_bind(&second, text, &options));
+    REQUIRE_OK(aio_address_parse(&to, groups[0].text));
+    to.v4.sin_port = at.v4.sin_port;
+    AIO_CHECK_OK(aio_udp_join(first, &to, lo));
+    AIO_CHECK_OK(aio_udp_join(second, &to, lo));
+    AIO_CHECK_OK(aio_socket_option_set(first, AIO_SOCKET_MULTICAST_INTERFACE, lo));
+    AIO_CHECK_EQ(aio_socket_send_to(first, "all", 3, &to), 3);
+    packet_expect(first, "all");
+    packet_expect(second, "all");
+    aio_socket_close(first);
+    aio_socket_close(second);
+}
+
+BEHAVIOUR(bad_memberships)
+{
+    struct aio_address at, single;
+    struct aio_address none = {.length = 0};
+    struct aio_socket *socket = udp_bound("*:0", &at, NULL);
+    REQUIRE(socket != NULL);
+    REQUIRE_OK(aio_address_parse(&single, "127.0.0.1:1"));
+    AIO_CHECK_ERROR(aio_udp_join(socket, &single, 1), -EINVAL);
+    AIO_CHECK_ERROR(aio_udp_join(socket, &none, 1), -EINVAL);
+    REQUIRE_OK(aio_address_parse(&at, groups[0].text));
+    AIO_CHECK_ERROR(aio_udp_join(socket, &at, -1), -EINVAL);
+    AIO_CHECK_ERROR(aio_udp_join(socket, &at, 1 << 20), -ENODEV);
+    aio_socket_close(socket);
+}
