@@ -67,6 +67,7 @@ int aio_runtime_attach(struct aio_runtime *runtime, int (*entry)(void *arg), voi
         host_set_timer(runtime, 0); /* the first task is ready */
         return 0;
     }
+    aio__runtime_note(runtime, rc);
     host_close(runtime);
     aio__seat_end(seat);
     return rc;

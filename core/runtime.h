@@ -39,8 +39,7 @@ struct aio_runtime {
     pthread_t host_thread;
     cpu_set_t allowed;
 
-    atomic_int active;    /* cores that are not idle, see core/mailbox.h */
-    atomic_int holders;   /* threads that may post from outside */
+    atomic_int busy; /* cores that are not idle, and who may post from outside: core/mailbox.h */
     atomic_int deadlocks; /* found so far */
     atomic_int result;    /* the first that is not 0 */
     atomic_bool signaled; /* SIGINT or SIGTERM came, for all its cores: see os/signal.c */

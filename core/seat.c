@@ -5,6 +5,7 @@
 
 #include "core/handle.h"
 #include "core/memory.h"
+#include "core/post.h"
 #include "core/quiet.h"
 #include "core/task.h"
 
@@ -99,7 +100,8 @@ int aio__seat_open(struct aio_runtime *runtime, struct aio__seat *seat)
     return rc;
 }
 
-/* A deadlock among shielded tasks leaves handles that no task can close any more. */
+/* A deadlock among shielded tasks leaves handles that no task can close any more, and tasks that
+ * never found room. */
 static void seat_drop_handles(struct aio__core *core)
 {
     while (core->handles != NULL)
@@ -112,6 +114,7 @@ void aio__seat_close(struct aio__seat *seat)
     AIO__REQUIRE(core->ops_pending == 0, "a runtime ends with %u operations pending",
                  core->ops_pending);
     seat_drop_handles(core);
+    aio__backlog_drop(core);
     if (core->cleanup != NULL)
         core->cleanup(core);
     aio__offload_close(&seat->offload);

@@ -9,7 +9,7 @@
  * somebody waits on the other.
  *
  * No wake-up is lost: a waiter counts itself in `waiting`, then looks at the ring (it settles); the
- * others change the ring, then look at `waiting`. tests/model/shared_channel.pml has the proof.
+ * others change the ring, then look at `waiting`. tests/model/shared_channel.pml has it checked.
  *
  * A waiter is granted under the lock and told after it: `state` decides between that and its going
  * to sleep. A plain thread sleeps on that word; a task is woken by a mail to its core, and stays
@@ -36,7 +36,7 @@
  * each by itself would cost more than the wait, as two threads would write to the same memory in
  * turns. */
 #define SHARED_BATCH 16
-#define SHARED_BATCH_SPINS 16
+#define SHARED_BATCH_SPINS 32
 #define SHARED_SECOND_SPINS 4
 
 enum shared_side { SHARED_SENDERS, SHARED_RECEIVERS, SHARED_SIDES };

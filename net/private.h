@@ -59,6 +59,15 @@ int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);
 
+/* SOCK_STREAM and so on of a descriptor, or -errno. */
+int aio__socket_type(int fd);
+
+/* Makes a socket that came from elsewhere non-blocking and close-on-exec. Returns 0 or -errno. */
+int aio__socket_take(int fd);
+
+/* Takes the descriptor of a handle off its core. Returns 0; -EBUSY; -EBADF. */
+int aio__socket_part(struct aio__handle *handle);
+
 /* setsockopt(2), getsockopt(2) for an int. Return 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
 int aio__socket_get(int fd, int level, int name, int *value);
@@ -94,6 +103,9 @@ int aio__listener_accept(struct aio_listener *listener, int type);
 /* unix_path.c: removes the file, if it is still the one that binding made, and frees path; NULL is
  * ignored. To be called before the socket is closed. */
 void aio__path_remove(struct aio__path *path);
+
+/* Frees path and leaves the file. */
+void aio__path_free(struct aio__path *path);
 
 /* Binds fd to a Unix name. *path is what aio__path_remove takes, NULL for an abstract name. Returns
  * 0 or -errno. */

@@ -6,6 +6,7 @@
 
 #include "backends/uring/private.h"
 #include "core/alloc.h"
+#include "core/sanitize.h"
 
 #include <aio/error.h>
 #include <errno.h>
@@ -248,9 +249,13 @@ static int setup_wake(struct setup *setup)
     return rc;
 }
 
+/* Stands for the memory of all rings, which liburing maps and unmaps. */
+static char setup_memory;
+
 static int setup_ring(struct setup *setup)
 {
     int rc = setup_ladder(setup);
+    aio__sanitize_mapped(&setup_memory);
     if (rc < 0) {
         setup_explain_refusal(setup, "io_uring_setup", rc);
         return rc;
@@ -274,6 +279,7 @@ static void setup_close(struct aio__backend *self)
 {
     struct uring *uring = aio__uring_of(self);
     aio__uring_wake_close(uring);
+    aio__sanitize_unmapped(&setup_memory);
     io_uring_queue_exit(&uring->ring);
     (void)close(uring->wake_fd);
     if (uring->watch_fd >= 0)

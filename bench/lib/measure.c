@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 7, LOOPS_FIRST = 1000, GROWTH_MAX = 10 };
+enum { REPEATS = 7, LOOPS_FIRST = 1000, GROWTH_MAX = 10, TURNS = 10 };
 
 #define RUN_NS 20000000      /* a run should last so long */
 #define LIMIT_NS 2000000000L /* no run of a measure begins later */
@@ -107,6 +107,23 @@ double measure_best(long (*body)(long loops))
     struct loop loop = {body};
 
     return measure_runs(run_loop, &loop).best;
+}
+
+void measure_together(int count, long (*const bodies[])(long loops), double best[])
+{
+    int64_t begin = now_ns();
+    struct loop loop = {bodies[0]};
+    double first = run_loop(&loop, LOOPS_FIRST);
+    long loops = LOOPS_FIRST + (long)((double)run_ns / TURNS / (first + 1));
+
+    for (int turn = 0; turn < repeats * TURNS && (turn == 0 || now_ns() - begin < LIMIT_NS); turn++)
+        for (int i = 0; i < count; i++) {
+            loop.body = bodies[i];
+            double ns = run_loop(&loop, loops);
+
+            if (turn == 0 || ns < best[i])
+                best[i] = ns;
+        }
 }
 
 void measure_report(const char *name, double ns)

@@ -30,6 +30,9 @@ struct measure_runs measure_runs(double (*run)(void *argument, long loops), void
  * operations it did; everything in it counts. */
 double measure_best(long (*body)(long loops));
 
+/* The same of several, which take turns in short runs: for figures to be subtracted. */
+void measure_together(int count, long (*const bodies[])(long loops), double best[]);
+
 /* Prints a figure that was measured otherwise. */
 void measure_report(const char *name, double ns);
 

@@ -22,6 +22,7 @@
 #define AIO_AIO_H
 
 #include <aio/base.h>
+#include <aio/buffered.h>
 #include <aio/channel.h>
 #include <aio/core.h>
 #include <aio/error.h>

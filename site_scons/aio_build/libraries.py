@@ -33,8 +33,8 @@ def need_backend(env, flags, package, other):
 
 
 def detect(env, folder):
-    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS (flags or None), AIO_PEERS (of
-    the baselines, by Debian package: flags or None), AIO_LIBS, the defines."""
+    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_UV (flags or None),
+    AIO_PEERS (of the baselines, by Debian package: flags or None), AIO_LIBS, the defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
     if not env.GetOption("no_exec"):
@@ -57,10 +57,11 @@ def detect(env, folder):
     env["AIO_CUNIT"] = find(conf, "cunit", "CUnit/CUnit.h", "cunit")
     env["AIO_HTTP"] = find(conf, None, "http_parser.h", "http_parser")
     env["AIO_HIREDIS"] = find(conf, None, ["sys/time.h", "hiredis/hiredis.h"], "hiredis")
+    env["AIO_UV"] = find(conf, "libuv", "uv.h", "uv")
     env["AIO_PEERS"] = {
         "liburing-dev": env["AIO_URING"],
         "libev-dev": env["AIO_EV"],
-        "libuv1-dev": find(conf, "libuv", "uv.h", "uv"),
+        "libuv1-dev": env["AIO_UV"],
         "libevent-dev": find(conf, "libevent_core", "event2/event.h", "event_core"),
     }
     valgrind = conf.CheckCHeader("valgrind/memcheck.h")

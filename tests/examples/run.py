@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
 import echo_tests  # noqa: E402
+import embed_tests  # noqa: E402
 import fanout_tests  # noqa: E402
 import http_tests  # noqa: E402
 import kv_tests  # noqa: E402
@@ -45,6 +46,7 @@ def test_readme_shows_echo(context):
 SUITES = {
     "chat": chat_tests,
     "echo": echo_tests,
+    "embed_epoll": embed_tests,
     "fanout": fanout_tests,
     "http_hello": http_tests,
     "kv": kv_tests,

@@ -13,11 +13,10 @@
  * Shown: mail is delivered; no deadlock is reported while mail is under way or a holder remains or
  * a core works; a true one is reported.
  *
- *   -DSPAWN    a core may, once, start a thread that may post
- *   -DPOSTS=n -DIO=n   a core posts, waits for something so often
- *   -DLATE, -DLATE_CORE: a poster, the core adds after the exchange  } each has to be noticed
- *   -DREREAD   two counters, the second read between two looks at the first  }
- *   -DNO_LOOK, -DNO_ADD, -DNO_POKE, -DNO_RETRY leave a step out  }
+ *   -DTHREADS=n -DPOSTS=n -DIO=n   threads outside; how often a core posts, waits for something
+ *   -DSPAWN                        a core may, once, start a thread that may post
+ *   -DLATE, -DLATE_CORE            a poster, the core adds after the exchange  } each has to
+ *   -DNO_LOOK, -DNO_ADD, -DNO_POKE, -DNO_RETRY            leave a step out     } be noticed
  */
 #ifndef THREADS
 #define THREADS 1
@@ -36,18 +35,9 @@ byte sleeping[CORES];
 bool token[CORES]; /* what wakeup leaves in the backend */
 bool works[CORES];
 short busy = CORES;
-short outside = THREADS;
 short holders = THREADS; /* those who hold, as opposed to what is counted */
 bool reported;
 bool may_spawn = true;
-
-#ifdef REREAD
-#define COUNT busy
-#define HOLDS outside
-#else
-#define COUNT busy
-#define HOLDS busy
-#endif
 
 inline exchange(box, was)
 {
@@ -107,7 +97,7 @@ proctype thread(byte c)
 {
     byte x;
     post(c, x);
-    atomic { holders--; HOLDS--; x = (HOLDS == 0) };
+    atomic { holders--; busy--; x = (busy == 0) };
     if
 #ifndef NO_POKE
     :: x -> inbox[0]++; wake_up(0, x)
@@ -141,18 +131,7 @@ inline sleep_idle(me, saw)
         atomic { busy--; saw = (busy == 0) };
         if
         :: saw ->
-#ifdef REREAD
-            if
-            :: outside == 0 ->
-                if
-                :: busy == 0 -> report()
-                :: else
-                fi
-            :: else
-            fi
-#else
             report()
-#endif
         :: else
         fi;
         token[me]; /* the backend sleeps */
@@ -201,7 +180,7 @@ work:
     :: works[c] && posts > 0 -> posts--; post(1 - c, x); goto work
 #ifdef SPAWN
     :: works[c] && may_spawn ->
-        atomic { may_spawn = false; HOLDS++; holders++ };
+        atomic { may_spawn = false; busy++; holders++ };
         run thread(1 - c);
         goto work
 #endif
@@ -215,9 +194,7 @@ init
 {
     byte i;
     atomic {
-#ifndef REREAD
         busy = busy + THREADS;
-#endif
         works[0] = true;
         works[1] = true;
         run core(0);
