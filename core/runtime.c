@@ -168,6 +168,11 @@ static void runtime_leave(struct aio_runtime *runtime)
 int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime)
 {
     int opened = aio__seat_open(runtime, seat);
+    if (opened == 0 && runtime->hosted) {
+        opened = aio__host_open(runtime);
+        if (opened < 0)
+            aio__seat_close(seat);
+    }
     int rc = runtime_arrive(runtime, opened);
     if (rc == 0)
         return 0;

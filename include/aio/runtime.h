@@ -186,9 +186,9 @@ AIO_API int aio_runtime_serve(struct aio_runtime *runtime, int (*entry)(void *ar
  * aio_runtime_wait waits until a runtime that was started is over.
  *
  * Suspends:  no task; it blocks the calling thread.
- * Context:   a thread that runs no runtime (-EBUSY); several may wait.
- * Returns:   0 with *result (which may be NULL) as aio_runtime_run returns it; -EINVAL when it was
- *            not started; -ESHUTDOWN in a child of fork(2).
+ * Context:   a thread that runs no runtime (-EBUSY) and holds this one, if somebody else may
+ * destroy it; several may wait. Returns:   0 with *result (which may be NULL) as aio_runtime_run
+ * returns it; -EINVAL when it was not started; -ESHUTDOWN in a child of fork(2).
  */
 AIO_API AIO_NODISCARD int aio_runtime_wait(struct aio_runtime *runtime, int *result);
 
