@@ -60,8 +60,26 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
     return aio__gate_run(&call->stream->handle, call->gate, frame, what);
 }
 
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result)
+{
+    struct aio_stream *stream = call->stream;
+    if (reads && stream->inbox != NULL) {
+        ssize_t n = aio__inbox_read(call, vectors, count);
+        *result = (int)n;
+        return n != AIO__INBOX_EMPTY;
+    }
+    if (reads || stream->outbox == NULL)
+        return false;
+    *result = aio__outbox_settle(call);
+    return *result < 0;
+}
+
 static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
 {
+    int rc;
+    if (aio__stream_rented(call, opcode == AIO__OP_RECV, &(struct iovec){buffer, size}, 1, &rc))
+        return rc;
     struct aio__op_frame frame;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
@@ -148,6 +166,9 @@ static int stream_message(struct aio__stream_call *call, uint8_t opcode,
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
+    int rc;
+    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, vectors, count, &rc))
+        return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = &header;
@@ -214,7 +235,10 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
-    rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
+    if (stream->outbox != NULL)
+        rc = aio__outbox_settle(&call);
+    if (rc == 0)
+        rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
     return (int)aio__stream_leave(&call, rc);
 }
 
@@ -227,6 +251,10 @@ void aio_stream_close(struct aio_stream *stream)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&stream->handle, gates, 2);
+    if (stream->outbox != NULL)
+        aio__outbox_close(stream);
+    if (stream->inbox != NULL)
+        aio__inbox_close(stream);
     aio__handle_finish(&stream->handle);
     aio_shield_leave(&shield);
     aio__free(stream);

@@ -6,6 +6,13 @@
 static int message_run(struct aio__stream_call *call, uint8_t opcode, struct msghdr *header)
 {
     struct aio__op_frame frame;
+    int rc;
+    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, header->msg_iov,
+                           (int)header->msg_iovlen, &rc)) {
+        header->msg_controllen = 0; /* bytes came, and nothing with them */
+        header->msg_flags = 0;
+        return rc;
+    }
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = header;

@@ -5,10 +5,22 @@
 
 #include "core/alloc.h"
 
+/* Takes the stream off its core; rented buffers of that core that wait with it cannot come along.
+ */
+static int move_part(struct aio_stream *stream)
+{
+    if (stream->outbox != NULL || aio__inbox_armed(stream) || aio__inbox_has_more(stream))
+        return -EBUSY;
+    int rc = aio__socket_part(&stream->handle);
+    if (rc == 0 && stream->inbox != NULL)
+        aio__inbox_close(stream);
+    return rc;
+}
+
 int aio_stream_detach(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    return aio__socket_part(&stream->handle);
+    return move_part(stream);
 }
 
 void aio_stream_attach(struct aio_stream *stream)
@@ -41,7 +53,7 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
 int aio_stream_release(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    int rc = aio__socket_part(&stream->handle);
+    int rc = move_part(stream);
     if (rc < 0)
         return rc;
     int fd = stream->handle.fd;
