@@ -107,6 +107,7 @@ struct aio__core {
     int64_t polled_ns;
     uint32_t task_limit;
     uint32_t ops_pending;
+    uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;

@@ -227,6 +227,8 @@ static int64_t loop_sleep(struct aio__core *core)
 {
     bool last;
     int64_t deadline_ns = aio__heap_next(&core->timers);
+    if (core->ops_pending == core->sends_pending)
+        core->backend->hurry = true; /* they may be over, and the core idle */
     if (!aio__mailbox_sleep(core->mailbox, loop_sleep_state(core, deadline_ns), &last))
         return 0;
     if (last)
@@ -271,7 +273,8 @@ static void loop_turn(struct aio__core *core)
         aio__stack_trim(&core->stacks);
     if (!core->finished)
         loop_poll(core);
-    loop_drain_done(core);
+    if (!core->resting) /* else before the next poll: what completes may submit more */
+        loop_drain_done(core);
 }
 
 void aio__loop_run(struct aio__core *core)

@@ -4,6 +4,7 @@
 #define SUITE "deadlock"
 #include "tests/behaviour/cores_tools.h"
 
+#include <aio/buf.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,6 +80,27 @@ BEHAVIOUR_OUTSIDE(nothing_to_wait_for)
         if (cores == 3)
             child_said(&child, "deadlock on core 2");
     }
+}
+
+/* Neither is a stream that nobody reads or writes, though it has read and sent rented buffers. */
+static int sleep_after_rent(void *unused)
+{
+    struct wire wire;
+    struct aio_buffer *buffer;
+    if (!wire_open(&wire))
+        return 1;
+    AIO_CHECK_EQ(aio_stream_write(wire.near, "ping", 4), 4);
+    AIO_CHECK(aio_stream_read_rent(wire.far, &buffer) > 0);
+    AIO_CHECK_OK(aio_stream_write_rent(wire.far, buffer));
+    int rc = sleep_for_ever(unused);
+    wire_close(&wire);
+    return rc;
+}
+
+BEHAVIOUR_OUTSIDE(rented_buffers_keep_nobody_awake)
+{
+    struct child child;
+    check_found(&child, 1, sleep_after_rent);
 }
 
 /* From core to core until the ring is closed, where the call waits for its own first task. */
