@@ -8,6 +8,7 @@
 #include "core/op_run.h"
 #include "core/task.h"
 
+#include <aio/filter.h>
 #include <aio/message.h>
 #include <aio/net.h>
 #include <aio/socket.h>
@@ -21,7 +22,8 @@ struct aio_stream {
     struct aio__handle handle; /* first member */
     struct aio__gate reading;
     struct aio__gate writing;
-    int64_t read_ns; /* 0: no time limit of its own */
+    struct aio_filter *filter; /* NULL: its users see the socket's bytes */
+    int64_t read_ns;           /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
 };
@@ -50,6 +52,11 @@ struct aio__stream_call {
 int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
+
+/* filter.c: a transfer through the stream's filter, inside the gate. */
+int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
+int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                         int count);
 
 /*
  * socket.c: descriptors. aio__socket_open returns one or -errno; aio__socket_drop closes one that

@@ -74,7 +74,12 @@ enum { READY_READ = POLLIN | POLLRDHUP, READY_WRITE = POLLOUT };
 static bool readable_try(struct aio__core *core, struct aio_select_case *of)
 {
     (void)core;
-    (void)aio__handle_core(of->object, "aio_select_readable");
+    const struct aio_stream *stream = of->object; /* its handle is its first member */
+    const struct aio_filter *filter = stream->filter;
+    (void)aio__handle_core(&stream->handle, "aio_select_readable");
+    of->result = 0;
+    if (filter != NULL && !stream->handle.closing && filter->kind->pending(filter))
+        return true;
     return ready_now(of->object, READY_READ, &of->result);
 }
 

@@ -31,6 +31,8 @@ ssize_t aio_stream_sendmsg(struct aio_stream *stream, const struct aio_message *
     (void)aio__handle_core(&stream->handle, __func__);
     if (!aio__message_valid(message) || message->address != NULL)
         return -EINVAL;
+    if (stream->filter != NULL)
+        return -EOPNOTSUPP;
     bool bytes = message_has_bytes(message);
     if (!bytes && message->control_bytes > 0)
         return -EINVAL;
@@ -50,6 +52,8 @@ int aio_stream_recvmsg(struct aio_stream *stream, struct aio_message *message)
     (void)aio__handle_core(&stream->handle, __func__);
     if (!aio__message_valid(message) || message->address != NULL || !message_has_bytes(message))
         return -EINVAL;
+    if (stream->filter != NULL)
+        return -EOPNOTSUPP;
     int rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
