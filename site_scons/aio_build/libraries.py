@@ -1,4 +1,6 @@
 """Finding what AIO stands on. A backend that is not wanted is not even looked for."""
+import sys
+
 from SCons.SConf import SetCacheMode
 from SCons.Script import Configure
 
@@ -33,7 +35,8 @@ def need_backend(env, flags, package, other):
 
 
 def detect(env, folder):
-    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP (flags or None), AIO_LIBS, the defines."""
+    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP, AIO_TLS (flags or None), AIO_LIBS
+    and the defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
     if not env.GetOption("no_exec"):
@@ -55,8 +58,13 @@ def detect(env, folder):
         env["AIO_EV"] = need_backend(env, flags, "libev (Debian: libev-dev)", "uring")
     env["AIO_CUNIT"] = find(conf, "cunit", "CUnit/CUnit.h", "cunit")
     env["AIO_HTTP"] = find(conf, None, "http_parser.h", "http_parser")
+    env["AIO_TLS"] = conf.PkgConfig("openssl", "3.0")
     valgrind = conf.CheckCHeader("valgrind/memcheck.h")
     conf.Finish()
+    if not env["AIO_TLS"]:
+        sys.stderr.write(
+            "scons: TLS is left out: it needs OpenSSL 3 (Debian: libssl-dev) and pkg-config\n"
+        )
 
     env.Append(CPPDEFINES=["AIO_WITH_URING=%d" % uring, "AIO_WITH_EV=%d" % ev])
     if valgrind:
