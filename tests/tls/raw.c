@@ -82,7 +82,7 @@ int tls_raw_shake(struct tls_raw *raw, struct aio_tls_context *context, int *the
         return -1;
     AIO_CHECK(test_wait(raw_try, &call));
     AIO_CHECK_OK(aio_task_join(task, NULL));
-    *theirs = call.result == 1 ? 1 : call.error;
+    *theirs = call.result == 1 ? 0 : call.error;
     return shake.result;
 }
 
@@ -92,7 +92,7 @@ bool tls_raw_start(struct tls_raw *raw, bool server, int version, int buffer_byt
     struct aio_tls_context *context = tls_context(&options);
     int theirs = 0;
     bool good = context != NULL && tls_raw_open(raw, server, version, buffer_bytes) &&
-                AIO_CHECK_OK(tls_raw_shake(raw, context, &theirs)) && AIO_CHECK_EQ(theirs, 1);
+                AIO_CHECK_OK(tls_raw_shake(raw, context, &theirs)) && AIO_CHECK_EQ(theirs, 0);
     aio_tls_destroy(context);
     return good;
 }

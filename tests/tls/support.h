@@ -66,7 +66,7 @@ struct tls_raw {
  */
 bool tls_raw_open(struct tls_raw *raw, bool server, int version, int buffer_bytes);
 
-/* Both handshakes. Returns our result; *theirs is 1 or the error of SSL_get_error. */
+/* Both handshakes. Returns our result; *theirs is 0 or what SSL_get_error says. */
 int tls_raw_shake(struct tls_raw *raw, struct aio_tls_context *context, int *theirs);
 
 /* Such a peer of a client of ours, or of a server, shaken. */
