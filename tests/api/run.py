@@ -198,6 +198,21 @@ def test_link(checks):
         link(checks, folder, "static-all", "aio-static", before=["-static"], after=["-laio"])
 
 
+def test_tls(checks):
+    """An outside program with TLS, shared and static."""
+    if SANITIZED:
+        raise Unavailable("an outside program is not linked against a sanitized library")
+    if not HAS_TLS:
+        raise Unavailable("TLS was not built: it needs OpenSSL 3 (Debian: libssl-dev)")
+    with tempfile.TemporaryDirectory() as folder:
+        ours = {"libaio-uring.so.0", "libaio-uring-tls.so.0"}
+        for module in ("aio-tls", "aio-tls-static"):
+            program = link(checks, folder, module, module, source="outside_tls.c")
+            if program:
+                there = needed(program) & ours
+                checks.check(there == (ours if module == "aio-tls" else set()), module, there)
+
+
 def test_testing(checks):
     """An outside test program, by the module that brings CUnit."""
     if SANITIZED:
@@ -234,6 +249,7 @@ SUITES = {
     "install": test_install,
     "link": test_link,
     "testing": test_testing,
+    "tls": test_tls,
 }
 
 

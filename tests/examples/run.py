@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
 import fanout_tests  # noqa: E402
 import http_tests  # noqa: E402
+import https_tests  # noqa: E402
 import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
@@ -43,11 +44,12 @@ SUITES = {
     "echo": echo_tests,
     "fanout": fanout_tests,
     "http_hello": http_tests,
+    "https_hello": https_tests,
     "kv": kv_tests,
     "proxy": proxy_tests,
     "readme": sys.modules[__name__],
 }
-CLIENTS = ("fanout",)  # a server tells whether their row can be had
+CLIENTS = ("fanout", "https_hello")  # another server tells whether their row can be had
 
 
 def tests_of(suite, wanted):
@@ -81,6 +83,8 @@ def run_suite(suite, row, wanted):
     context = Context(row)
     if suite != "readme":
         problem = context.unavailable("echo" if suite in CLIENTS else suite)
+        if suite == "https_hello" and not os.path.exists(context.program(suite)):
+            problem = "https_hello was not built: it needs OpenSSL 3 (Debian: libssl-dev)"
         if problem:
             print(problem)
             required = os.environ.get("AIO_TEST_REQUIRE", "").split(",")
