@@ -67,8 +67,9 @@ static int context_fill(struct aio_tls_context *context, const struct aio_tls_op
 
 int aio_tls_create(struct aio_tls_context **out, const struct aio_tls_options *options)
 {
+    const struct aio_tls_options defaults = AIO_TLS_OPTIONS;
     if (options == NULL)
-        options = &AIO_TLS_OPTIONS;
+        options = &defaults;
     if (!options_valid(options))
         return -EINVAL;
     struct aio_tls_context *context = OPENSSL_zalloc(sizeof *context);
