@@ -1,16 +1,13 @@
 /* What do channels cost? Nanoseconds a message, one way, between two tasks of one core.
  *
- * Each measure is a JSON line. --quick makes the loops short, to prove that everything runs. */
+ * Each measure is a JSON line; bench/lib/measure.h has the arguments. */
 #include "bench/lib/measure.h"
 
 #include <aio/aio.h>
 #include <aio/channel.h>
 #include <aio/select.h>
-#include <string.h>
 
 enum { SUBSCRIBERS = 8, CASES = 8 };
-
-static long loops = 400000;
 
 static struct aio_task *start(int (*fn)(void *argument), void *argument)
 {
@@ -20,21 +17,29 @@ static struct aio_task *start(int (*fn)(void *argument), void *argument)
     return task;
 }
 
-static int send_numbers(void *channel)
+struct numbers {
+    struct aio_channel *channel;
+    long count;
+};
+
+static int send_numbers(void *argument)
 {
-    for (long i = 0; i < loops; i++)
-        measure_check(aio_channel_send(channel, &i), "send");
-    aio_channel_close(channel);
+    const struct numbers *numbers = argument;
+
+    for (long i = 0; i < numbers->count; i++)
+        measure_check(aio_channel_send(numbers->channel, &i), "send");
+    aio_channel_close(numbers->channel);
     return 0;
 }
 
-static long through_channel(size_t capacity)
+static long through_channel(long loops, size_t capacity)
 {
     struct aio_channel *channel;
     long item, count = 0;
 
     measure_check(aio_channel_open(&channel, sizeof item, capacity), "open");
-    struct aio_task *sender = start(send_numbers, channel);
+    struct numbers numbers = {channel, loops};
+    struct aio_task *sender = start(send_numbers, &numbers);
     while (aio_channel_receive(channel, &item) == 1)
         count++;
     measure_check(aio_task_join(sender, NULL), "join");
@@ -42,14 +47,14 @@ static long through_channel(size_t capacity)
     return count;
 }
 
-static long unbuffered(void)
+static long unbuffered(long loops)
 {
-    return through_channel(0);
+    return through_channel(loops, 0);
 }
 
-static long buffered(void)
+static long buffered(long loops)
 {
-    return through_channel(64);
+    return through_channel(loops, 64);
 }
 
 struct echo {
@@ -68,7 +73,7 @@ static int echo_numbers(void *argument)
 }
 
 /* There and back: two messages, and the task that sends waits for the answer each time. */
-static long round_trip(void)
+static long round_trip(long loops)
 {
     struct echo echo;
 
@@ -99,7 +104,7 @@ static int send_oneshots(void *channel)
 }
 
 /* A request by channel and its answer by oneshot. */
-static long oneshot_answer(void)
+static long oneshot_answer(long loops)
 {
     struct aio_channel *channel;
 
@@ -129,7 +134,7 @@ static int listen_to_all(void *subscriber)
 }
 
 /* Per item and subscriber, each of which waits for each item. */
-static long broadcast(void)
+static long broadcast(long loops)
 {
     struct aio_broadcast *broadcast;
     struct aio_subscriber *subscribers[SUBSCRIBERS];
@@ -155,7 +160,7 @@ static long broadcast(void)
 }
 
 /* One channel of the list is sent to; the select waits for most of the items. */
-static long select_among(int cases)
+static long select_among(long loops, int cases)
 {
     struct aio_channel *channels[CASES];
     struct aio_select_case list[CASES];
@@ -166,7 +171,8 @@ static long select_among(int cases)
         measure_check(aio_channel_open(&channels[i], sizeof item, 0), "open");
         list[i] = aio_select_receive(channels[i], &item);
     }
-    struct aio_task *sender = start(send_numbers, channels[cases / 2]);
+    struct numbers numbers = {channels[cases / 2], loops};
+    struct aio_task *sender = start(send_numbers, &numbers);
     while ((which = aio_select_wait(list, (size_t)cases)) >= 0 && list[which].result == 1)
         count++;
     measure_check(which, "select");
@@ -176,20 +182,19 @@ static long select_among(int cases)
     return count;
 }
 
-static long select_two(void)
+static long select_two(long loops)
 {
-    return select_among(2);
+    return select_among(loops, 2);
 }
 
-static long select_eight(void)
+static long select_eight(long loops)
 {
-    return select_among(CASES);
+    return select_among(loops, CASES);
 }
 
 AIO_MAIN(argc, argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--quick") == 0)
-        loops = 2000;
+    measure_begin(argc, argv);
     measure_print("channel_unbuffered", unbuffered);
     measure_print("channel_buffered_64", buffered);
     measure_print("channel_round_trip", round_trip);

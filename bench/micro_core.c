@@ -2,44 +2,18 @@
  * that sleep meanwhile, and of the barest thing that could do it: two threads that wake each other
  * through eventfds. Also the same while the other core is busy, and a spawn there.
  *
- * Both sides are pinned, to the same two processors. Each measure is the best of REPEATS loops and
- * is printed as a JSON line. --quick makes the loops short. */
+ * Both sides are pinned, to the same two processors. Each measure is a JSON line;
+ * bench/lib/measure.h has the arguments. */
+#include "bench/lib/measure.h"
+
 #include <aio/aio.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-enum { REPEATS = 7 };
-
-static long loops = 20000;
-
-static void check(int rc, const char *what)
-{
-    if (rc < 0)
-        exit(aio_error_exit(rc, what));
-}
-
-static void measure(const char *name, long (*body)(void))
-{
-    double best = 0;
-
-    for (int i = 0; i < REPEATS; i++) {
-        int64_t begin = aio_time_now();
-        long count = body();
-        double ns = (double)(aio_time_now() - begin) / (double)count;
-
-        if (i == 0 || ns < best)
-            best = ns;
-    }
-    printf("{\"name\": \"%s\", \"ns\": %.2f}\n", name, best);
-    fflush(stdout);
-}
 
 static int nothing(void *argument)
 {
@@ -48,10 +22,10 @@ static int nothing(void *argument)
 }
 
 /* The other core has nothing else to do: it sleeps until the call, we until the answer. */
-static long call_other(void)
+static long call_other(long loops)
 {
     for (long i = 0; i < loops; i++)
-        check(aio_core_call(1, nothing, NULL, NULL), "call");
+        measure_check(aio_core_call(1, nothing, NULL, NULL), "call");
     return loops;
 }
 
@@ -61,15 +35,15 @@ static int keep_busy(void *argument)
 {
     (void)argument;
     while (atomic_load_explicit(&busy, memory_order_relaxed))
-        check(aio_task_yield(), "yield");
+        measure_check(aio_task_yield(), "yield");
     return 0;
 }
 
-static long spawn_other(void)
+static long spawn_other(long loops)
 {
     for (long i = 0; i < loops; i++)
-        check(aio_core_spawn(1, nothing, NULL, NULL), "spawn");
-    check(aio_core_call(1, nothing, NULL, NULL), "call"); /* behind them all */
+        measure_check(aio_core_spawn(1, nothing, NULL, NULL), "spawn");
+    measure_check(aio_core_call(1, nothing, NULL, NULL), "call"); /* behind them all */
     return loops;
 }
 
@@ -99,6 +73,7 @@ static int allowed_cpu(int index)
 }
 
 static int answering_cpu;
+static long answers;
 
 static void *answer(void *argument)
 {
@@ -106,20 +81,21 @@ static void *answer(void *argument)
 
     (void)argument;
     pin_to(answering_cpu);
-    for (long i = 0; i < loops; i++)
+    for (long i = 0; i < answers; i++)
         if (read(ping_fd, &value, sizeof value) < 0 || write(pong_fd, &value, sizeof value) < 0)
             break;
     return NULL;
 }
 
-static long eventfd_ping_pong(void)
+static long eventfd_ping_pong(long loops)
 {
     uint64_t value = 1;
     pthread_t thread;
 
     ping_fd = eventfd(0, EFD_CLOEXEC);
     pong_fd = eventfd(0, EFD_CLOEXEC);
-    check(-pthread_create(&thread, NULL, answer, NULL), "thread");
+    answers = loops;
+    measure_check(-pthread_create(&thread, NULL, answer, NULL), "thread");
     for (long i = 0; i < loops; i++)
         if (write(ping_fd, &value, sizeof value) < 0 || read(pong_fd, &value, sizeof value) < 0)
             break;
@@ -137,7 +113,7 @@ static void measure_eventfd(void)
     answering_cpu = allowed_cpu(1);
     (void)sched_getaffinity(0, sizeof before, &before);
     pin_to(here);
-    measure("eventfd_ping_pong", eventfd_ping_pong);
+    measure_print("eventfd_ping_pong", eventfd_ping_pong);
     (void)sched_setaffinity(0, sizeof before, &before);
 }
 
@@ -146,11 +122,11 @@ static int core_main(void *unused)
     (void)unused;
     if (aio_core_index() == 1)
         return aio_time_sleep(AIO_SEC(3600)) == -ECANCELED ? 0 : 1;
-    measure("core_call_sleeping", call_other);
+    measure_print("core_call_sleeping", call_other);
     atomic_store(&busy, true);
-    check(aio_core_spawn(1, keep_busy, NULL, NULL), "spawn");
-    measure("core_call_busy", call_other);
-    measure("core_spawn_busy", spawn_other);
+    measure_check(aio_core_spawn(1, keep_busy, NULL, NULL), "spawn");
+    measure_print("core_call_busy", call_other);
+    measure_print("core_spawn_busy", spawn_other);
     atomic_store(&busy, false);
     return aio_runtime_stop(aio_runtime_current(), 0);
 }
@@ -159,8 +135,7 @@ int main(int argc, char **argv)
 {
     struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
 
-    if (argc > 1 && strcmp(argv[1], "--quick") == 0)
-        loops = 500;
+    measure_begin(argc, argv);
     if (aio_runtime_cpus() < 2) {
         (void)fprintf(stderr, "micro_core: needs two processors\n");
         return 1;

@@ -1,15 +1,12 @@
 /* What do locks cost? Nanoseconds of taking and giving back what nobody else wants, beside glibc's
  * mutex, and of handing over to a task that waits.
  *
- * Each measure is a JSON line. --quick makes the loops short, to prove that everything runs. */
+ * Each measure is a JSON line; bench/lib/measure.h has the arguments. */
 #include "bench/lib/measure.h"
 
 #include <aio/aio.h>
 #include <aio/sync.h>
 #include <pthread.h>
-#include <string.h>
-
-static long loops = 1000000;
 
 static struct aio_mutex mutex = AIO_MUTEX_INIT;
 static struct aio_rwlock rwlock = AIO_RWLOCK_INIT;
@@ -18,7 +15,7 @@ static struct aio_notify ping = AIO_NOTIFY_INIT;
 static struct aio_notify pong = AIO_NOTIFY_INIT;
 static pthread_mutex_t peer = PTHREAD_MUTEX_INITIALIZER;
 
-static long lock_pthread(void)
+static long lock_pthread(long loops)
 {
     for (long i = 0; i < loops; i++) {
         (void)pthread_mutex_lock(&peer);
@@ -27,7 +24,7 @@ static long lock_pthread(void)
     return loops;
 }
 
-static long lock_mutex(void)
+static long lock_mutex(long loops)
 {
     for (long i = 0; i < loops; i++) {
         measure_check(aio_mutex_lock(&mutex), "lock");
@@ -36,7 +33,7 @@ static long lock_mutex(void)
     return loops;
 }
 
-static long lock_read(void)
+static long lock_read(long loops)
 {
     for (long i = 0; i < loops; i++) {
         measure_check(aio_rwlock_read(&rwlock), "read");
@@ -45,7 +42,7 @@ static long lock_read(void)
     return loops;
 }
 
-static long lock_write(void)
+static long lock_write(long loops)
 {
     for (long i = 0; i < loops; i++) {
         measure_check(aio_rwlock_write(&rwlock), "write");
@@ -54,7 +51,7 @@ static long lock_write(void)
     return loops;
 }
 
-static long take_permits(void)
+static long take_permits(long loops)
 {
     for (long i = 0; i < loops; i++) {
         measure_check(aio_semaphore_acquire(&semaphore, 2), "acquire");
@@ -76,10 +73,10 @@ static int lock_often(void *argument)
     return 0;
 }
 
-static long run_two(int (*fn)(void *argument), int (*other)(void *argument))
+static long run_two(long loops, int (*fn)(void *argument), int (*other)(void *argument))
 {
     struct aio_task *tasks[2];
-    long each = loops / 10;
+    long each = loops / 2;
 
     measure_check(aio_task_spawn(&tasks[0], fn, &each, NULL), "spawn");
     measure_check(aio_task_spawn(&tasks[1], other, &each, NULL), "spawn");
@@ -88,9 +85,9 @@ static long run_two(int (*fn)(void *argument), int (*other)(void *argument))
     return 2 * each;
 }
 
-static long hand_over(void)
+static long hand_over(long loops)
 {
-    return run_two(lock_often, lock_often);
+    return run_two(loops, lock_often, lock_often);
 }
 
 static int ping_often(void *argument)
@@ -115,15 +112,14 @@ static int pong_often(void *argument)
     return 0;
 }
 
-static long wake_each_other(void)
+static long wake_each_other(long loops)
 {
-    return run_two(ping_often, pong_often);
+    return run_two(loops, ping_often, pong_often);
 }
 
 AIO_MAIN(argc, argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--quick") == 0)
-        loops = 2000;
+    measure_begin(argc, argv);
     measure_print("mutex_pthread", lock_pthread);
     measure_print("mutex", lock_mutex);
     measure_print("rwlock_read", lock_read);

@@ -1,17 +1,14 @@
 /* What do tasks cost? Nanoseconds of a yield, a spawn with its join, a deadline.
  *
- * Each measure is a JSON line. --quick makes the loops short, to prove that everything runs. */
+ * Each measure is a JSON line; bench/lib/measure.h has the arguments. */
 #include "bench/lib/measure.h"
 
 #include <aio/aio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MANY_TASKS = 1000, MANY_SLEEPERS = 10000 };
-
-static long loops = 200000;
 
 static int yield_often(void *argument)
 {
@@ -23,7 +20,7 @@ static int yield_often(void *argument)
 }
 
 /* All tasks yield to each other; the caller waits in a join meanwhile. */
-static long yield_among(int tasks)
+static long yield_among(long loops, int tasks)
 {
     static struct aio_task *handles[MANY_TASKS];
     long each = loops / tasks;
@@ -35,14 +32,14 @@ static long yield_among(int tasks)
     return each * tasks;
 }
 
-static long yield_two(void)
+static long yield_two(long loops)
 {
-    return yield_among(2);
+    return yield_among(loops, 2);
 }
 
-static long yield_many(void)
+static long yield_many(long loops)
 {
-    return yield_among(MANY_TASKS);
+    return yield_among(20 * loops, MANY_TASKS); /* so often that the spawns do not count */
 }
 
 static int nothing(void *argument)
@@ -50,7 +47,7 @@ static int nothing(void *argument)
     return argument != NULL;
 }
 
-static long spawn_join(void)
+static long spawn_join(long loops)
 {
     for (long i = 0; i < loops; i++) {
         struct aio_task *task;
@@ -62,7 +59,7 @@ static long spawn_join(void)
 }
 
 /* A wave of tasks, as when many connections come in at once. */
-static long spawn_wave(void)
+static long spawn_wave(long loops)
 {
     for (long i = 0; i < loops; i++) {
         measure_check(aio_task_spawn(NULL, nothing, NULL, NULL), "spawn");
@@ -72,22 +69,35 @@ static long spawn_wave(void)
     return loops;
 }
 
-/* The join waits, so the deadline's timer is really armed and taken back. */
-static long deadline_join(void)
+static void join_within(int64_t timeout_ns)
 {
-    for (long i = 0; i < loops; i++) {
-        struct aio_task *task;
+    struct aio_task *task;
 
-        measure_check(aio_task_spawn(&task, nothing, NULL, NULL), "spawn");
-        AIO_TIMEOUT(AIO_SEC(60))
-        {
-            measure_check(aio_task_join(task, NULL), "join");
-        }
+    measure_check(aio_task_spawn(&task, nothing, NULL, NULL), "spawn");
+    AIO_TIMEOUT(timeout_ns)
+    {
+        measure_check(aio_task_join(task, NULL), "join");
     }
+}
+
+/* The join waits, so the deadline is in force: its timer is armed, unless one of the task's that
+ * is due earlier still is. */
+static long deadline_join(long loops)
+{
+    for (long i = 0; i < loops; i++)
+        join_within(AIO_SEC(60));
     return loops;
 }
 
-static long deadline(void)
+/* Each deadline is nearer than the one before, so a timer must be armed each time. */
+static long deadline_nearer(long loops)
+{
+    for (long i = 0; i < loops; i++)
+        join_within(AIO_SEC(3000) - AIO_US(i));
+    return loops;
+}
+
+static long deadline(long loops)
 {
     for (long i = 0; i < loops; i++) {
         struct aio_deadline d;
@@ -98,7 +108,7 @@ static long deadline(void)
     return loops;
 }
 
-static long shield(void)
+static long shield(long loops)
 {
     for (long i = 0; i < loops; i++) {
         struct aio_shield s;
@@ -111,14 +121,14 @@ static long shield(void)
 
 static int64_t sum; /* keeps the calls below from being left out */
 
-static long clock_read(void)
+static long clock_read(long loops)
 {
     for (long i = 0; i < loops; i++)
         sum += aio_time_now();
     return loops;
 }
 
-static long system_call(void)
+static long system_call(long loops)
 {
     for (long i = 0; i < loops; i++)
         sum += syscall(SYS_getppid);
@@ -131,6 +141,20 @@ static int sleep_long(void *argument)
     return aio_time_sleep(AIO_SEC(3600));
 }
 
+/* What a deadline adds to a wait, without the clock that it reads. Below zero when the processor
+ * reads the clock while it does the rest. */
+static void measure_deadlines(void)
+{
+    static long (*const bodies[])(long) = {spawn_join, clock_read, deadline_join, deadline_nearer};
+    double ns[4];
+
+    if (!measure_wanted("deadline_armed_10000_timers"))
+        return;
+    measure_together(4, bodies, ns);
+    measure_report("deadline_armed_10000_timers", ns[2] - ns[0] - ns[1]);
+    measure_report("deadline_nearer_10000_timers", ns[3] - ns[0] - ns[1]);
+}
+
 /* The timers of many sleepers are in the heap while a deadline comes and goes. */
 static void measure_among_sleepers(void)
 {
@@ -140,6 +164,7 @@ static void measure_among_sleepers(void)
         measure_check(aio_task_spawn(&sleepers[i], sleep_long, NULL, NULL), "spawn");
     measure_check(aio_task_yield(), "yield");
     measure_print("deadline_join_10000_timers", deadline_join);
+    measure_deadlines();
     for (int i = 0; sleepers && i < MANY_SLEEPERS; i++) {
         aio_task_cancel(sleepers[i]);
         measure_check(aio_task_join(sleepers[i], NULL), "join");
@@ -149,8 +174,7 @@ static void measure_among_sleepers(void)
 
 AIO_MAIN(argc, argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--quick") == 0)
-        loops = 2000;
+    measure_begin(argc, argv);
     measure_print("yield", yield_two);
     measure_print("yield_1000_tasks", yield_many);
     measure_print("spawn_join", spawn_join);

@@ -5,7 +5,9 @@
 #ifndef AIO_CORE_CORE_H
 #define AIO_CORE_CORE_H
 
+#include "core/alloc.h"
 #include "core/backend.h"
+#include "core/buffers.h"
 #include "core/context/context.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -72,9 +74,16 @@ struct aio__ready {
     struct aio_task *tail;
 };
 
+/* Work that is put off until just before the next poll, so that all of a turn's goes together. */
+struct aio__deferred {
+    struct aio__deferred *next;
+    void (*run)(struct aio__deferred *deferred);
+};
+
 struct aio__handle;
 struct aio__memory;
 struct aio__offload;
+struct aio__resolver;
 struct aio_runtime;
 
 struct aio__core {
@@ -92,6 +101,9 @@ struct aio__core {
     struct aio__heap timers;
     struct aio__stack_pool stacks;
     uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
+    struct aio__deferred *deferred; /* newest first */
+    struct aio__buffers buffers;
+    struct aio__spare *spare_outboxes; /* see net/outbox.c */
     int64_t polled_ns;
     uint32_t task_limit;
     uint32_t ops_pending;
@@ -102,6 +114,8 @@ struct aio__core {
     struct aio_task *root;
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
+    struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
+    void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;
     struct aio__memory *memory;
     struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */

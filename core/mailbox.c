@@ -17,7 +17,7 @@ static pthread_mutex_t mailbox_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct aio__mailbox *mailbox_free_list;
 
 /* Not from the counted allocator: the memory is the process's, and stays. */
-struct aio__mailbox *aio__mailbox_open(atomic_int *active)
+struct aio__mailbox *aio__mailbox_open(atomic_int *busy)
 {
     pthread_mutex_lock(&mailbox_lock);
     struct aio__mailbox *mailbox = mailbox_free_list;
@@ -29,7 +29,7 @@ struct aio__mailbox *aio__mailbox_open(atomic_int *active)
     if (mailbox == NULL)
         return NULL;
     mailbox->backend = NULL;
-    mailbox->active = active;
+    mailbox->busy = busy;
     atomic_store(&mailbox->state, AIO__AWAKE);
     atomic_store(&mailbox->top, NULL);
     return mailbox;
@@ -49,13 +49,19 @@ void aio__mailbox_forked(void)
     mailbox_free_list = NULL;
 }
 
-/* Takes the announcement back. Returns whether there was one. */
-static bool mailbox_take_back(struct aio__mailbox *mailbox)
+/* With `rousing` raised: a core that has announced anything now has not closed, and waits for us.
+ */
+static void mailbox_rouse(struct aio__mailbox *mailbox)
 {
+    if (atomic_load(&mailbox->state) == AIO__AWAKE)
+        return;
+    atomic_fetch_add(mailbox->busy, 1);
     int state = atomic_exchange(&mailbox->state, AIO__AWAKE);
-    if (state == AIO__IDLE)
-        atomic_fetch_add(mailbox->active, 1);
-    return state != AIO__AWAKE;
+    bool wake = state != AIO__AWAKE;
+    if (state != AIO__IDLE && atomic_fetch_sub(mailbox->busy, 1) == 1)
+        wake = true; /* it went idle in between, and found us counted */
+    if (wake)
+        mailbox->backend->vtable->wakeup(mailbox->backend);
 }
 
 void aio__mailbox_rouse(struct aio__mailbox *mailbox)
@@ -63,8 +69,7 @@ void aio__mailbox_rouse(struct aio__mailbox *mailbox)
     if (atomic_load(&mailbox->state) == AIO__AWAKE)
         return;
     atomic_fetch_add(&mailbox->rousing, 1);
-    if (mailbox_take_back(mailbox))
-        mailbox->backend->vtable->wakeup(mailbox->backend);
+    mailbox_rouse(mailbox);
     atomic_fetch_sub(&mailbox->rousing, 1);
 }
 
@@ -111,18 +116,24 @@ bool aio__mailbox_sleep(struct aio__mailbox *mailbox, enum aio__mailbox_state st
     if (aio__mailbox_full(mailbox)) {
         /* A poster that was faster has counted us in, and we had not counted ourselves out. */
         if (atomic_exchange(&mailbox->state, AIO__AWAKE) == AIO__AWAKE && state == AIO__IDLE)
-            atomic_fetch_sub(mailbox->active, 1);
+            atomic_fetch_sub(mailbox->busy, 1);
         return false;
     }
     if (state == AIO__IDLE)
-        *last = atomic_fetch_sub(mailbox->active, 1) == 1;
+        *last = atomic_fetch_sub(mailbox->busy, 1) == 1;
     return true;
 }
 
+/* What was announced is ours alone to know: others only take it back. */
 void aio__mailbox_awake(struct aio__mailbox *mailbox)
 {
-    if (atomic_load_explicit(&mailbox->state, memory_order_relaxed) != AIO__AWAKE)
-        (void)mailbox_take_back(mailbox);
+    int announced = atomic_load_explicit(&mailbox->state, memory_order_relaxed);
+    if (announced == AIO__AWAKE)
+        return; /* taken back, and counted in if need be */
+    if (announced == AIO__IDLE)
+        atomic_fetch_add(mailbox->busy, 1);
+    if (atomic_exchange(&mailbox->state, AIO__AWAKE) == AIO__AWAKE && announced == AIO__IDLE)
+        atomic_fetch_sub(mailbox->busy, 1);
 }
 
 bool aio__mailbox_close(struct aio__mailbox *mailbox)

@@ -8,9 +8,12 @@
  * least one of them sees the other.
  *
  * Idling. A core that sleeps with nothing but mail to wait for announces AIO__IDLE and leaves the
- * runtime's count of active cores. Whoever takes that announcement back, a poster or the core
- * itself, counts it in again. So the count is 0 only while no core of the runtime runs or has mail;
- * core/quiet.h makes a deadlock of it.
+ * runtime's count of what is busy: cores that are not idle, and those outside who may post. Whoever
+ * takes that announcement back, a poster or the core itself, counts it in again, and does so before
+ * it takes it back, or the count could be 0 in between; where there was nothing to take back it
+ * counts it out, and a poster that brings the count to 0 by that wakes the core to look again. So
+ * when a core brings the count to 0, none runs, none has mail, and nobody can send any: a deadlock,
+ * which core/quiet.h deals with.
  *
  * Closing. A mailbox closes when it is empty; posting then fails. A poster that had looked at the
  * announcement before may still call wakeup: closing waits until it has. A mailbox's memory is
@@ -46,12 +49,12 @@ struct aio__mailbox {
     atomic_int state;                /* of enum aio__mailbox_state */
     atomic_int rousing;              /* threads that may be about to call wakeup */
     struct aio__backend *backend;
-    atomic_int *active; /* cores of the runtime that are not idle */
+    atomic_int *busy; /* the runtime's count */
     struct aio__mailbox *next_free;
 };
 
 /* Gives an open mailbox without a backend; NULL when there is no memory. */
-struct aio__mailbox *aio__mailbox_open(atomic_int *active);
+struct aio__mailbox *aio__mailbox_open(atomic_int *busy);
 
 /* For a mailbox that was closed, or that nobody else has known. */
 void aio__mailbox_free(struct aio__mailbox *mailbox);
@@ -74,7 +77,7 @@ bool aio__mailbox_full(const struct aio__mailbox *mailbox);
 
 /*
  * Announces that the core is about to sleep, as ASLEEP or IDLE. Returns false when there is mail:
- * do not sleep. *last tells whether the core was the last active one.
+ * do not sleep. *last tells whether nothing is busy any more.
  */
 bool aio__mailbox_sleep(struct aio__mailbox *mailbox, enum aio__mailbox_state state, bool *last);
 

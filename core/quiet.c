@@ -11,7 +11,7 @@
 
 static pthread_mutex_t quiet_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct aio_runtime *quiet_runtimes;
-static atomic_int quiet_outside;
+static unsigned quiet_outside; /* of the whole process: counted once in each runtime */
 
 void aio__quiet_enter(struct aio_runtime *runtime)
 {
@@ -21,6 +21,8 @@ void aio__quiet_enter(struct aio_runtime *runtime)
     if (quiet_runtimes != NULL)
         quiet_runtimes->prev = runtime;
     quiet_runtimes = runtime;
+    if (quiet_outside > 0)
+        atomic_fetch_add(&runtime->busy, 1);
     pthread_mutex_unlock(&quiet_lock);
 }
 
@@ -36,22 +38,15 @@ void aio__quiet_leave(struct aio_runtime *runtime)
     pthread_mutex_unlock(&quiet_lock);
 }
 
-/* The order matters: whoever is outside posts first, and then lets go. */
-static bool quiet_is(struct aio_runtime *runtime)
-{
-    if (atomic_load(&quiet_outside) > 0 || atomic_load(&runtime->holders) > 0)
-        return false;
-    return atomic_load(&runtime->active) == 0;
-}
-
 void aio__quiet_forked(void)
 {
     pthread_mutex_init(&quiet_lock, NULL);
     quiet_runtimes = NULL; /* the parent's */
-    atomic_store(&quiet_outside, 0);
+    quiet_outside = 0;
 }
 
-static void quiet_rouse(struct aio_runtime *runtime)
+/* Sleeping cores look again before they go back to sleep. */
+void aio__quiet_again(struct aio_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->count; i++)
         aio__mailbox_rouse(runtime->seats[i].core.mailbox);
@@ -59,7 +54,7 @@ static void quiet_rouse(struct aio_runtime *runtime)
 
 /*
  * A deadlock counts once, whoever else finds it in the same moment (a signal may have woken a core
- * for a moment). Until all cores have been told the runtime counts as active, lest the first ones
+ * for a moment). Until all cores have been told the runtime counts as busy, lest the first ones
  * told go back to sleep and take that for the next deadlock; then it is looked at again.
  */
 void aio__quiet_check(struct aio_runtime *runtime)
@@ -67,33 +62,32 @@ void aio__quiet_check(struct aio_runtime *runtime)
     int found;
     do {
         found = atomic_load(&runtime->deadlocks);
-        if (!quiet_is(runtime))
+        if (atomic_load(&runtime->busy) > 0)
             return;
-        atomic_fetch_add(&runtime->active, 1);
+        atomic_fetch_add(&runtime->busy, 1);
         if (atomic_compare_exchange_strong(&runtime->deadlocks, &found, found + 1))
-            quiet_rouse(runtime);
-    } while (atomic_fetch_sub(&runtime->active, 1) == 1);
-}
-
-/* Sleeping cores look again before they go back to sleep. */
-void aio__quiet_again(struct aio_runtime *runtime)
-{
-    if (atomic_load(&runtime->active) == 0)
-        quiet_rouse(runtime);
+            aio__quiet_again(runtime);
+    } while (atomic_fetch_sub(&runtime->busy, 1) == 1);
 }
 
 void aio__outside_enter(void)
 {
-    atomic_fetch_add(&quiet_outside, 1);
+    pthread_mutex_lock(&quiet_lock);
+    if (quiet_outside++ == 0)
+        for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
+            atomic_fetch_add(&runtime->busy, 1);
+    pthread_mutex_unlock(&quiet_lock);
 }
 
 void aio__outside_leave(void)
 {
-    if (atomic_fetch_sub(&quiet_outside, 1) > 1)
-        return;
     pthread_mutex_lock(&quiet_lock);
-    for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
-        aio__quiet_again(runtime);
+    bool ours = quiet_outside > 0; /* else it was a parent's, before fork(2) */
+    quiet_outside -= ours;
+    struct aio_runtime *runtime = ours ? quiet_runtimes : NULL;
+    for (; runtime != NULL; runtime = runtime->next)
+        if (atomic_fetch_sub(&runtime->busy, 1) == 1)
+            aio__quiet_again(runtime);
     pthread_mutex_unlock(&quiet_lock);
 }
 
@@ -123,8 +117,10 @@ void aio__quiet_break(struct aio__core *core)
         aio__core_cancel(core);
         return;
     }
-    if (!quiet_core(core))
-        return; /* another core, which is over, had waited in vain for this one */
+    /* Another core, which is over, may have waited in vain for this one. Whoever else is about to
+     * rouse this core still uses its backend: closing the mailbox waits for that. */
+    if (!quiet_core(core) || !aio__mailbox_close(core->mailbox))
+        return;
     quiet_report(core, "these tasks wait inside shields and are abandoned");
     atomic_store(&core->refusing, true);
     core->finished = true;

@@ -4,7 +4,8 @@
  * is -EDEADLK. Tasks that stand in shields even so are abandoned when it happens again.
  *
  * Outside are threads that hold a runtime (aio_runtime_hold), and channels between threads, by
- * which any thread can wake a task.
+ * which any thread can wake a task. They are counted with the cores that are not idle: of two
+ * counters each could be 0 when it is looked at, and never both.
  */
 #ifndef AIO_CORE_QUIET_H
 #define AIO_CORE_QUIET_H
@@ -22,7 +23,8 @@ void aio__quiet_leave(struct aio_runtime *runtime);
 /* In a child of fork(2), where there is none. */
 void aio__quiet_forked(void);
 
-/* The core was the last active one of its runtime: is this a deadlock? Then every core is told. */
+/* A core has brought the count of what is busy to 0: a deadlock, unless something has changed
+ * again. Every core is told. */
 void aio__quiet_check(struct aio_runtime *runtime);
 
 /* What a core does when it hears of a deadlock. */

@@ -61,7 +61,7 @@ static int runtime_open_mailboxes(struct aio_runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->count; i++) {
         struct aio__core *core = &runtime->seats[i].core;
-        core->mailbox = aio__mailbox_open(&runtime->active);
+        core->mailbox = aio__mailbox_open(&runtime->busy);
         if (core->mailbox == NULL)
             return -ENOMEM;
     }
@@ -73,7 +73,7 @@ static void runtime_init(struct aio_runtime *runtime, uint32_t count)
     runtime->count = count;
     runtime->born = atomic_load(&runtime_forks);
     runtime->host_fd = runtime->host_timer_fd = -1;
-    atomic_store(&runtime->active, (int)count);
+    atomic_store(&runtime->busy, (int)count);
     atomic_store(&runtime->refs, 1);
     atomic_store(&runtime->stop_at, AIO_FOREVER);
     aio__affinity_read(&runtime->allowed);
@@ -108,19 +108,19 @@ int aio_runtime_create(struct aio_runtime **out, const struct aio_runtime_option
 {
     int rc = runtime_make(out, options);
     if (rc == 0 && ((*out)->options.flags & AIO_RUNTIME_UNHELD) == 0)
-        atomic_store(&(*out)->holders, 1);
+        atomic_fetch_add(&(*out)->busy, 1);
     return rc;
 }
 
 void aio_runtime_hold(struct aio_runtime *runtime)
 {
     atomic_fetch_add(&runtime->refs, 1);
-    atomic_fetch_add(&runtime->holders, 1);
+    atomic_fetch_add(&runtime->busy, 1);
 }
 
 static void runtime_let_go(struct aio_runtime *runtime)
 {
-    if (atomic_fetch_sub(&runtime->holders, 1) == 1)
+    if (atomic_fetch_sub(&runtime->busy, 1) == 1)
         aio__quiet_again(runtime);
 }
 
@@ -158,7 +158,7 @@ static void runtime_leave(struct aio_runtime *runtime)
     bool last = ++runtime->ended == runtime->awaited;
     if (last)
         atomic_store(&runtime->stage, AIO__RUNTIME_OVER);
-    bool others_idle = atomic_fetch_sub(&runtime->active, 1) == 1 && !last;
+    bool others_idle = atomic_fetch_sub(&runtime->busy, 1) == 1 && !last;
     pthread_cond_broadcast(&runtime->changed);
     if (others_idle)
         aio__quiet_check(runtime);
@@ -168,6 +168,11 @@ static void runtime_leave(struct aio_runtime *runtime)
 int aio__seat_begin(struct aio__seat *seat, struct aio_runtime *runtime)
 {
     int opened = aio__seat_open(runtime, seat);
+    if (opened == 0 && runtime->hosted) {
+        opened = aio__host_open(runtime);
+        if (opened < 0)
+            aio__seat_close(seat);
+    }
     int rc = runtime_arrive(runtime, opened);
     if (rc == 0)
         return 0;
@@ -350,7 +355,7 @@ void aio_runtime_destroy(struct aio_runtime *runtime)
         return; /* a child of fork(2) leaves the parent's alone */
     runtime_end(runtime);
     if ((runtime->options.flags & AIO_RUNTIME_UNHELD) == 0)
-        atomic_fetch_sub(&runtime->holders, 1);
+        atomic_fetch_sub(&runtime->busy, 1);
     runtime_unref(runtime);
 }
 

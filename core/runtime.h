@@ -39,10 +39,10 @@ struct aio_runtime {
     pthread_t host_thread;
     cpu_set_t allowed;
 
-    atomic_int active;    /* cores that are not idle, see core/mailbox.h */
-    atomic_int holders;   /* threads that may post from outside */
+    atomic_int busy; /* cores that are not idle, and who may post from outside: core/mailbox.h */
     atomic_int deadlocks; /* found so far */
     atomic_int result;    /* the first that is not 0 */
+    atomic_bool signaled; /* SIGINT or SIGTERM came, for all its cores: see os/signal.c */
     atomic_llong stop_at; /* when a stop in progress becomes hard; AIO_FOREVER: never */
     atomic_int stage;     /* of enum aio__runtime_stage; set with the lock held */
     atomic_int refs;      /* of those who may look at this */

@@ -204,6 +204,16 @@ bool aio__loop_quiet(const struct aio__core *core)
            !aio__stack_trim_needed(&core->stacks);
 }
 
+/* Oldest last: nobody cares for the order. */
+static void loop_run_deferred(struct aio__core *core)
+{
+    struct aio__deferred *deferred;
+    while ((deferred = core->deferred) != NULL) {
+        core->deferred = deferred->next;
+        deferred->run(deferred);
+    }
+}
+
 /* With nothing but mail to wait for a core is idle, which core/quiet.h looks at. A task that waits
  * for a signal has something to wait for. */
 static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, int64_t deadline_ns)
@@ -227,6 +237,9 @@ static int64_t loop_sleep(struct aio__core *core)
 static void loop_poll(struct aio__core *core)
 {
     int64_t deadline_ns = 0;
+    if (core->deferred != NULL &&
+        (core->ready.head == NULL || core->now_ns - core->polled_ns >= AIO__POLL_INTERVAL_NS))
+        loop_run_deferred(core);
     if (aio__loop_quiet(core)) {
         if (!core->resting)
             deadline_ns = loop_sleep(core);

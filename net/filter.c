@@ -39,7 +39,10 @@ int aio_filter_attach(struct aio_stream *stream, struct aio_filter *filter)
         return rc;
     rc = aio__stream_enter(&writing, stream, &stream->writing, 0);
     if (rc == 0) {
-        rc = filter_open(stream, filter);
+        if (stream->outbox != NULL)
+            rc = aio__outbox_settle(&writing);
+        if (rc == 0)
+            rc = filter_open(stream, filter);
         rc = (int)aio__stream_leave(&writing, rc);
     }
     return (int)aio__stream_leave(&reading, rc);
@@ -57,11 +60,9 @@ int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct
                          int count)
 {
     struct aio_filter *filter = call->stream->filter;
-    int rc = aio__interrupted(filter_handle(filter)->core);
+    int rc = aio__stream_may_wait(call);
     if (rc < 0)
         return rc;
-    if (filter_handle(filter)->closing)
-        return -EBADF;
     return (int)(reads ? filter->kind->read : filter->kind->write)(filter, vectors, count);
 }
 
@@ -81,7 +82,11 @@ static ssize_t filter_run(struct aio_filter *filter, struct aio__gate *gate,
 
 ssize_t aio_filter_receive(struct aio_filter *filter, void *buffer, size_t size)
 {
+    struct aio__stream_call call = {.stream = filter->stream, .gate = &filter->stream->reading};
     struct aio__op_frame frame;
+    int rc;
+    if (aio__stream_rented(&call, true, &(struct iovec){buffer, size}, 1, &rc))
+        return rc; /* received before there was a filter */
     frame.op.opcode = AIO__OP_RECV;
     frame.op.fd = filter_handle(filter)->fd;
     frame.op.transfer.buffer = buffer;

@@ -37,7 +37,7 @@ static int packet_disconnect(int fd)
         rc = packet_connect(fd, &nobody, sizeof nobody);
     if (rc == 0)
         rc = aio__socket_address(fd, getsockname, &after);
-    if (rc < 0 || aio_address_port(&after) != 0 || aio_address_port(&before) <= 0)
+    if (rc != 0 || aio_address_port(&after) != 0 || aio_address_port(&before) <= 0)
         return rc;
     in_port_t port = htons((in_port_t)aio_address_port(&before));
     if (after.any.sa_family == AF_INET6)

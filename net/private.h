@@ -17,13 +17,17 @@
 struct aio__path;
 struct aio__shard;
 struct aio_unix_options;
+struct aio__inbox;
+struct aio__outbox;
 
 struct aio_stream {
     struct aio__handle handle; /* first member */
     struct aio__gate reading;
     struct aio__gate writing;
-    struct aio_filter *filter; /* NULL: its users see the socket's bytes */
-    int64_t read_ns;           /* 0: no time limit of its own */
+    struct aio_filter *filter;  /* NULL: its users see the socket's bytes */
+    struct aio__inbox *inbox;   /* NULL until it is read with rented buffers */
+    struct aio__outbox *outbox; /* NULL until it is given some to send */
+    int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
 };
@@ -57,6 +61,45 @@ ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);
+/* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
+ * Returns 0 or why not to wait. */
+static inline int aio__stream_may_wait(const struct aio__stream_call *call)
+{
+    int rc = aio__interrupted(call->stream->handle.core);
+    return rc == 0 && call->stream->handle.closing ? -EBADF : rc;
+}
+
+/*
+ * A plain read of a stream that has an inbox, inside the gate: returns what has been received
+ * already, the end or the error that came instead, or AIO__INBOX_EMPTY: nothing has, and nothing
+ * is armed in the kernel any more.
+ */
+#define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
+ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
+
+/* Inside the gate, before an op of one's own: rented buffers on either side come first. Returns
+ * true when they, or what went wrong with them, made *result. */
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result);
+
+/* Whether rented reads of the stream would return at once. */
+bool aio__inbox_has_more(const struct aio_stream *stream);
+
+/* Whether a receive of the inbox may be armed, which takes the data from anybody else's op; and
+ * asks it for data: watches of the handle are told with 1. */
+bool aio__inbox_armed(const struct aio_stream *stream);
+void aio__inbox_arm(struct aio_stream *stream);
+
+/* Inside the writing gate: waits until the outbox is empty. Returns 0, its error or why the wait
+ * ended. */
+int aio__outbox_settle(struct aio__stream_call *call);
+
+/* The error that nobody has been told yet, once; 0 when there is none. */
+int aio__outbox_error(struct aio_stream *stream);
+
+/* The end of a stream, when no call is on it any more. */
+void aio__inbox_close(struct aio_stream *stream);
+void aio__outbox_close(struct aio_stream *stream);
 
 /*
  * socket.c: descriptors. aio__socket_open returns one or -errno; aio__socket_drop closes one that
@@ -65,6 +108,15 @@ int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct
 int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);
+
+/* SOCK_STREAM and so on of a descriptor, or -errno. */
+int aio__socket_type(int fd);
+
+/* Makes a socket that came from elsewhere non-blocking and close-on-exec. Returns 0 or -errno. */
+int aio__socket_take(int fd);
+
+/* Takes the descriptor of a handle off its core. Returns 0; -EBUSY; -EBADF. */
+int aio__socket_part(struct aio__handle *handle);
 
 /* setsockopt(2), getsockopt(2) for an int. Return 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
@@ -101,6 +153,9 @@ int aio__listener_accept(struct aio_listener *listener, int type);
 /* unix_path.c: removes the file, if it is still the one that binding made, and frees path; NULL is
  * ignored. To be called before the socket is closed. */
 void aio__path_remove(struct aio__path *path);
+
+/* Frees path and leaves the file. */
+void aio__path_free(struct aio__path *path);
 
 /* Binds fd to a Unix name. *path is what aio__path_remove takes, NULL for an abstract name. Returns
  * 0 or -errno. */

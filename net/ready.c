@@ -34,6 +34,8 @@ static void ready_done(struct aio__op *op)
 /* The stream is being closed, which waits for the op's end. */
 static void ready_stream_notify(struct aio__watch *watch, int result)
 {
+    if (result > 0) /* an inbox has got something, which is not what is asked here */
+        return;
     struct aio__select_entry *entry = ready_entry(watch);
     ready_decide(entry, result);
     aio__op_cancel(watch->handle->core, &entry->ready.op);
@@ -77,15 +79,37 @@ static bool readable_try(struct aio__core *core, struct aio_select_case *of)
     const struct aio_stream *stream = of->object; /* its handle is its first member */
     const struct aio_filter *filter = stream->filter;
     (void)aio__handle_core(&stream->handle, "aio_select_readable");
-    of->result = 0;
-    if (filter != NULL && !stream->handle.closing && filter->kind->pending(filter))
-        return true;
-    return ready_now(of->object, READY_READ, &of->result);
+    bool more = aio__inbox_has_more(stream);
+    if (filter != NULL && !stream->handle.closing)
+        more = more || filter->kind->pending(filter);
+    return ready_now(of->object, READY_READ, &of->result) || more;
 }
 
+static void readable_inbox_notify(struct aio__watch *watch, int result)
+{
+    ready_decide(ready_entry(watch), result);
+}
+
+/* Where rented reads have armed a receive, that one takes the data: it is asked, by a watch. */
 static void readable_enlist(struct aio__core *core, struct aio__select_entry *entry)
 {
-    ready_enlist(core, entry, READY_READ);
+    struct aio_stream *stream = entry->of->object;
+    if (!aio__inbox_armed(stream)) {
+        ready_enlist(core, entry, READY_READ);
+        return;
+    }
+    entry->ready.op = (struct aio__op){.opcode = AIO__OP_RENT};
+    entry->ready.watch.notify = readable_inbox_notify;
+    aio__watch_enter(&entry->ready.watch, &stream->handle);
+    aio__inbox_arm(stream);
+}
+
+static void readable_delist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    if (entry->ready.op.opcode == AIO__OP_RENT)
+        aio__watch_leave(&entry->ready.watch);
+    else
+        ready_delist(core, entry);
 }
 
 static bool writable_try(struct aio__core *core, struct aio_select_case *of)
@@ -102,7 +126,8 @@ static void writable_enlist(struct aio__core *core, struct aio__select_entry *en
 
 struct aio_select_case aio_select_readable(struct aio_stream *stream)
 {
-    static const struct aio__select_kind kind = {readable_try, readable_enlist, ready_delist, NULL};
+    static const struct aio__select_kind kind = {readable_try, readable_enlist, readable_delist,
+                                                 NULL};
     return (struct aio_select_case){.kind = &kind, .object = &stream->handle};
 }
 

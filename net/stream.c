@@ -60,12 +60,28 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
     return aio__gate_run(&call->stream->handle, call->gate, frame, what);
 }
 
-/* Inlined, for a request is two of these: with a filter or without is one branch. */
-static inline __attribute__((always_inline)) int
-stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result)
 {
+    struct aio_stream *stream = call->stream;
+    if (reads && stream->inbox != NULL) {
+        ssize_t n = aio__inbox_read(call, vectors, count);
+        *result = (int)n;
+        return n != AIO__INBOX_EMPTY;
+    }
+    if (reads || stream->outbox == NULL)
+        return false;
+    *result = aio__outbox_settle(call);
+    return *result < 0;
+}
+
+static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
+{
+    int rc;
     if (__builtin_expect(call->stream->filter != NULL, 0))
         return aio__filter_transfer(call, opcode == AIO__OP_RECV, buffer, size);
+    if (aio__stream_rented(call, opcode == AIO__OP_RECV, &(struct iovec){buffer, size}, 1, &rc))
+        return rc;
     struct aio__op_frame frame;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
@@ -155,6 +171,9 @@ static int stream_message(struct aio__stream_call *call, uint8_t opcode,
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
+    int rc;
+    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, vectors, count, &rc))
+        return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = &header;
@@ -225,6 +244,8 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
         return rc;
     if (stream->filter != NULL)
         rc = stream->filter->kind->shutdown(stream->filter);
+    else if (stream->outbox != NULL)
+        rc = aio__outbox_settle(&call);
     if (rc == 0)
         rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
     return (int)aio__stream_leave(&call, rc);
@@ -241,6 +262,10 @@ void aio_stream_close(struct aio_stream *stream)
     aio__handle_expel(&stream->handle, gates, 2);
     if (stream->filter != NULL)
         stream->filter->kind->close(stream->filter);
+    if (stream->outbox != NULL)
+        aio__outbox_close(stream);
+    if (stream->inbox != NULL)
+        aio__inbox_close(stream);
     aio__handle_finish(&stream->handle);
     aio_shield_leave(&shield);
     aio__free(stream);

@@ -6,6 +6,13 @@
 static int message_run(struct aio__stream_call *call, uint8_t opcode, struct msghdr *header)
 {
     struct aio__op_frame frame;
+    int rc;
+    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, header->msg_iov,
+                           (int)header->msg_iovlen, &rc)) {
+        header->msg_controllen = 0; /* bytes came, and nothing with them */
+        header->msg_flags = 0;
+        return rc;
+    }
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = header;
@@ -31,14 +38,14 @@ ssize_t aio_stream_sendmsg(struct aio_stream *stream, const struct aio_message *
     (void)aio__handle_core(&stream->handle, __func__);
     if (!aio__message_valid(message) || message->address != NULL)
         return -EINVAL;
-    if (stream->filter != NULL)
-        return -EOPNOTSUPP;
     bool bytes = message_has_bytes(message);
     if (!bytes && message->control_bytes > 0)
         return -EINVAL;
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL)
+        return aio__stream_leave(&call, -EOPNOTSUPP);
     aio__message_to_send(message, &header);
     if (bytes)
         rc = message_run(&call, AIO__OP_SENDMSG, &header);
@@ -52,11 +59,11 @@ int aio_stream_recvmsg(struct aio_stream *stream, struct aio_message *message)
     (void)aio__handle_core(&stream->handle, __func__);
     if (!aio__message_valid(message) || message->address != NULL || !message_has_bytes(message))
         return -EINVAL;
-    if (stream->filter != NULL)
-        return -EOPNOTSUPP;
     int rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL)
+        return (int)aio__stream_leave(&call, -EOPNOTSUPP);
     aio__message_to_receive(message, &header);
     int got = message_run(&call, AIO__OP_RECVMSG, &header);
     if (got >= 0)

@@ -45,6 +45,7 @@ static void shutdown_handler(int number)
     atomic_fetch_add(&shutdown_state.inside, 1);
     struct aio_runtime *runtime = shutdown_state.runtime;
     if (runtime != NULL && !atomic_exchange(&shutdown_state.fired, true)) {
+        atomic_store(&runtime->signaled, true);
         for (uint32_t i = 0; i < runtime->count; i++) {
             struct aio__core *core = &runtime->seats[i].core;
             if (atomic_load(&core->shutdown_asked))
@@ -110,7 +111,7 @@ static int shutdown_join(struct aio__core *core)
     if (shutdown_state.runtime != NULL && shutdown_state.runtime != core->runtime)
         return -EBUSY;
     if (shutdown_state.runtime == NULL) {
-        atomic_store(&shutdown_state.fired, false);
+        atomic_store(&shutdown_state.fired, core->runtime->signaled);
         shutdown_state.runtime = core->runtime;
         int rc = shutdown_install();
         if (rc < 0) {
@@ -122,7 +123,7 @@ static int shutdown_join(struct aio__core *core)
     core->shutdown_task = core->current;
     core->cleanup = shutdown_release;
     atomic_store(&core->shutdown_asked, true);
-    if (atomic_load(&shutdown_state.fired))
+    if (core->runtime->signaled)
         aio__task_cancel(core->current); /* the signal was for the whole runtime */
     return 0;
 }

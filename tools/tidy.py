@@ -15,7 +15,7 @@ SCRIPTS = ("SConstruct", "site_scons/", "tools/", ".ci/")
 # Headers that do not belong to libc. Folders see only what stands here, the first match counts;
 # libc they see all.
 FOREIGN = r'"|<(aio|aio-test|aio-tls|openssl|core|backends|tests|bench|CUnit|valgrind|sanitizer)/'
-FOREIGN += r"|<(liburing|ev\.h|ev\+\+|http_parser\.h|linux/io_uring|libaio\.h)"
+FOREIGN += r"|<(liburing|ev\.h|ev\+\+|ares\.h|http_parser\.h|hiredis/|linux/io_uring|libaio\.h)"
 MAY_INCLUDE = (
     ("include/aio-test/", r"<(aio|aio-test|CUnit)/"),
     ("include/", r"<aio/"),
@@ -24,6 +24,7 @@ MAY_INCLUDE = (
                         r"|<liburing|<linux/io_uring"),
     ("backends/ev/", r'"core/|"backends/(ev/|\w+\.h)|<aio/|<ev\.h'),
     ("backends/", r'"(core|backends)/|<aio/'),
+    ("net/resolve_dns.c", r'"net/|"core/(?!backend\.h)|<aio/|<ares\.h'),
     ("net/", r'"net/|"core/(?!backend\.h)|<aio/'),
     ("os/", r'"os/|"core/(?!backend\.h)|<aio/'),
     ("tls/", r'"tls/|<(aio|aio-tls|openssl)/'),
@@ -33,9 +34,9 @@ MAY_INCLUDE = (
     ("tests/api/", r"<(aio|aio-test)/|<libaio\.h"),
     ("tests/", r'"(tests|core|backends|net|os)/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'
                r"|<linux/io_uring"),
-    ("bench/baselines/", r'"bench/|<liburing'),
+    ("bench/baselines/", r'"bench/|<liburing|<ev\.h'),
     ("bench/", r'"bench/|<aio/'),
-    ("examples/", r"<(aio|aio-tls)/|<http_parser\.h|\"examples/"),
+    ("examples/", r'<(aio|aio-tls)/|<http_parser\.h|<hiredis/|"examples/'),
 )
 
 # (folders, exempt files, names, what to use instead)

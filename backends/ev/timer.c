@@ -6,7 +6,7 @@
  * met; therefore it stays set while the new deadline is later, fires once for nothing, and is set
  * again by the poll after that.
  */
-#include <aio/base.h>
+#include <aio/time.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "core/log.h"
 
 #define TIMER_LATER_SECONDS 0.001
+#define TIMER_LATER_NS 1000000
 
 static void timer_set(struct aio__ev_backend *self, int64_t deadline_ns)
 {
@@ -57,6 +58,13 @@ void aio__ev_later_add(struct aio__ev_backend *self, struct aio__op *op)
         ev_timer_set(&self->later_watcher, TIMER_LATER_SECONDS, TIMER_LATER_SECONDS);
         ev_timer_start(self->loop, &self->later_watcher);
     }
+}
+
+void aio__ev_later_show(struct aio__ev_backend *self)
+{
+    bool none = aio__op_list_empty(&self->later);
+
+    aio__ev_deadline_set(self, none ? AIO_FOREVER : aio_time_now() + TIMER_LATER_NS);
 }
 
 void aio__ev_later_event(struct ev_loop *loop, ev_timer *watcher, int events)

@@ -10,6 +10,7 @@
 #include <aio/time.h>
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,12 +74,36 @@ void aio__uring_wake_close(struct uring *uring)
     }
 }
 
+/*
+ * A ring whose completions are worked out by its own thread (DEFER_TASKRUN) does not wake an epoll
+ * that it is in; an eventfd registered with it is told of every completion, in every mode.
+ */
 int aio__uring_watch(struct aio__backend *self, int epoll_fd)
 {
     struct uring *uring = aio__uring_of(self);
     struct epoll_event event = {.events = EPOLLIN};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, uring->ring.ring_fd, &event) < 0)
+    uring->watch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (uring->watch_fd < 0)
         return -errno;
-    uring->watched = true;
+    int rc = io_uring_register_eventfd(&uring->ring, uring->watch_fd);
+    if (rc < 0)
+        return rc;
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, uring->watch_fd, &event) < 0)
+        return -errno;
     return aio__uring_wake_arm_now(uring);
+}
+
+/* Before completions are looked at: what comes later sets it again. */
+void aio__uring_watch_clear(struct uring *uring)
+{
+    uint64_t count;
+    ssize_t ignored = read(uring->watch_fd, &count, sizeof count);
+    (void)ignored;
+}
+
+void aio__uring_watch_set(struct uring *uring)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(uring->watch_fd, &one, sizeof one);
+    (void)ignored;
 }

@@ -22,6 +22,7 @@
 #define AIO_AIO_H
 
 #include <aio/base.h>
+#include <aio/buffered.h>
 #include <aio/channel.h>
 #include <aio/core.h>
 #include <aio/error.h>
@@ -33,6 +34,7 @@
 #include <aio/runtime.h>
 #include <aio/scope.h>
 #include <aio/select.h>
+#include <aio/shared.h>
 #include <aio/signal.h>
 #include <aio/socket.h>
 #include <aio/stream.h>

@@ -9,7 +9,8 @@
  * tasks, whenever one of them waits in aio_filter_receive or aio_filter_send.
  *
  * A stream has one filter at most, to its end. It may be detached and attached to another core
- * with it. aio_stream_release, aio_stream_sendmsg and aio_stream_recvmsg return -EOPNOTSUPP.
+ * with it. Rented reads hold a buffer while they wait, and rented writes return when the bytes are
+ * sent. aio_stream_release, aio_stream_sendmsg and aio_stream_recvmsg return -EOPNOTSUPP.
  */
 #ifndef AIO_FILTER_H
 #define AIO_FILTER_H

@@ -84,15 +84,23 @@ AIO_API AIO_NODISCARD int aio_message_put_fds(struct aio_message *message, const
                                               int count);
 
 /*
- * aio_message_put_hops and aio_message_put_class set the time to live (hop limit) and the type of
- * service (traffic class) of one message; see IP_TTL, IP_TOS in ip(7). family is AF_INET or
- * AF_INET6.
+ * aio_message_put_hops sets the time to live (hop limit) of one message; see IP_TTL in ip(7).
+ * family is AF_INET or AF_INET6.
  *
  * Suspends:  never.
  * Context:   anywhere.
  * Returns:   0; -EINVAL for another family or a value beyond 0 to 255; -ENOSPC.
  */
 AIO_API AIO_NODISCARD int aio_message_put_hops(struct aio_message *message, int family, int hops);
+
+/*
+ * aio_message_put_class sets the type of service (traffic class) of one message; see IP_TOS in
+ * ip(7).
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   as aio_message_put_hops.
+ */
 AIO_API AIO_NODISCARD int aio_message_put_class(struct aio_message *message, int family, int value);
 
 /*
@@ -146,15 +154,23 @@ AIO_API int aio_message_find(const struct aio_message *message, int level, int t
 AIO_API int aio_message_timestamp(const struct aio_message *message, int64_t *realtime_ns);
 
 /*
- * aio_message_hops and aio_message_class give the time to live (hop limit) and the type of service
- * (traffic class) the message came with. They need the options AIO_SOCKET_RECEIVE_HOPS and
- * AIO_SOCKET_RECEIVE_CLASS.
+ * aio_message_hops gives the time to live (hop limit) the message came with. Needs the option
+ * AIO_SOCKET_RECEIVE_HOPS.
  *
  * Suspends:  never.
  * Context:   anywhere.
  * Returns:   0 to 255; -ENOENT.
  */
 AIO_API int aio_message_hops(const struct aio_message *message);
+
+/*
+ * aio_message_class gives the type of service (traffic class) the message came with. Needs the
+ * option AIO_SOCKET_RECEIVE_CLASS.
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ * Returns:   0 to 255; -ENOENT.
+ */
 AIO_API int aio_message_class(const struct aio_message *message);
 
 /*
@@ -248,7 +264,7 @@ AIO_API void aio_message_drop_fds(struct aio_message *message);
  * Unix stream. Possibly not all bytes are taken; control data goes with the first of them.
  *
  * Suspends:  until the kernel has taken something, or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   bytes taken; -EINVAL for a bad count of vectors, for no bytes at all with control
  * data, and for an address; else as aio_stream_write. After an error no descriptor was passed.
@@ -261,7 +277,7 @@ AIO_API AIO_NODISCARD ssize_t aio_stream_sendmsg(struct aio_stream *stream,
  * with descriptors and bytes that came after them are not mixed in one message.
  *
  * Suspends:  until there is data, the end of the stream or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   0 with the message's fields set, bytes 0 at the end of the stream; -EINVAL for a bad
  *            count of vectors, for no room for a byte and for an address; else an error as of

@@ -169,7 +169,8 @@ AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_
  *
  * Suspends:  never.
  * Context:   a task of the stream's core.
- * Returns:   0; -EBUSY while calls on it are in progress; -EBADF while it is being closed.
+ * Returns:   0; -EBUSY while calls on it are in progress, or rented buffers wait in
+ *            it (see <aio/buf.h>); -EBADF while it is being closed.
  */
 AIO_API AIO_NODISCARD int aio_stream_detach(struct aio_stream *stream);
 
@@ -200,8 +201,8 @@ AIO_API AIO_NODISCARD int aio_stream_adopt(struct aio_stream **out, int fd);
  * Suspends:  never.
  * Context:   a task of the stream's core.
  * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
- * Returns:   the descriptor; -EBUSY while calls on it are in progress; -EBADF while it is being
- *            closed; -EOPNOTSUPP for a stream with a filter (<aio/filter.h>).
+ * Returns:   the descriptor; -EBUSY as of aio_stream_detach; -EBADF while it is being closed;
+ *            -EOPNOTSUPP for a stream with a filter (<aio/filter.h>).
  */
 AIO_API AIO_NODISCARD int aio_stream_release(struct aio_stream *stream);
 

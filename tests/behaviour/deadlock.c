@@ -137,6 +137,32 @@ BEHAVIOUR_OUTSIDE(shielded_are_abandoned)
     }
 }
 
+static int send_and_shield(void *unused)
+{
+    for (int i = 0; aio_core_index() == 0 && i < 5; i++)
+        AIO_CHECK_OK(aio_core_spawn(1, sleep_for_ever, NULL, NULL));
+    return wait_in_shield(unused);
+}
+
+static int run_without_room(void *unused)
+{
+    struct aio_runtime_options options = cores_options(2);
+    (void)unused;
+    options.task_limit = 1;
+    return aio_runtime_run(&options, send_and_shield, NULL) == -EDEADLK ? FOUND : 1;
+}
+
+/* So are tasks that never found room. */
+BEHAVIOUR_OUTSIDE(abandoned_without_room)
+{
+    struct child child;
+    if (!child_may_have_threads())
+        return;
+    REQUIRE(child_run(&child, run_without_room, NULL));
+    child_exited(&child, FOUND);
+    child_said(&child, "abandoned");
+}
+
 /* Cleans up with I/O, calls and time, for which the other cores must still be there. */
 static int clean_up(void *unused)
 {

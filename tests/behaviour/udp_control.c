@@ -242,16 +242,17 @@ BEHAVIOUR(drops_are_counted)
     AIO_CHECK_OK(aio_socket_option_set(ends.far, AIO_SOCKET_RECEIVE_BUFFER, 4096));
     for (int i = 0; i < 50; i++)
         packet_send(ends.near, "a datagram among many");
-    packet_message_init(&packet, 64);
-    AIO_TIMEOUT(AIO_MS(10)) /* until it is empty */
-    {
-        while (aio_socket_recvmsg(ends.far, &packet.message) == 0)
-            continue;
+    for (int i = 0; i < 50 && drops == 0; i++) {
+        AIO_TIMEOUT(AIO_MS(10)) /* until it is empty; then there is room for another */
+        {
+            packet_message_init(&packet, 64);
+            while (aio_socket_recvmsg(ends.far, &packet.message) == 0 && drops == 0) {
+                drops = aio_message_drops(&packet.message);
+                packet_message_init(&packet, 64);
+            }
+        }
+        packet_send(ends.near, "another");
     }
-    packet_send(ends.near, "last");
-    packet_message_init(&packet, 64);
-    REQUIRE_OK(aio_socket_recvmsg(ends.far, &packet.message));
-    drops = aio_message_drops(&packet.message);
     AIO_CHECK(drops > 0 && drops < 50);
     udp_ends_close(&ends);
 }

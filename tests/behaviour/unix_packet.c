@@ -157,6 +157,11 @@ static int send_numbers(void *arg)
     return 0;
 }
 
+static bool has_sent(void *arg)
+{
+    return ((struct sending *)arg)->sent > 0;
+}
+
 /* A sender waits for a full receiver, whose room its own socket does not tell; every datagram
  * arrives whole and in order. */
 BEHAVIOUR(full_receiver)
@@ -171,8 +176,8 @@ BEHAVIOUR(full_receiver)
     REQUIRE_OK(aio_unix_bind(&sending.socket, NULL, NULL));
     REQUIRE_OK(aio_unix_parse(&sending.to, name));
     REQUIRE_OK(aio_task_spawn(&task, send_numbers, &sending, NULL));
-    AIO_CHECK_OK(aio_time_sleep(AIO_MS(2)));
-    AIO_CHECK(sending.sent > 0 && sending.sent < sending.wanted);
+    AIO_CHECK(test_wait(has_sent, &sending));
+    AIO_CHECK(sending.sent < sending.wanted);
     for (int i = 0; i < sending.wanted; i++) {
         AIO_CHECK_EQ(aio_socket_recv(receiver, &number, sizeof number, NULL), sizeof number);
         AIO_CHECK_EQ(number, i);
@@ -200,12 +205,14 @@ BEHAVIOUR(cancelled_sender)
     aio_task_cancel(task);
     AIO_CHECK_OK(aio_task_join(task, NULL));
     AIO_CHECK_ERROR(sending.result, -ECANCELED);
-    AIO_TIMEOUT(AIO_MS(10))
-    {
-        while (aio_socket_recv(receiver, &number, sizeof number, NULL) == sizeof number)
-            AIO_CHECK_EQ(number, got++);
+    for (; got < sending.sent; got++) {
+        AIO_CHECK_EQ(aio_socket_recv(receiver, &number, sizeof number, NULL), sizeof number);
+        AIO_CHECK_EQ(number, got);
     }
-    AIO_CHECK_EQ(got, sending.sent);
+    AIO_TIMEOUT(AIO_MS(5))
+    {
+        AIO_CHECK_ERROR(aio_socket_recv(receiver, &number, sizeof number, NULL), -ETIMEDOUT);
+    }
     aio_socket_close(receiver);
     aio_socket_close(sending.socket);
 }

@@ -26,6 +26,13 @@ def certificate():
     return paths
 
 
+def unavailable(context, name):
+    """Why this suite cannot run on this row, or an empty text; name is an example that needs less."""
+    if not os.path.exists(context.program("https_hello")):
+        return "https_hello was not built: it needs OpenSSL 3 (Debian: libssl-dev)"
+    return context.unavailable(name)
+
+
 def start(context):
     return context.start("https_hello", *certificate())
 

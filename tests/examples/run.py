@@ -15,12 +15,16 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import echo_tests  # noqa: E402
+import embed_tests  # noqa: E402
 import fanout_tests  # noqa: E402
 import http_tests  # noqa: E402
 import https_tests  # noqa: E402
 import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
+import redis_tests  # noqa: E402
+import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
 ROWS = ("uring", "epoll")
@@ -41,12 +45,16 @@ def test_readme_shows_echo(context):
 
 
 SUITES = {
+    "chat": chat_tests,
     "echo": echo_tests,
+    "embed_epoll": embed_tests,
     "fanout": fanout_tests,
     "http_hello": http_tests,
     "https_hello": https_tests,
     "kv": kv_tests,
     "proxy": proxy_tests,
+    "redis_client": redis_tests,
+    "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
 CLIENTS = ("fanout", "https_hello")  # another server tells whether their row can be had
@@ -82,9 +90,8 @@ def run_one(test, context):
 def run_suite(suite, row, wanted):
     context = Context(row)
     if suite != "readme":
-        problem = context.unavailable("echo" if suite in CLIENTS else suite)
-        if suite == "https_hello" and not os.path.exists(context.program(suite)):
-            problem = "https_hello was not built: it needs OpenSSL 3 (Debian: libssl-dev)"
+        ask = getattr(SUITES[suite], "unavailable", Context.unavailable)
+        problem = ask(context, "echo" if suite in CLIENTS else suite)
         if problem:
             print(problem)
             required = os.environ.get("AIO_TEST_REQUIRE", "").split(",")

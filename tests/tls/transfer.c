@@ -4,6 +4,7 @@
 #define SUITE "tls_transfer"
 #include "tests/tls/support.h"
 
+#include <aio/buf.h>
 #include <aio/message.h>
 #include <aio/select.h>
 #include <stdlib.h>
@@ -374,6 +375,65 @@ BEHAVIOUR(unsupported)
     AIO_CHECK_ERROR(aio_stream_recvmsg(pair.client, &message), -EOPNOTSUPP);
     AIO_CHECK_OK(aio_stream_detach(pair.client));
     aio_stream_attach(pair.client);
+    AIO_CHECK(tls_pair_exchange(&pair));
+    tls_pair_close(&pair);
+}
+
+/* Rented buffers go through TLS as other bytes do. */
+BEHAVIOUR(rented)
+{
+    struct tls_pair pair;
+    struct aio_buffer *buffer;
+    char bytes[8] = "";
+    REQUIRE(tls_pair_open(&pair));
+    AIO_CHECK_EQ(aio_stream_write_all(pair.client, "rent", 4, NULL), 4);
+    REQUIRE(aio_stream_read_rent(pair.server, &buffer) == 4);
+    AIO_CHECK(memcmp(aio_buffer_data(buffer), "rent", 4) == 0);
+    AIO_CHECK_OK(aio_stream_write_rent(pair.server, buffer));
+    AIO_CHECK_OK(aio_stream_flush(pair.server));
+    AIO_CHECK_EQ(aio_stream_read_exact(pair.client, bytes, 4, NULL), 4);
+    AIO_CHECK_STR(bytes, "rent");
+    AIO_TIMEOUT(AIO_MS(1))
+    {
+        AIO_CHECK_ERROR(aio_stream_read_rent(pair.server, &buffer), -ETIMEDOUT);
+    }
+    AIO_CHECK(buffer == NULL);
+    AIO_CHECK_OK(aio_stream_shutdown(pair.client, AIO_STREAM_WRITE));
+    AIO_CHECK_EQ(aio_stream_read_rent(pair.server, &buffer), 0);
+    tls_pair_close(&pair);
+}
+
+static int start_server(void *arg)
+{
+    struct tls_pair *pair = arg;
+    struct aio_buffer *buffer;
+    ssize_t n = aio_stream_read_rent(pair->server, &buffer);
+    if (n > 0)
+        n = aio_stream_write_rent(pair->server, buffer);
+    return n < 0 ? (int)n : aio_tls_accept(pair->server, pair->server_context);
+}
+
+/* TLS that begins in the middle, after rented buffers: the receive that brought them is still armed
+ * and brings the first bytes of the handshake. */
+BEHAVIOUR(begins_in_the_middle)
+{
+    struct tcp_pair wire;
+    struct aio_task *task;
+    char byte = 0;
+    int result;
+    struct aio_tls_options client = tls_client_options(), server = tls_server_options("server");
+    REQUIRE(tcp_pair_open(&wire));
+    struct tls_pair pair = {.client_context = tls_context(&client),
+                            .server_context = tls_context(&server),
+                            .client = wire.near,
+                            .server = wire.far};
+    REQUIRE_OK(aio_task_spawn(&task, start_server, &pair, NULL));
+    AIO_CHECK_EQ(aio_stream_write(pair.client, "S", 1), 1);
+    AIO_CHECK_EQ(aio_stream_read(pair.client, &byte, 1), 1);
+    AIO_CHECK_EQ(byte, 'S');
+    AIO_CHECK_OK(aio_tls_connect(pair.client, pair.client_context, "server.test"));
+    AIO_CHECK_OK(aio_task_join(task, &result));
+    AIO_CHECK_OK(result);
     AIO_CHECK(tls_pair_exchange(&pair));
     tls_pair_close(&pair);
 }

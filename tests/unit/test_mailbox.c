@@ -25,13 +25,13 @@ static const struct aio__backend_vtable sleeper_vtable = {.name = "sleeper",
                                                           .wakeup = sleeper_wakeup};
 
 static struct sleeper sleeper = {.base = {.vtable = &sleeper_vtable}};
-static atomic_int active;
+static atomic_int busy;
 static struct aio__mailbox *mailbox;
 
 static void open_mailbox(void)
 {
-    atomic_store(&active, 1);
-    mailbox = aio__mailbox_open(&active);
+    atomic_store(&busy, 1);
+    mailbox = aio__mailbox_open(&busy);
     mailbox->backend = &sleeper.base;
     sem_init(&sleeper.woken, 0, 0);
 }
@@ -162,7 +162,7 @@ PLAIN(no_wakeup_is_lost)
     close_mailbox();
 }
 
-/* The count of active cores follows who sleeps with nothing but mail to wait for. */
+/* The count of busy cores follows who sleeps with nothing but mail to wait for. */
 PLAIN(idling_is_counted)
 {
     struct letter letter = {{NULL, deliver_in_order}, 0};
@@ -171,22 +171,22 @@ PLAIN(idling_is_counted)
     delivered = 0;
     AIO_CHECK(aio__mailbox_sleep(mailbox, AIO__ASLEEP, &last));
     AIO_CHECK(!last);
-    AIO_CHECK_EQ(active, 1);
+    AIO_CHECK_EQ(busy, 1);
     aio__mailbox_awake(mailbox);
     AIO_CHECK(aio__mailbox_sleep(mailbox, AIO__IDLE, &last));
     AIO_CHECK(last);
-    AIO_CHECK_EQ(active, 0);
+    AIO_CHECK_EQ(busy, 0);
     AIO_CHECK(aio__mailbox_post(mailbox, &letter.mail)); /* counts it in */
-    AIO_CHECK_EQ(active, 1);
+    AIO_CHECK_EQ(busy, 1);
     aio__mailbox_awake(mailbox);
-    AIO_CHECK_EQ(active, 1);
+    AIO_CHECK_EQ(busy, 1);
     AIO_CHECK(!aio__mailbox_sleep(mailbox, AIO__IDLE, &last)); /* there is mail */
     AIO_CHECK(!last);
-    AIO_CHECK_EQ(active, 1);
+    AIO_CHECK_EQ(busy, 1);
     aio__mailbox_drain(NULL, mailbox);
     AIO_CHECK(aio__mailbox_sleep(mailbox, AIO__IDLE, &last));
     aio__mailbox_awake(mailbox); /* woken by something else */
-    AIO_CHECK_EQ(active, 1);
+    AIO_CHECK_EQ(busy, 1);
     close_mailbox();
 }
 
