@@ -144,6 +144,21 @@ static ssize_t inbox_take(struct aio__stream_call *call, struct aio__inbox *inbo
     return buffer->size;
 }
 
+/* Through a filter: what it opens needs a place before it is there. */
+static ssize_t inbox_filtered(struct aio_stream *stream, struct aio_buffer **out)
+{
+    struct aio_buffer *buffer;
+    ssize_t n = aio_buffer_rent(&buffer);
+    if (n < 0)
+        return n;
+    n = aio_stream_read(stream, aio_buffer_data(buffer), aio_buffer_room(buffer));
+    if (n > 0 && aio_buffer_resize(buffer, (size_t)n) == 0)
+        *out = buffer;
+    else
+        aio_buffer_release(buffer);
+    return n;
+}
+
 ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
 {
     (void)aio__handle_core(&stream->handle, __func__);
@@ -152,6 +167,10 @@ ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
     ssize_t rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL) {
+        rc = aio__stream_leave(&call, 0);
+        return rc < 0 ? rc : inbox_filtered(stream, out);
+    }
     struct aio__inbox *inbox = stream->inbox != NULL ? stream->inbox : inbox_make(stream);
     rc = inbox != NULL ? inbox_take(&call, inbox, out) : -ENOMEM;
     rc = aio__stream_leave(&call, rc);

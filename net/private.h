@@ -8,6 +8,7 @@
 #include "core/op_run.h"
 #include "core/task.h"
 
+#include <aio/filter.h>
 #include <aio/message.h>
 #include <aio/net.h>
 #include <aio/socket.h>
@@ -23,6 +24,7 @@ struct aio_stream {
     struct aio__handle handle; /* first member */
     struct aio__gate reading;
     struct aio__gate writing;
+    struct aio_filter *filter;  /* NULL: its users see the socket's bytes */
     struct aio__inbox *inbox;   /* NULL until it is read with rented buffers */
     struct aio__outbox *outbox; /* NULL until it is given some to send */
     int64_t read_ns;            /* 0: no time limit of its own */
@@ -55,6 +57,10 @@ int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 
+/* filter.c: a transfer through the stream's filter, inside the gate. */
+int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
+int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                         int count);
 /* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
  * Returns 0 or why not to wait. */
 static inline int aio__stream_may_wait(const struct aio__stream_call *call)

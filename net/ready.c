@@ -67,8 +67,12 @@ enum { READY_READ = POLLIN | POLLRDHUP, READY_WRITE = POLLOUT };
 static bool readable_try(struct aio__core *core, struct aio_select_case *of)
 {
     (void)core;
-    (void)aio__handle_core(of->object, "aio_select_readable");
-    bool more = aio__inbox_has_more(of->object);
+    const struct aio_stream *stream = of->object; /* its handle is its first member */
+    const struct aio_filter *filter = stream->filter;
+    (void)aio__handle_core(&stream->handle, "aio_select_readable");
+    bool more = aio__inbox_has_more(stream);
+    if (filter != NULL && !stream->handle.closing)
+        more = more || filter->kind->pending(filter);
     return ready_now(of->object, READY_READ, &of->result) || more;
 }
 

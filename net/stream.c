@@ -76,6 +76,8 @@ static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *
 {
     bool reads = opcode == AIO__OP_RECV;
     int rc;
+    if (__builtin_expect(call->stream->filter != NULL, 0))
+        return aio__filter_transfer(call, reads, buffer, size);
     if (aio__stream_rents(call, reads) &&
         aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
         return rc;
@@ -114,8 +116,9 @@ ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t s
 
 /* Transfers until `size` bytes are through, the end of the stream or an error. Returns how the last
  * one ended. */
-static ssize_t stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer,
-                                   size_t size, size_t *through)
+static inline __attribute__((always_inline)) ssize_t
+stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer, size_t size,
+                    size_t *through)
 {
     while (*through < size) {
         int rc = stream_transfer(call, opcode, buffer + *through, size - *through);
@@ -162,6 +165,8 @@ ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t si
 static int stream_message(struct aio__stream_call *call, uint8_t opcode,
                           const struct iovec *vectors, int count)
 {
+    if (call->stream->filter != NULL)
+        return aio__filter_vectored(call, opcode == AIO__OP_RECVMSG, vectors, count);
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
@@ -215,6 +220,8 @@ ssize_t aio_stream_writev(struct aio_stream *stream, const struct iovec *vectors
 
 static int stream_shutdown_now(struct aio_stream *stream, int how)
 {
+    if (stream->filter != NULL && how != SHUT_WR)
+        stream->filter->reading_ended = true;
     return shutdown(stream->handle.fd, how) < 0 ? -errno : 0;
 }
 
@@ -235,7 +242,9 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
-    if (stream->outbox != NULL)
+    if (stream->filter != NULL)
+        rc = stream->filter->kind->shutdown(stream->filter);
+    else if (stream->outbox != NULL)
         rc = aio__outbox_settle(&call);
     if (rc == 0)
         rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
@@ -251,6 +260,8 @@ void aio_stream_close(struct aio_stream *stream)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&stream->handle, gates, 2);
+    if (stream->filter != NULL)
+        stream->filter->kind->close(stream->filter);
     if (stream->outbox != NULL)
         aio__outbox_close(stream);
     if (stream->inbox != NULL)

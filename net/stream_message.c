@@ -45,6 +45,8 @@ ssize_t aio_stream_sendmsg(struct aio_stream *stream, const struct aio_message *
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL)
+        return aio__stream_leave(&call, -EOPNOTSUPP);
     aio__message_to_send(message, &header);
     if (bytes)
         rc = message_run(&call, AIO__OP_SENDMSG, &header);
@@ -61,6 +63,8 @@ int aio_stream_recvmsg(struct aio_stream *stream, struct aio_message *message)
     int rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL)
+        return (int)aio__stream_leave(&call, -EOPNOTSUPP);
     aio__message_to_receive(message, &header);
     int got = message_run(&call, AIO__OP_RECVMSG, &header);
     if (got >= 0)

@@ -58,6 +58,8 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
 int aio_stream_release(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
+    if (stream->filter != NULL)
+        return -EOPNOTSUPP;
     int rc = move_part(stream);
     if (rc < 0)
         return rc;

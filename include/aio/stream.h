@@ -203,8 +203,8 @@ AIO_API AIO_NODISCARD int aio_stream_adopt(struct aio_stream **out, int fd);
  * Suspends:  as aio_stream_detach.
  * Context:   a task of the stream's core.
  * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
- * Returns:   the descriptor; -EBUSY as of aio_stream_detach; -EBADF while it is being
- *            closed.
+ * Returns:   the descriptor; -EBUSY as of aio_stream_detach; -EBADF while it is being closed;
+ *            -EOPNOTSUPP for a stream with a filter (<aio/filter.h>).
  */
 AIO_API AIO_NODISCARD int aio_stream_release(struct aio_stream *stream);
 
