@@ -5,7 +5,9 @@
 #ifndef AIO_CORE_CORE_H
 #define AIO_CORE_CORE_H
 
+#include "core/alloc.h"
 #include "core/backend.h"
+#include "core/buffers.h"
 #include "core/context/context.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -73,6 +75,12 @@ struct aio__ready {
     struct aio_task *tail;
 };
 
+/* Work that is put off until just before the next poll, so that all of a turn's goes together. */
+struct aio__deferred {
+    struct aio__deferred *next;
+    void (*run)(struct aio__deferred *deferred);
+};
+
 struct aio__handle;
 struct aio__memory;
 struct aio__offload;
@@ -94,9 +102,13 @@ struct aio__core {
     struct aio__heap timers;
     struct aio__stack_pool stacks;
     uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
+    struct aio__deferred *deferred; /* newest first */
+    struct aio__buffers buffers;
+    struct aio__spare *spare_outboxes; /* see net/outbox.c */
     int64_t polled_ns;
     uint32_t task_limit;
     uint32_t ops_pending;
+    uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;

@@ -5,10 +5,27 @@
 
 #include "core/alloc.h"
 
+/* Takes the stream off its core; rented buffers of that core that wait with it cannot come along.
+ */
+static int move_part(struct aio_stream *stream)
+{
+    struct aio__handle *handle = &stream->handle;
+    int rc = 0;
+    if (handle->calls == 0 && !handle->closing && aio__inbox_armed(stream))
+        rc = aio__inbox_disarm(stream);
+    if (rc == 0 && !handle->closing && (stream->outbox != NULL || !aio__inbox_empty(stream)))
+        rc = -EBUSY;
+    if (rc == 0)
+        rc = aio__socket_part(handle);
+    if (rc == 0 && stream->inbox != NULL)
+        aio__inbox_close(stream);
+    return rc;
+}
+
 int aio_stream_detach(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    return aio__socket_part(&stream->handle);
+    return move_part(stream);
 }
 
 void aio_stream_attach(struct aio_stream *stream)
@@ -41,7 +58,9 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
 int aio_stream_release(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    int rc = aio__socket_part(&stream->handle);
+    if (stream->filter != NULL)
+        return -EOPNOTSUPP;
+    int rc = move_part(stream);
     if (rc < 0)
         return rc;
     int fd = stream->handle.fd;

@@ -229,6 +229,7 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_RECVMMSG] = {perform_recvmmsg, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SENDMMSG] = {perform_sendmmsg, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_ACCEPT] = {aio__ev_accept, AIO__EV_IN_READ_QUEUE},
+    [AIO__OP_RENT] = {aio__ev_rent, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_CONNECT] = {perform_connect, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_READ] = {aio__ev_read, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_WRITE] = {aio__ev_write, AIO__EV_IN_WRITE_QUEUE},

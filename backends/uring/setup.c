@@ -194,6 +194,11 @@ static int setup_check_ops(struct setup *setup)
         setup->uring->caps |= setup->wanted & AIO__URING_MULTISHOT_ACCEPT;
     else
         setup->uring->caps &= ~(uint32_t)AIO__URING_MULTISHOT_ACCEPT;
+    /* Nor are these; they came in the release of that one, 6.0. */
+    uint32_t of_6_0 = AIO__URING_MULTISHOT_RECV | AIO__URING_QUIET_SEND;
+    setup->uring->caps &= ~of_6_0;
+    if (io_uring_opcode_supported(&probe.head, IORING_OP_SEND_ZC))
+        setup->uring->caps |= setup->wanted & of_6_0;
     return 0;
 }
 
@@ -285,6 +290,7 @@ static void setup_close(struct aio__backend *self)
     aio__uring_wake_close(uring);
     aio__sanitize_unmapped(&setup_memory);
     io_uring_queue_exit(&uring->ring);
+    aio__uring_rent_close(uring);
     (void)close(uring->wake_fd);
     if (uring->watch_fd >= 0)
         (void)close(uring->watch_fd);
@@ -313,7 +319,9 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
         .entries = params->ring_entries,
     };
     uring->base.vtable = &setup_vtable;
+    uring->base.batches = true;
     uring->batch = 1;
+    uring->rent.pool = params->buffers;
     uring->watch_fd = -1;
     int rc = setup_wake(&setup);
     if (rc == 0)

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 7, LOOPS_FIRST = 1000, GROWTH_MAX = 10 };
+enum { REPEATS = 41, LOOPS_FIRST = 1000, GROWTH_MAX = 10 };
 
-#define RUN_NS 20000000      /* a run should last so long */
+#define RUN_NS 2000000       /* a run should last so long */
 #define LIMIT_NS 2000000000L /* no run of a measure begins later */
 
 static int64_t run_ns = RUN_NS;
@@ -107,6 +107,22 @@ double measure_best(long (*body)(long loops))
     struct loop loop = {body};
 
     return measure_runs(run_loop, &loop).best;
+}
+
+void measure_together(int count, long (*const bodies[])(long loops), double best[])
+{
+    int64_t begin = now_ns();
+    struct loop loop = {bodies[0]};
+    long loops = LOOPS_FIRST + (long)((double)run_ns / (1 + run_loop(&loop, LOOPS_FIRST)));
+
+    for (int turn = 0; turn < repeats && (turn == 0 || now_ns() - begin < LIMIT_NS); turn++)
+        for (int i = 0; i < count; i++) {
+            loop.body = bodies[i];
+            double ns = run_loop(&loop, loops);
+
+            if (turn == 0 || ns < best[i])
+                best[i] = ns;
+        }
 }
 
 void measure_report(const char *name, double ns)

@@ -5,6 +5,7 @@ from .measure import idle_bytes, median
 from .micro import BOTH, Micro, Parked, Ticks
 from .process import BenchError, Server
 
+RENT = ("rent-uring",)
 EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
 
 
@@ -59,17 +60,18 @@ class Calls:
 
     uses_servers = True
 
-    def __init__(self, name, about, shapes):
+    def __init__(self, name, about, shapes, servers=EVERY_SERVER):
         self.name = name
         self.about = about
         self.shapes = shapes
+        self.servers = servers
 
     def measure(self, bench, candidates):
         reason = perf.why_not()
         if reason:
             raise BenchError(reason)
         rows = {}
-        for name in EVERY_SERVER + ("raw-epoll",):
+        for name in self.servers + ("raw-epoll",):
             if not candidates[name].missing:
                 rows[name] = {
                     str(shape["connections"]): self._count(bench, candidates[name], shape)
@@ -96,16 +98,17 @@ class Idle:
 
     uses_servers = True
 
-    def __init__(self, name, about, connections):
+    def __init__(self, name, about, connections, servers=EVERY_SERVER):
         self.name = name
         self.about = about
         self.connections = connections
+        self.servers = servers
 
     def measure(self, bench, candidates):
         count = 200 if bench.smoke else self.connections
         count = min(count, bench.file_limit - 200)
         rows = {}
-        for name in EVERY_SERVER + ("raw-epoll",):
+        for name in self.servers + ("raw-epoll",):
             if not candidates[name].missing:
                 rows[name] = idle_bytes(bench, candidates[name], count)
         return {"rows": rows}
@@ -143,6 +146,23 @@ EXTRA = (
     Echo("c64-16k", "64 connections, 16 KiB", shape(64, 16384)),
     Echo("c64-64k", "64 connections, 64 KiB", shape(64, 65536)),
     Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
+    Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
+         RENT, "raw-uring"),
+    Echo("rent-1000", "rented buffers, 1000 connections, against raw liburing", shape(1000),
+         RENT, "raw-uring"),
+    Echo("rent-16k", "rented buffers, 64 connections, 16 KiB, against raw liburing",
+         shape(64, 16384), RENT, "raw-uring"),
+    Echo("rent-64k", "rented buffers, 64 connections, 64 KiB, against raw liburing",
+         shape(64, 65536), RENT, "raw-uring"),
+    Echo("rent-pipe16", "rented buffers, 16 requests in the pipe, against raw liburing",
+         shape(64, 512, 16), RENT, "raw-uring"),
+    Echo("rent-1", "rented buffers, 1 connection, against the raw epoll loop", shape(1), RENT),
+    Echo("rent-epoll", "rented buffers on epoll, 64 connections, against the raw epoll loop",
+         shape(64), ("rent-epoll",)),
+    Calls("rent-calls", "system calls per request with rented buffers, 64 connections and 1",
+          (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
+    Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
+         ("rent-uring", "rent-epoll", "raw-uring")),
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv")

@@ -17,11 +17,18 @@ class Candidate:
 
 
 def _aio(build, backend):
-    program = os.path.join(build, "examples", "echo")
+    return _on_backend("aio-" + backend, "AIO, %s" % backend, backend,
+                       os.path.join(build, "examples", "echo"))
+
+
+def _rent(build, backend):
+    return _on_backend("rent-" + backend, "AIO, %s, rented buffers" % backend, backend,
+                       os.path.join(build, "bench", "echo_rent"))
+
+
+def _on_backend(name, title, backend, program):
     missing = None if os.path.exists(program) else "%s is not built" % program
-    return Candidate(
-        "aio-" + backend, "AIO, %s" % backend, [program], {"AIO_BACKEND": backend}, missing
-    )
+    return Candidate(name, title, [program], {"AIO_BACKEND": backend}, missing)
 
 
 def _baseline(build, name, title, source):
@@ -43,6 +50,8 @@ def all_candidates(root, build, with_tokio=True):
     found = [
         _aio(build, "uring"),
         _aio(build, "epoll"),
+        _rent(build, "uring"),
+        _rent(build, "epoll"),
         _baseline(build, "raw-epoll", "raw epoll", "epoll_echo"),
         _baseline(build, "raw-uring", "raw liburing", "uring_echo"),
         _tokio(root, build, with_tokio),

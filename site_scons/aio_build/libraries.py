@@ -1,4 +1,6 @@
 """Finding what AIO stands on. A backend that is not wanted is not even looked for."""
+import sys
+
 from SCons.SConf import SetCacheMode
 from SCons.Script import Configure
 
@@ -33,8 +35,9 @@ def need_backend(env, flags, package, other):
 
 
 def detect(env, folder):
-    """Fills env: AIO_URING, AIO_EV, AIO_CARES, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_UV (flags or
-    None), AIO_PEERS (of the baselines, by Debian package: flags or None), AIO_LIBS, the defines."""
+    """Fills env: AIO_URING, AIO_EV, AIO_CARES, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_TLS, AIO_UV
+    (flags or None), AIO_PEERS (of the baselines, by Debian package: flags or None), AIO_LIBS, the
+    defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
     if not env.GetOption("no_exec"):
@@ -59,6 +62,7 @@ def detect(env, folder):
         env["AIO_CARES"] = find(conf, "libcares", "ares.h", "cares", "1.18")
     env["AIO_CUNIT"] = find(conf, "cunit", "CUnit/CUnit.h", "cunit")
     env["AIO_HTTP"] = find(conf, None, "http_parser.h", "http_parser")
+    env["AIO_TLS"] = conf.PkgConfig("openssl", "3.0")
     env["AIO_HIREDIS"] = find(conf, None, ["sys/time.h", "hiredis/hiredis.h"], "hiredis")
     env["AIO_UV"] = find(conf, "libuv", "uv.h", "uv")
     env["AIO_PEERS"] = {
@@ -69,6 +73,10 @@ def detect(env, folder):
     }
     valgrind = conf.CheckCHeader("valgrind/memcheck.h")
     conf.Finish()
+    if not env["AIO_TLS"]:
+        sys.stderr.write(
+            "scons: TLS is left out: it needs OpenSSL 3 (Debian: libssl-dev) and pkg-config\n"
+        )
 
     env.Append(CPPDEFINES=["AIO_WITH_URING=%d" % uring, "AIO_WITH_EV=%d" % ev])
     if valgrind:

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	repeats = 7
-	run     = 20 * time.Millisecond
+	repeats = 41
+	run     = 2 * time.Millisecond
 	limit   = 2 * time.Second
 	pending = 10000
 )
@@ -52,7 +52,7 @@ func measure(name string, body func(loops int)) {
 		body(loops)
 		took := time.Since(start)
 		if took < run && runs == 0 && !quick {
-			factor := 1 + int(24*time.Millisecond/(took+1))
+			factor := 1 + int(2400*time.Microsecond/(took+1))
 			if factor > 10 {
 				factor = 10
 			}

@@ -15,7 +15,7 @@ missing() {
 [ -n "$(find "$registry" -maxdepth 1 -name 'tokio-1.*' 2>/dev/null)" ] || missing "the crate tokio"
 
 mkdir -p "$folder/source" "$folder/home"
-cp "$here/Cargo.toml" "$here/echo.rs" "$here/micro.rs" "$folder/source/"
+cp -p "$here/Cargo.toml" "$here/echo.rs" "$here/micro.rs" "$folder/source/"
 cat >"$folder/home/config.toml" <<CONFIG
 [source.crates-io]
 replace-with = "debian"
