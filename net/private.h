@@ -58,6 +58,12 @@ int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 
+/* Inside the gate: one transfer, RECV or SEND. Returns its result or -errno. */
+int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size);
+
+/* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
+int aio__stream_end(struct aio__stream_call *call, int how);
+
 /* filter.c: a transfer through the stream's filter, inside the gate. */
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
