@@ -88,12 +88,10 @@ static struct aio__core *copy_core(const struct aio__copy *copy)
     return copy->reading.stream->handle.core;
 }
 
-/* What is between the users of a stream and its socket must see the bytes. */
 static bool copy_may_splice(const struct aio__copy *copy)
 {
-    const struct aio_stream *from = copy->reading.stream, *to = copy->writing.stream;
-    return !copy->refused && from->filter == NULL && from->inbox == NULL && to->filter == NULL &&
-           to->outbox == NULL;
+    return !copy->refused && aio__stream_bare(copy->reading.stream, true) &&
+           aio__stream_bare(copy->writing.stream, false);
 }
 
 /* A part of what is to be read or written, in whichever way it is done at the moment. */
@@ -160,7 +158,7 @@ static int copy_try_write(struct aio__copy *copy, const struct copy_part *part)
 {
     struct aio_stream *to = copy->writing.stream;
     struct aio__op_frame frame;
-    if (to->filter != NULL || to->outbox != NULL)
+    if (!aio__stream_bare(to, false))
         return -ECANCELED;
     frame.op.fd = to->handle.fd;
     if (copy->splicing) {

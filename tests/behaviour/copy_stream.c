@@ -4,6 +4,8 @@
 #define SUITE "copy"
 #include "tests/behaviour/copy_tools.h"
 
+#include <aio/buf.h>
+
 static void check_copy(uint64_t size)
 {
     struct copy_path path;
@@ -125,6 +127,27 @@ BEHAVIOUR(copy_with_bad_options)
     AIO_CHECK_ERROR(aio_stream_relay(pair.near, pair.far, &options, NULL), -EINVAL);
     AIO_CHECK_ERROR(aio_stream_relay(pair.near, pair.near, NULL, NULL), -EINVAL);
     tcp_pair_close(&pair);
+}
+
+/* What a rented read has left, and rented writes that are still to be sent, come first. */
+BEHAVIOUR(copy_behind_rented_buffers)
+{
+    enum { SIZE = 300000 };
+    struct copy_path path;
+    struct copy_call call = {.result = 0};
+    struct aio_buffer *buffer;
+    REQUIRE(copy_path_open(&path));
+    struct copy_writer writer = {.stream = path.in.near, .size = SIZE};
+    REQUIRE(copy_write_start(&writer));
+    ssize_t n = aio_stream_read_rent(path.in.far, &buffer);
+    REQUIRE(n > 0);
+    AIO_CHECK_OK(aio_stream_write_rent(path.out.near, buffer));
+    REQUIRE(copy_start(&call, &path, false));
+    copy_check_bytes(path.out.far, 0, SIZE);
+    AIO_CHECK_OK(copy_write_join(&writer));
+    AIO_CHECK_EQ(copy_join(&call), 0);
+    AIO_CHECK_EQ(call.done[0].delivered, SIZE - (uint64_t)n);
+    copy_path_close(&path);
 }
 
 /* The receiver is gone while bytes are on their way: the sum is what was read. */
