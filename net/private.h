@@ -89,14 +89,6 @@ static inline bool aio__stream_rents(const struct aio__stream_call *call, bool r
 bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count, int *result);
 
-/* Whether a direction's bytes are the socket's own: nothing of them passes a filter, or waits in
- * rented buffers. What goes past those (a splice) would change their meaning or their order. */
-static inline bool aio__stream_bare(const struct aio_stream *stream, bool reads)
-{
-    return stream->filter == NULL &&
-           (reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL;
-}
-
 /* Whether rented reads of the stream would return at once. */
 bool aio__inbox_has_more(const struct aio_stream *stream);
 
