@@ -30,6 +30,7 @@ struct aio_stream {
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 
 /* Allocates a stream that has no descriptor yet; NULL when there is no memory. */
@@ -56,6 +57,12 @@ struct aio__stream_call {
 int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
+
+/* Inside the gate: one transfer, RECV or SEND. Returns its result or -errno. */
+int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size);
+
+/* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
+int aio__stream_end(struct aio__stream_call *call, int how);
 
 /* filter.c: a transfer through the stream's filter, inside the gate. */
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
