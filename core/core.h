@@ -12,6 +12,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/mailbox.h"
+#include "core/pipe.h"
 #include "core/sanitize.h"
 #include "core/stack.h"
 #include "core/wait.h"
@@ -107,6 +108,7 @@ struct aio__core {
     int64_t polled_ns;
     uint32_t task_limit;
     uint32_t ops_pending;
+    uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;
@@ -114,6 +116,7 @@ struct aio__core {
     struct aio_task *root;
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
+    struct aio__pipe_pool pipes;
     struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
     void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;

@@ -30,6 +30,8 @@
     X(CONNECT, connect, "connect(2)")                                                              \
     X(READ, read, "read(2), or pread(2) when offset >= 0, of anything")                            \
     X(WRITE, write, "write(2), or pwrite(2) when offset >= 0, of anything")                        \
+    X(SPLICE_IN, splice_in, "splice(2) of a stream socket into a pipe that has room")              \
+    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into a socket, never SIGPIPE") \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
     X(FORGET, forget, "the descriptor is about to be closed: drop what is kept for it; instant")
 
@@ -94,6 +96,10 @@ struct aio__op {
             int32_t flags; /* MSG_* */
             bool drained;  /* a try now would be in vain: wait for readiness first */
         } batch;           /* RECVMMSG SENDMMSG */
+        struct {
+            size_t length;
+            int32_t pipe; /* its end; fd, which does not block, is what is waited for */
+        } splice;         /* SPLICE_IN SPLICE_OUT */
         struct {
             struct aio__deliveries *deliveries;
         } accept;

@@ -131,6 +131,7 @@ void aio__seat_close(struct aio__seat *seat)
     AIO__REQUIRE(core->ops_pending == 0, "a runtime ends with %u operations pending",
                  core->ops_pending);
     seat_drop_handles(core);
+    aio__pipe_close_all(core);
     aio__backlog_drop(core);
     if (core->cleanup != NULL)
         core->cleanup(core);

@@ -55,7 +55,7 @@ const struct aio_task *aio__party_task(struct aio__party *party)
 {
     if (party->wait.task != NULL)
         return party->wait.task;
-    return aio__select_entry_of(&party->wait)->select->wait.task;
+    return aio__select_entry_of(&party->wait)->select->sleeper.wait.task;
 }
 
 void aio__select_queue(struct aio__select_entry *entry, struct aio__wait_queue *queue)
@@ -72,12 +72,45 @@ void aio__select_unqueue(struct aio__core *core, struct aio__select_entry *entry
     aio__party_leave(&entry->party);
 }
 
+void aio__select_share(struct aio__core *core, struct aio__select *select)
+{
+    if (select->shared)
+        return;
+    select->shared = true;
+    pthread_mutex_init(&select->lock, NULL);
+    select->sleeper.core = core;
+    select->sleeper.mail.deliver = aio__sleeper_deliver;
+}
+
+bool aio__select_hold(struct aio__select *select)
+{
+    pthread_mutex_lock(&select->lock);
+    return select->winner == NULL;
+}
+
+void aio__select_let(struct aio__select *select)
+{
+    pthread_mutex_unlock(&select->lock);
+}
+
+bool aio__select_decide_held(struct aio__select *select, struct aio__select_entry *winner)
+{
+    bool open = aio__select_hold(select);
+    if (open)
+        select->winner = winner;
+    aio__select_let(select);
+    return open;
+}
+
 /* It may be running still, with a readiness op that completed at once. */
 void aio__select_finish(struct aio__select_entry *entry, int result)
 {
-    struct aio__wait *wait = &entry->select->wait;
+    struct aio__select *select = entry->select;
+    struct aio__wait *wait = &select->sleeper.wait;
     entry->of->result = result;
-    if (wait->task != NULL && wait->task->wait == wait)
+    if (select->shared)
+        aio__sleeper_tell(&select->sleeper);
+    else if (wait->task != NULL && wait->task->wait == wait)
         aio__wake(wait, 0);
 }
 
@@ -87,24 +120,41 @@ void aio__select_op_done(struct aio__select *select)
         aio__wake(select->settling, 0);
 }
 
-/* Nothing may happen from now on, so an interruption claims the select as well, for nobody. */
+/* Nothing may happen from now on, so an interruption decides the select as well, for nobody. If
+ * another thread was faster its mail is on the way. */
 static struct aio__select_entry select_nobody;
 
 static void select_abort(struct aio__wait *wait)
 {
-    struct aio__select *select = AIO__CONTAINER(wait, struct aio__select, wait);
-    if (select->winner == NULL)
-        select->winner = &select_nobody;
-    aio__wake(wait, -ECANCELED);
+    struct aio__select *select = AIO__CONTAINER(wait, struct aio__select, sleeper.wait);
+    if (aio__select_decide(select, &select_nobody))
+        aio__wake(wait, -ECANCELED);
 }
 
-/* Lists the cases until one of them, a readiness op, turns out to be through. Returns how many. */
+/* Whether the search for a case goes on: in a shared select the winner is another thread's to set,
+ * and the task may go on only when it has been told. */
+static bool select_open(struct aio__select *select)
+{
+    if (select->shared)
+        return !aio__sleeper_told(&select->sleeper);
+    return select->winner == NULL;
+}
+
+static bool select_doze(struct aio__select *select)
+{
+    if (select->shared)
+        return aio__sleeper_doze(&select->sleeper);
+    return select->winner == NULL;
+}
+
+/* Lists the cases until one of them turns out to be through, as a readiness op may. Returns how
+ * many. */
 static size_t select_enlist(struct aio__core *core, struct aio__select *select,
                             struct aio__select_entry *entries, struct aio_select_case *cases,
                             size_t count)
 {
     size_t listed = 0;
-    for (size_t i = 0; i < count && select->winner == NULL; i++) {
+    for (size_t i = 0; i < count && select_open(select); i++) {
         const struct aio__select_kind *kind = cases[i].kind;
         if (kind == NULL)
             continue;
@@ -136,13 +186,15 @@ static inline __attribute__((always_inline)) int select_park(struct aio__core *c
                                                              struct aio_select_case *cases,
                                                              size_t count)
 {
-    struct aio__select select = {.wait = {.abort = select_abort, .what = "select"}};
+    struct aio__select select = {.sleeper.wait = {.abort = select_abort, .what = "select"}};
     size_t listed = select_enlist(core, &select, entries, cases, count);
-    if (select.winner == NULL)
-        (void)aio__park(core, &select.wait);
+    if (select_doze(&select))
+        (void)aio__park(core, &select.sleeper.wait);
     select_delist(core, &select, entries, listed);
+    if (select.shared)
+        pthread_mutex_destroy(&select.lock);
     if (select.winner == &select_nobody)
-        return aio__wait_reason(&select.wait);
+        return aio__wait_reason(&select.sleeper.wait);
     const struct aio__select_kind *kind = select.winner->of->kind;
     if (kind->commit != NULL)
         kind->commit(core, select.winner);

@@ -7,8 +7,14 @@
  *
  * A select claims itself once: the first claim is the case whose effect happens. Its other
  * entries stay in their queues until its task runs, and whoever finds one of them there fails to
- * claim it and passes on. All of it happens on one core, so a claim is a pointer that is set; a
- * claim from another thread would be a compare-and-swap of that pointer.
+ * claim it and passes on. All of it happens on one core, so a claim is a pointer that is set.
+ *
+ * Only cases of channels between cores (shared.h) may be claimed from another thread. A select
+ * with such a case is `shared`: it is decided under its lock, and whoever decides it tells its
+ * sleeper (sleeper.h), for which its task waits. The lock can be held while it is tried whether the
+ * channel has what the case wants, which a compare-and-swap of the pointer could not. The frame is
+ * left when the sleeper has been told and the entries are out of their queues, for which delist
+ * takes each channel's lock; so nobody has anything of it in hand then.
  *
  * A kind of case is three functions and one more. try: does it without waiting, if that is
  * possible. enlist: lets the object know of the entry. delist: undoes that, if the object has not
@@ -19,9 +25,11 @@
 #define AIO_CORE_SELECT_H
 
 #include "core/handle.h"
+#include "core/sleeper.h"
 #include "core/task.h"
 
 #include <aio/select.h>
+#include <pthread.h>
 
 struct aio__party {
     struct aio__wait wait;         /* first member; without a task: of an entry of a select */
@@ -30,7 +38,19 @@ struct aio__party {
     struct aio__wait_queue *queue; /* that it stands in; NULL: taken from it */
 };
 
+struct aio__select;
 struct aio__select_entry;
+
+/* The same for channels between cores; under the channel's lock. */
+struct aio__shared_waiter {
+    struct aio__wait link;
+    void *item;
+    int *result;
+    struct aio__sleeper *sleeper;
+    struct aio__select *select; /* NULL: stands for itself alone */
+    uint8_t side;
+    bool queued;
+};
 
 struct aio__select_kind {
     bool (*try)(struct aio__core *core, struct aio_select_case *of); /* sets result */
@@ -41,11 +61,13 @@ struct aio__select_kind {
 
 /* A select that waits, in its task's frame. */
 struct aio__select {
-    struct aio__wait wait;
+    struct aio__sleeper sleeper;
     struct aio__wait *settling;       /* the wait for the last of ops */
     struct aio__select_entry *winner; /* NULL: undecided */
     uint32_t ops;                     /* of readiness cases, in flight */
-    struct aio__timer timer;          /* of the case that is nearest in time */
+    bool shared;                      /* other threads may decide it: under the lock */
+    pthread_mutex_t lock;
+    struct aio__timer timer; /* of the case that is nearest in time */
     struct aio__select_entry *timed;
 };
 
@@ -55,6 +77,7 @@ struct aio__select_entry {
     struct aio__select *select;
     union {
         struct aio__party party;
+        struct aio__shared_waiter shared;
         struct {
             struct aio__watch watch;
             struct aio__op op;
@@ -67,13 +90,31 @@ static inline struct aio__select_entry *aio__select_entry_of(struct aio__wait *w
     return AIO__CONTAINER(wait, struct aio__select_entry, party.wait);
 }
 
-/* Decides the select in favour of this entry. Returns false when it is decided already. */
+/* Lets other threads decide the select, before they see an entry of it. */
+void aio__select_share(struct aio__core *core, struct aio__select *select);
+
+/* With a shared one: takes its lock, so that it stays as it is. Returns whether it is undecided. */
+bool aio__select_hold(struct aio__select *select);
+void aio__select_let(struct aio__select *select);
+
+/* The slow half of aio__select_decide: the select is shared. */
+bool aio__select_decide_held(struct aio__select *select, struct aio__select_entry *winner);
+
+/* Decides the select. Returns false when it is decided already. */
+static inline bool aio__select_decide(struct aio__select *select, struct aio__select_entry *winner)
+{
+    if (__builtin_expect(select->shared, 0))
+        return aio__select_decide_held(select, winner);
+    if (select->winner != NULL)
+        return false;
+    select->winner = winner;
+    return true;
+}
+
+/* The same in favour of this entry, which the caller then finishes. */
 static inline bool aio__select_claim(struct aio__select_entry *entry)
 {
-    if (entry->select->winner != NULL)
-        return false;
-    entry->select->winner = entry;
-    return true;
+    return aio__select_decide(entry->select, entry);
 }
 
 /* Wakes the select that this entry has claimed. */

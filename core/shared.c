@@ -1,30 +1,16 @@
 /*
  * Channels between cores and threads: a ring that needs no lock (ring.h), and around it, under a
- * lock, the queues of those who wait.
+ * lock, the queues of those who wait (shared_queue.c).
  *
- * Whoever waits stands in a queue with a pointer to its item, and is served there: `settle` pushes
- * the items of waiting senders and pops for waiting receivers, oldest first, until nothing fits
- * any more. So a waiter that wakes has what it came for, and one that is cancelled has not. The
- * lock-free path is for those who find nobody waiting on their own side, and who settle when
+ * The lock-free path is for those who find nobody waiting on their own side, and who settle when
  * somebody waits on the other.
  *
  * No wake-up is lost: a waiter counts itself in `waiting`, then looks at the ring (it settles); the
  * others change the ring, then look at `waiting`. tests/model/shared_channel.pml has it checked.
- *
- * A waiter is granted under the lock and told after it: `state` decides between that and its going
- * to sleep. A plain thread sleeps on that word; a task is woken by a mail to its core, and stays
- * where it is until the mail has come.
  */
+#include "core/shared.h"
 #include "core/alloc.h"
 #include "core/quiet.h"
-#include "core/ring.h"
-#include "core/task.h"
-
-#include <aio/shared.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* How often one that would have to wait looks again first: about as long as going to sleep and
  * being woken takes. When that was of no use SHARED_SPIN_LUCK times in a row, it is tried once in
@@ -39,42 +25,13 @@
 #define SHARED_BATCH_SPINS 32
 #define SHARED_SECOND_SPINS 4
 
-enum shared_side { SHARED_SENDERS, SHARED_RECEIVERS, SHARED_SIDES };
-
-enum shared_state {
-    SHARED_AWAKE,   /* in the queue, and looking */
-    SHARED_ASLEEP,  /* has to be woken */
-    SHARED_GRANTED, /* result says what came of it; the waiter may be gone */
-};
-
-struct shared_waiter {
-    struct aio__wait wait; /* also of a thread: what links the queue */
-    struct aio__mail mail;
+/* Who waits for this alone, in its own frame. */
+struct shared_wait {
+    struct aio__shared_waiter waiter;
+    struct aio__sleeper sleeper;
     struct aio_shared_channel *channel;
-    struct aio__core *core; /* NULL: a plain thread */
-    void *item;
-    enum shared_side side;
-    bool queued; /* under the lock */
     int result;
-    atomic_int state;
 };
-
-struct aio_shared_channel {
-    struct aio__ring ring; /* first: ends in an empty line */
-    atomic_int waiting[SHARED_SIDES];
-    unsigned fork; /* the process it was opened in */
-    char before_lock[AIO__LINE_BYTES];
-    pthread_mutex_t lock;
-    struct aio__wait_queue queues[SHARED_SIDES]; /* under the lock */
-    atomic_int holders;
-    char before_luck[AIO__LINE_BYTES];
-    atomic_int luck[SHARED_SIDES];
-};
-
-static enum shared_side shared_other(enum shared_side side)
-{
-    return side == SHARED_SENDERS ? SHARED_RECEIVERS : SHARED_SENDERS;
-}
 
 static unsigned shared_forks; /* fork(2)s between the first process and this one */
 
@@ -105,7 +62,7 @@ int aio_shared_open(struct aio_shared_channel **out, size_t item_bytes, size_t c
     aio__ring_open(&channel->ring, (char *)(channel + 1), capacity, item_bytes);
     channel->fork = shared_forks;
     channel->holders = 1;
-    channel->luck[SHARED_SENDERS] = channel->luck[SHARED_RECEIVERS] = SHARED_SPIN_LUCK;
+    channel->luck[AIO__SHARED_SENDERS] = channel->luck[AIO__SHARED_RECEIVERS] = SHARED_SPIN_LUCK;
     pthread_mutex_init(&channel->lock, NULL);
     aio__outside_enter(); /* any thread may wake a task by it */
     *out = channel;
@@ -122,7 +79,8 @@ void aio_shared_release(struct aio_shared_channel *channel)
 {
     if (channel == NULL || atomic_fetch_sub(&channel->holders, 1) > 1)
         return;
-    AIO__REQUIRE(channel->waiting[SHARED_SENDERS] == 0 && channel->waiting[SHARED_RECEIVERS] == 0,
+    AIO__REQUIRE(channel->waiting[AIO__SHARED_SENDERS] == 0 &&
+                     channel->waiting[AIO__SHARED_RECEIVERS] == 0,
                  "aio_shared_release: the last hold is gone while somebody waits");
     pthread_mutex_destroy(&channel->lock);
     if (channel->fork == shared_forks)
@@ -130,147 +88,11 @@ void aio_shared_release(struct aio_shared_channel *channel)
     aio__free(channel);
 }
 
-static void shared_enqueue(struct aio_shared_channel *channel, struct shared_waiter *waiter)
-{
-    waiter->queued = true;
-    aio__wait_enqueue(&channel->queues[waiter->side], &waiter->wait);
-    (void)atomic_fetch_add(&channel->waiting[waiter->side], 1);
-}
-
-static void shared_dequeue(struct aio_shared_channel *channel, struct shared_waiter *waiter)
-{
-    waiter->queued = false;
-    aio__wait_unlink(&channel->queues[waiter->side], &waiter->wait);
-    (void)atomic_fetch_sub(&channel->waiting[waiter->side], 1);
-}
-
-static struct shared_waiter *shared_first(struct aio_shared_channel *channel, enum shared_side side)
-{
-    struct aio__wait *wait = channel->queues[side].head;
-    return wait == NULL ? NULL : AIO__CONTAINER(wait, struct shared_waiter, wait);
-}
-
-/* Moves the first waiter of a side to those that are to be told. */
-static void shared_grant(struct aio_shared_channel *channel, enum shared_side side, int result,
-                         struct aio__wait_queue *granted)
-{
-    struct shared_waiter *waiter = shared_first(channel, side);
-    shared_dequeue(channel, waiter);
-    waiter->result = result;
-    aio__wait_enqueue(granted, &waiter->wait);
-}
-
-/* Rendezvous: from hand to hand. */
-static bool shared_meet(struct aio_shared_channel *channel, struct aio__wait_queue *granted)
-{
-    struct shared_waiter *sender = shared_first(channel, SHARED_SENDERS);
-    struct shared_waiter *receiver = shared_first(channel, SHARED_RECEIVERS);
-    if (sender == NULL || receiver == NULL)
-        return false;
-    aio__ring_copy(receiver->item, sender->item, channel->ring.item_bytes);
-    shared_grant(channel, SHARED_SENDERS, 0, granted);
-    shared_grant(channel, SHARED_RECEIVERS, 1, granted);
-    return true;
-}
-
-/* Serves the first of each side if that is possible. */
-static bool shared_serve(struct aio_shared_channel *channel, struct aio__wait_queue *granted)
-{
-    if (channel->ring.capacity == 0)
-        return shared_meet(channel, granted);
-    struct shared_waiter *sender = shared_first(channel, SHARED_SENDERS);
-    bool sent = sender != NULL && aio__ring_push(&channel->ring, sender->item) == 0;
-    if (sent)
-        shared_grant(channel, SHARED_SENDERS, 0, granted);
-    struct shared_waiter *receiver = shared_first(channel, SHARED_RECEIVERS);
-    bool received = receiver != NULL && aio__ring_pop(&channel->ring, receiver->item) == 1;
-    if (received)
-        shared_grant(channel, SHARED_RECEIVERS, 1, granted);
-    return sent || received;
-}
-
-/* With the lock held: serves all who can be served; if the channel is closed, also those who
- * cannot be any more. */
-static void shared_settle_locked(struct aio_shared_channel *channel,
-                                 struct aio__wait_queue *granted)
-{
-    while (shared_serve(channel, granted))
-        ;
-    if (aio__ring_closed(&channel->ring))
-        while (shared_first(channel, SHARED_SENDERS) != NULL)
-            shared_grant(channel, SHARED_SENDERS, -EPIPE, granted);
-    if (aio__ring_drained(&channel->ring))
-        while (shared_first(channel, SHARED_RECEIVERS) != NULL)
-            shared_grant(channel, SHARED_RECEIVERS, 0, granted);
-}
-
-static void shared_deliver(struct aio__core *core, struct aio__mail *mail)
-{
-    (void)core;
-    aio__wake(&AIO__CONTAINER(mail, struct shared_waiter, mail)->wait, 0);
-}
-
-/* From the exchange on a waiter that is awake may be gone, and a thread that sleeps, too: its
- * address is then only a number, for which at worst somebody else wakes for nothing. */
-static void shared_tell(struct shared_waiter *waiter)
-{
-    struct aio__core *core = waiter->core;
-    if (atomic_exchange(&waiter->state, SHARED_GRANTED) != SHARED_ASLEEP)
-        return;
-    if (core == NULL)
-        (void)syscall(SYS_futex, &waiter->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    else if (core == aio__core_current)
-        aio__wake(&waiter->wait, 0);
-    else
-        (void)aio__mailbox_post(core->mailbox, &waiter->mail); /* open: a task waits there */
-}
-
-/* Outside the lock, which others need while these make their system calls. */
-static void shared_tell_all(struct aio__wait *wait)
-{
-    while (wait != NULL) {
-        struct aio__wait *next = wait->next;
-        shared_tell(AIO__CONTAINER(wait, struct shared_waiter, wait));
-        wait = next;
-    }
-}
-
-static void shared_settle(struct aio_shared_channel *channel)
-{
-    struct aio__wait_queue granted = {NULL, NULL};
-    pthread_mutex_lock(&channel->lock);
-    shared_settle_locked(channel, &granted);
-    pthread_mutex_unlock(&channel->lock);
-    shared_tell_all(granted.head);
-}
-
-/* Puts the waiter in its queue, and sees what comes of it. Returns whether it stands there still;
- * with `stay` false it leaves again. */
-static bool shared_join(struct aio_shared_channel *channel, struct shared_waiter *waiter, bool stay)
-{
-    struct aio__wait_queue granted = {NULL, NULL};
-    pthread_mutex_lock(&channel->lock);
-    shared_enqueue(channel, waiter);
-    shared_settle_locked(channel, &granted);
-    bool queued = waiter->queued;
-    if (queued && !stay)
-        shared_dequeue(channel, waiter);
-    pthread_mutex_unlock(&channel->lock);
-    shared_tell_all(granted.head);
-    return queued;
-}
-
 /* Succeeds unless the waiter has been granted what it wants: then the mail is on its way. */
 static void shared_abort(struct aio__wait *wait)
 {
-    struct shared_waiter *waiter = AIO__CONTAINER(wait, struct shared_waiter, wait);
-    struct aio_shared_channel *channel = waiter->channel;
-    pthread_mutex_lock(&channel->lock);
-    bool queued = waiter->queued;
-    if (queued)
-        shared_dequeue(channel, waiter);
-    pthread_mutex_unlock(&channel->lock);
-    if (queued)
+    struct shared_wait *frame = AIO__CONTAINER(wait, struct shared_wait, sleeper.wait);
+    if (aio__shared_leave(frame->channel, &frame->waiter))
         aio__wake(wait, -ECANCELED);
 }
 
@@ -283,23 +105,27 @@ static void shared_pause(void)
 #endif
 }
 
-static struct shared_waiter shared_waiter(struct aio_shared_channel *channel, enum shared_side side,
-                                          void *item, struct aio__core *core)
+/* Fills in the frame, which is to stay where it is. */
+static void shared_prepare(struct shared_wait *frame, struct aio_shared_channel *channel,
+                           enum aio__shared_side side, void *item, struct aio__core *core)
 {
-    return (struct shared_waiter){
-        .wait = {.abort = shared_abort,
-                 .what = side == SHARED_SENDERS ? "shared send" : "shared receive"},
-        .mail = {.deliver = shared_deliver},
+    *frame = (struct shared_wait){
+        .waiter = {.item = item,
+                   .result = &frame->result,
+                   .sleeper = &frame->sleeper,
+                   .side = (uint8_t)side},
+        .sleeper = {.wait = {.abort = shared_abort,
+                             .what =
+                                 side == AIO__SHARED_SENDERS ? "shared send" : "shared receive"},
+                    .mail = {.deliver = aio__sleeper_deliver},
+                    .core = core},
         .channel = channel,
-        .core = core,
-        .item = item,
-        .side = side,
     };
 }
 
 /* Whether to look again for a while before waiting: not while other tasks could run. */
 static bool shared_may_spin(struct aio_shared_channel *channel, const struct aio__core *core,
-                            enum shared_side side)
+                            enum aio__shared_side side)
 {
     if (core != NULL && core->ready.head != NULL)
         return false;
@@ -310,7 +136,7 @@ static bool shared_may_spin(struct aio_shared_channel *channel, const struct aio
     return luck > 0;
 }
 
-static bool shared_spun(struct aio_shared_channel *channel, enum shared_side side, bool of_use)
+static bool shared_spun(struct aio_shared_channel *channel, enum aio__shared_side side, bool of_use)
 {
     int luck = atomic_load_explicit(&channel->luck[side], memory_order_relaxed);
     int then = of_use ? SHARED_SPIN_LUCK : luck - 1;
@@ -331,10 +157,10 @@ static void shared_spin_batch(struct aio__ring *ring, bool to_send)
 
 /* Waits a little for an item (a place). Returns whether there is one. */
 static bool shared_spin(struct aio_shared_channel *channel, const struct aio__core *core,
-                        enum shared_side side)
+                        enum aio__shared_side side)
 {
     struct aio__ring *ring = &channel->ring;
-    bool to_send = side == SHARED_SENDERS;
+    bool to_send = side == AIO__SHARED_SENDERS;
     if (ring->capacity == 0 || !shared_may_spin(channel, core, side))
         return false;
     for (int i = 0; i < SHARED_SPINS && !aio__ring_ready(ring, to_send, 0); i++)
@@ -346,17 +172,18 @@ static bool shared_spin(struct aio_shared_channel *channel, const struct aio__co
 }
 
 /* A rendezvous comes soon if the other side is at it. Returns whether it came. */
-static bool shared_spin_queued(struct shared_waiter *waiter)
+static bool shared_spin_queued(struct shared_wait *frame)
 {
-    struct aio_shared_channel *channel = waiter->channel;
-    if (channel->ring.capacity > 0 || !shared_may_spin(channel, waiter->core, waiter->side))
+    struct aio_shared_channel *channel = frame->channel;
+    enum aio__shared_side side = (enum aio__shared_side)frame->waiter.side;
+    if (channel->ring.capacity > 0 || !shared_may_spin(channel, frame->sleeper.core, side))
         return false;
     int i = 0;
-    while (i < SHARED_SPINS && atomic_load(&waiter->state) != SHARED_GRANTED) {
+    while (i < SHARED_SPINS && !aio__sleeper_told(&frame->sleeper)) {
         shared_pause();
         i++;
     }
-    return shared_spun(channel, waiter->side, i < SHARED_SPINS);
+    return shared_spun(channel, side, i < SHARED_SPINS);
 }
 
 static void shared_charge(struct aio__core *core)
@@ -365,51 +192,47 @@ static void shared_charge(struct aio__core *core)
         aio__charge(core);
 }
 
-static void shared_block(struct shared_waiter *waiter)
-{
-    while (atomic_load(&waiter->state) == SHARED_ASLEEP)
-        (void)syscall(SYS_futex, &waiter->state, FUTEX_WAIT_PRIVATE, SHARED_ASLEEP, NULL, NULL, 0);
-}
-
-static int shared_wait(struct aio_shared_channel *channel, enum shared_side side, void *item,
+static int shared_wait(struct aio_shared_channel *channel, enum aio__shared_side side, void *item,
                        struct aio__core *core)
 {
-    struct shared_waiter waiter = shared_waiter(channel, side, item, core);
-    int awake = SHARED_AWAKE;
-    if (!shared_join(channel, &waiter, true) || shared_spin_queued(&waiter) ||
-        !atomic_compare_exchange_strong(&waiter.state, &awake, SHARED_ASLEEP))
+    struct shared_wait frame;
+    shared_prepare(&frame, channel, side, item, core);
+    if (!aio__shared_join(channel, &frame.waiter, true) || shared_spin_queued(&frame) ||
+        !aio__sleeper_doze(&frame.sleeper))
         shared_charge(core);
     else if (core == NULL)
-        shared_block(&waiter);
-    else if (aio__park(core, &waiter.wait) < 0)
-        return aio__wait_reason(&waiter.wait);
-    return waiter.result;
+        aio__sleeper_block(&frame.sleeper);
+    else if (aio__park(core, &frame.sleeper.wait) < 0)
+        return aio__wait_reason(&frame.sleeper.wait);
+    return frame.result;
 }
 
 /* Without waiting, for a rendezvous: with who stands there. */
-static int shared_try_meet(struct aio_shared_channel *channel, enum shared_side side, void *item)
+static int shared_try_meet(struct aio_shared_channel *channel, enum aio__shared_side side,
+                           void *item)
 {
-    struct shared_waiter waiter = shared_waiter(channel, side, item, NULL);
-    if (atomic_load(&channel->waiting[shared_other(side)]) == 0 &&
+    struct shared_wait frame;
+    if (atomic_load(&channel->waiting[aio__shared_other(side)]) == 0 &&
         !aio__ring_closed(&channel->ring))
         return -EAGAIN;
-    return shared_join(channel, &waiter, false) ? -EAGAIN : waiter.result;
+    shared_prepare(&frame, channel, side, item, NULL);
+    return aio__shared_join(channel, &frame.waiter, false) ? -EAGAIN : frame.result;
 }
 
 /* One side's lock-free path. Inlined, so that the side is known. */
 static inline __attribute__((always_inline)) int shared_try(struct aio_shared_channel *channel,
-                                                            enum shared_side side, void *item)
+                                                            enum aio__shared_side side, void *item)
 {
     struct aio__ring *ring = &channel->ring;
-    enum shared_side other = shared_other(side);
+    enum aio__shared_side other = aio__shared_other(side);
     if (ring->capacity == 0)
         return shared_try_meet(channel, side, item);
     if (atomic_load(&channel->waiting[side]) > 0)
         return -EAGAIN;
-    int rc = side == SHARED_SENDERS ? aio__ring_push(ring, item) : aio__ring_pop(ring, item);
+    int rc = side == AIO__SHARED_SENDERS ? aio__ring_push(ring, item) : aio__ring_pop(ring, item);
     if (rc >= 0 && atomic_load(&channel->waiting[other]) > 0)
-        shared_settle(channel);
-    if (rc < 0 && side == SHARED_RECEIVERS && aio__ring_drained(ring))
+        aio__shared_settle(channel);
+    if (rc < 0 && side == AIO__SHARED_RECEIVERS && aio__ring_drained(ring))
         return 0;
     return rc;
 }
@@ -424,18 +247,19 @@ static struct aio__core *shared_caller(void)
 int aio_shared_trysend(struct aio_shared_channel *channel, const void *item)
 {
     return channel->fork == shared_forks
-               ? shared_try(channel, SHARED_SENDERS, (void *)(uintptr_t)item)
+               ? shared_try(channel, AIO__SHARED_SENDERS, (void *)(uintptr_t)item)
                : -ESHUTDOWN;
 }
 
 int aio_shared_tryreceive(struct aio_shared_channel *channel, void *item)
 {
-    return channel->fork == shared_forks ? shared_try(channel, SHARED_RECEIVERS, item) : -ESHUTDOWN;
+    return channel->fork == shared_forks ? shared_try(channel, AIO__SHARED_RECEIVERS, item)
+                                         : -ESHUTDOWN;
 }
 
 /* Both calls that wait: try, look again for a while, wait. */
-static inline __attribute__((always_inline)) int shared_transfer(struct aio_shared_channel *channel,
-                                                                 enum shared_side side, void *item)
+static inline __attribute__((always_inline)) int
+shared_transfer(struct aio_shared_channel *channel, enum aio__shared_side side, void *item)
 {
     struct aio__core *core = shared_caller();
     int rc = core != NULL ? aio__interrupted(core) : 0;
@@ -454,12 +278,12 @@ static inline __attribute__((always_inline)) int shared_transfer(struct aio_shar
 
 int aio_shared_send(struct aio_shared_channel *channel, const void *item)
 {
-    return shared_transfer(channel, SHARED_SENDERS, (void *)(uintptr_t)item);
+    return shared_transfer(channel, AIO__SHARED_SENDERS, (void *)(uintptr_t)item);
 }
 
 int aio_shared_receive(struct aio_shared_channel *channel, void *item)
 {
-    return shared_transfer(channel, SHARED_RECEIVERS, item);
+    return shared_transfer(channel, AIO__SHARED_RECEIVERS, item);
 }
 
 void aio_shared_close(struct aio_shared_channel *channel)
@@ -467,5 +291,70 @@ void aio_shared_close(struct aio_shared_channel *channel)
     if (channel->fork != shared_forks)
         return;
     aio__ring_close(&channel->ring);
-    shared_settle(channel);
+    aio__shared_settle(channel);
+}
+
+/* A case has no more to wait for than the call would have. */
+static inline __attribute__((always_inline)) bool shared_case_try(struct aio_select_case *of,
+                                                                  enum aio__shared_side side)
+{
+    struct aio_shared_channel *channel = of->object;
+    of->result = channel->fork == shared_forks ? shared_try(channel, side, of->item) : -ESHUTDOWN;
+    return of->result != -EAGAIN;
+}
+
+static void shared_case_enlist(struct aio__core *core, struct aio__select_entry *entry,
+                               enum aio__shared_side side)
+{
+    struct aio__select *select = entry->select;
+    aio__select_share(core, select);
+    entry->shared = (struct aio__shared_waiter){
+        .item = entry->of->item,
+        .result = &entry->of->result,
+        .sleeper = &select->sleeper,
+        .select = select,
+        .side = (uint8_t)side,
+    };
+    (void)aio__shared_join(entry->of->object, &entry->shared, true);
+}
+
+static void shared_case_delist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    (void)core;
+    (void)aio__shared_leave(entry->of->object, &entry->shared);
+}
+
+static bool put_try(struct aio__core *core, struct aio_select_case *of)
+{
+    (void)core;
+    return shared_case_try(of, AIO__SHARED_SENDERS);
+}
+
+static void put_enlist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    shared_case_enlist(core, entry, AIO__SHARED_SENDERS);
+}
+
+static bool take_try(struct aio__core *core, struct aio_select_case *of)
+{
+    (void)core;
+    return shared_case_try(of, AIO__SHARED_RECEIVERS);
+}
+
+static void take_enlist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    shared_case_enlist(core, entry, AIO__SHARED_RECEIVERS);
+}
+
+struct aio_select_case aio_select_put(struct aio_shared_channel *channel, const void *item)
+{
+    static const struct aio__select_kind kind = {put_try, put_enlist, shared_case_delist, NULL};
+    return (struct aio_select_case){
+        .kind = &kind, .object = channel, .item = (void *)(uintptr_t)item};
+}
+
+struct aio_select_case aio_select_take(struct aio_shared_channel *channel, void *item)
+{
+    static const struct aio__select_kind kind = {take_try, take_enlist, shared_case_delist, NULL};
+    return (struct aio_select_case){.kind = &kind, .object = channel, .item = item};
 }

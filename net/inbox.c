@@ -18,7 +18,17 @@ struct aio__inbox {
     struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
     int32_t error;            /* what op ended with, until a call has reported it */
     bool armed;               /* op has not ended since it was submitted */
+    uint32_t watches;         /* selects that wait for what op brings */
 };
+
+/* Tells those who watch the stream what they may want to know. */
+static void inbox_tell(struct aio__inbox *inbox)
+{
+    if (aio__inbox_has_more(inbox->stream))
+        aio__watch_notify(&inbox->stream->handle, AIO__INBOX_NEWS);
+    else if (!inbox->armed)
+        aio__watch_notify(&inbox->stream->handle, AIO__INBOX_DISARMED);
+}
 
 static void inbox_op_done(struct aio__op *op)
 {
@@ -32,8 +42,8 @@ static void inbox_op_done(struct aio__op *op)
     inbox->waiter = NULL;
     if (waiter != NULL)
         aio__wake(waiter, 0);
-    else if (inbox->feed.count > 0 || inbox->error != 0)
-        aio__watch_notify(&inbox->stream->handle, 1);
+    if (__builtin_expect(inbox->stream->handle.watches != NULL, 0))
+        inbox_tell(inbox);
 }
 
 static struct aio__inbox *inbox_make(struct aio_stream *stream)
@@ -182,9 +192,18 @@ bool aio__inbox_armed(const struct aio_stream *stream)
     return stream->inbox != NULL && stream->inbox->armed;
 }
 
-void aio__inbox_arm(struct aio_stream *stream)
+void aio__inbox_watch(struct aio_stream *stream)
 {
+    stream->inbox->watches++;
     (void)inbox_submit(stream->handle.core, stream->inbox);
+}
+
+/* As for a call that is cancelled, see inbox_abort. */
+void aio__inbox_unwatch(struct aio_stream *stream)
+{
+    struct aio__inbox *inbox = stream->inbox;
+    if (--inbox->watches == 0 && inbox->waiter == NULL)
+        aio__op_cancel(stream->handle.core, &inbox->op);
 }
 
 /* Copies from the oldest buffer. Returns the bytes; 0 when there is none. */
@@ -246,6 +265,49 @@ static void inbox_drop(struct aio_stream *stream)
         (void)setsockopt(stream->handle.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     while ((buffer = aio__feed_collect(&stream->inbox->feed)) != NULL)
         aio__buffer_release(buffer);
+}
+
+static void inbox_move(struct aio__feed *to, struct aio__feed *from)
+{
+    struct aio_buffer *buffer;
+    while ((buffer = aio__feed_pop(from)) != NULL)
+        aio__feed_push(to, buffer);
+}
+
+/* Inside the gate: ends the op. What it has brought, and what it brings until then, stays; it is
+ * out of the way meanwhile, for the op ends with empty hands only. */
+static int inbox_end(struct aio__stream_call *call, struct aio__inbox *inbox)
+{
+    struct aio__feed kept = {.head = NULL};
+    int rc = 0;
+    while (rc == 0 && inbox->armed) {
+        inbox_move(&kept, &inbox->feed);
+        rc = inbox_step(call, inbox, true);
+    }
+    inbox_move(&kept, &inbox->feed);
+    inbox_move(&inbox->feed, &kept);
+    inbox_tell(inbox);
+    return rc;
+}
+
+int aio__inbox_disarm(struct aio_stream *stream)
+{
+    struct aio__stream_call call;
+    struct aio_shield shield;
+    aio_shield_enter(&shield);
+    int rc = aio__stream_enter(&call, stream, &stream->reading, 0);
+    if (rc == 0)
+        rc = (int)aio__stream_leave(&call, inbox_end(&call, stream->inbox));
+    aio_shield_leave(&shield);
+    return rc;
+}
+
+/* The end of a stream can be seen again. */
+bool aio__inbox_empty(const struct aio_stream *stream)
+{
+    const struct aio__inbox *inbox = stream->inbox;
+    return inbox == NULL || (inbox->feed.count == 0 && !inbox->armed &&
+                             (inbox->error == 0 || inbox->error == AIO__STREAM_END));
 }
 
 void aio__inbox_close(struct aio_stream *stream)

@@ -100,10 +100,13 @@ static void outbox_write_op(struct aio__outbox *outbox)
 
 static void outbox_start(struct aio__outbox *outbox)
 {
+    struct aio__core *core = outbox->stream->handle.core;
     while (outbox->queue.count > 0 && !outbox->closing) {
         outbox_write_op(outbox);
-        if (!aio__op_submit(outbox->stream->handle.core, &outbox->op))
+        if (!aio__op_submit(core, &outbox->op)) {
+            core->sends_pending++;
             return;
+        }
         outbox_sent(outbox, outbox_wanted(outbox));
     }
 }
@@ -122,6 +125,7 @@ static void outbox_rest(struct aio__outbox *outbox)
 static void outbox_op_done(struct aio__op *op)
 {
     struct aio__outbox *outbox = AIO__CONTAINER(op, struct aio__outbox, op);
+    outbox->stream->handle.core->sends_pending--;
     outbox_sent(outbox, outbox_wanted(outbox));
     outbox_start(outbox);
     outbox_rest(outbox);

@@ -77,18 +77,44 @@ static inline int aio__stream_may_wait(const struct aio__stream_call *call)
 #define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
 ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
 
-/* Inside the gate, before an op of one's own: rented buffers on either side come first. Returns
- * true when they, or what went wrong with them, made *result. */
+/* Inside the gate, before an op of one's own: whether there are rented buffers, which come first;
+ * and what has to be done with them. aio__stream_rented returns true when they, or what went wrong
+ * with them, made *result. */
+static inline bool aio__stream_rents(const struct aio__stream_call *call, bool reads)
+{
+    const struct aio_stream *stream = call->stream;
+    return __builtin_expect((reads ? (void *)stream->inbox : (void *)stream->outbox) != NULL, 0);
+}
+
 bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count, int *result);
+
+/* Whether a direction's bytes are the socket's own: nothing of them passes a filter, or waits in
+ * rented buffers. What goes past those (a splice) would change their meaning or their order. */
+static inline bool aio__stream_bare(const struct aio_stream *stream, bool reads)
+{
+    return stream->filter == NULL &&
+           (reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL;
+}
 
 /* Whether rented reads of the stream would return at once. */
 bool aio__inbox_has_more(const struct aio_stream *stream);
 
-/* Whether a receive of the inbox may be armed, which takes the data from anybody else's op; and
- * asks it for data: watches of the handle are told with 1. */
+/* What watches of the handle are told: there is something to read in the inbox; its receive, which
+ * took the data from anybody else's op, is over without. */
+#define AIO__INBOX_NEWS 1
+#define AIO__INBOX_DISARMED 2
+
+/* Whether a receive of the inbox may be armed. While it is, those who wait for data watch it: it is
+ * asked for them, and they are told; and it is not left asked when the last has gone. */
 bool aio__inbox_armed(const struct aio_stream *stream);
-void aio__inbox_arm(struct aio_stream *stream);
+void aio__inbox_watch(struct aio_stream *stream);
+void aio__inbox_unwatch(struct aio_stream *stream);
+
+/* With no call in progress: ends the receive. Returns 0, or -EBADF when the stream was closed
+ * meanwhile. And whether nothing stands in the inbox that would be lost without it. */
+int aio__inbox_disarm(struct aio_stream *stream);
+bool aio__inbox_empty(const struct aio_stream *stream);
 
 /* Inside the writing gate: waits until the outbox is empty. Returns 0, its error or why the wait
  * ended. */

@@ -160,12 +160,18 @@ static ares_ssize_t dns_on_receive(ares_socket_t fd, void *buffer, size_t size, 
     return length;
 }
 
+/* That nobody received a datagram is told to the next send, which has not happened then. To let it
+ * pass would leave the first question without an end until its time is over: whoever receives is
+ * told again. */
 static ares_ssize_t dns_on_send(ares_socket_t fd, const struct iovec *vectors, int count, void *arg)
 {
     (void)arg;
     const struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                                   .msg_iovlen = (size_t)count};
-    return sendmsg(fd, &header, MSG_NOSIGNAL);
+    ares_ssize_t length = sendmsg(fd, &header, MSG_NOSIGNAL);
+    if (length < 0 && errno == ECONNREFUSED)
+        length = sendmsg(fd, &header, MSG_NOSIGNAL);
+    return length;
 }
 
 static const struct ares_socket_functions dns_functions = {

@@ -63,24 +63,23 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
 bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count, int *result)
 {
-    struct aio_stream *stream = call->stream;
-    if (reads && stream->inbox != NULL) {
+    if (reads) {
         ssize_t n = aio__inbox_read(call, vectors, count);
         *result = (int)n;
         return n != AIO__INBOX_EMPTY;
     }
-    if (reads || stream->outbox == NULL)
-        return false;
     *result = aio__outbox_settle(call);
     return *result < 0;
 }
 
 static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
 {
+    bool reads = opcode == AIO__OP_RECV;
     int rc;
     if (__builtin_expect(call->stream->filter != NULL, 0))
-        return aio__filter_transfer(call, opcode == AIO__OP_RECV, buffer, size);
-    if (aio__stream_rented(call, opcode == AIO__OP_RECV, &(struct iovec){buffer, size}, 1, &rc))
+        return aio__filter_transfer(call, reads, buffer, size);
+    if (aio__stream_rents(call, reads) &&
+        aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
         return rc;
     struct aio__op_frame frame;
     frame.op.opcode = opcode;
@@ -88,7 +87,7 @@ static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *
     frame.op.transfer.buffer = buffer;
     frame.op.transfer.length = size;
     frame.op.transfer.flags = 0;
-    return stream_run(call, &frame, opcode == AIO__OP_RECV ? "read" : "write");
+    return stream_run(call, &frame, reads ? "read" : "write");
 }
 
 ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size)
@@ -171,14 +170,15 @@ static int stream_message(struct aio__stream_call *call, uint8_t opcode,
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
+    bool reads = opcode == AIO__OP_RECVMSG;
     int rc;
-    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, vectors, count, &rc))
+    if (aio__stream_rents(call, reads) && aio__stream_rented(call, reads, vectors, count, &rc))
         return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = &header;
     frame.op.message.flags = 0;
-    return stream_run(call, &frame, opcode == AIO__OP_RECVMSG ? "readv" : "writev");
+    return stream_run(call, &frame, reads ? "readv" : "writev");
 }
 
 /* A transfer of nothing has nothing to wait for. */

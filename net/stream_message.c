@@ -6,9 +6,10 @@
 static int message_run(struct aio__stream_call *call, uint8_t opcode, struct msghdr *header)
 {
     struct aio__op_frame frame;
+    bool reads = opcode == AIO__OP_RECVMSG;
     int rc;
-    if (aio__stream_rented(call, opcode == AIO__OP_RECVMSG, header->msg_iov,
-                           (int)header->msg_iovlen, &rc)) {
+    if (aio__stream_rents(call, reads) &&
+        aio__stream_rented(call, reads, header->msg_iov, (int)header->msg_iovlen, &rc)) {
         header->msg_controllen = 0; /* bytes came, and nothing with them */
         header->msg_flags = 0;
         return rc;
@@ -18,7 +19,7 @@ static int message_run(struct aio__stream_call *call, uint8_t opcode, struct msg
     frame.op.message.header = header;
     frame.op.message.flags = 0;
     return aio__gate_run(&call->stream->handle, call->gate, &frame,
-                         opcode == AIO__OP_SENDMSG ? "send message" : "receive message");
+                         reads ? "receive message" : "send message");
 }
 
 /* Whether there is a byte to transfer: without one no descriptor goes, and an end cannot be told.

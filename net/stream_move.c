@@ -9,9 +9,14 @@
  */
 static int move_part(struct aio_stream *stream)
 {
-    if (stream->outbox != NULL || aio__inbox_armed(stream) || aio__inbox_has_more(stream))
-        return -EBUSY;
-    int rc = aio__socket_part(&stream->handle);
+    struct aio__handle *handle = &stream->handle;
+    int rc = 0;
+    if (handle->calls == 0 && !handle->closing && aio__inbox_armed(stream))
+        rc = aio__inbox_disarm(stream);
+    if (rc == 0 && !handle->closing && (stream->outbox != NULL || !aio__inbox_empty(stream)))
+        rc = -EBUSY;
+    if (rc == 0)
+        rc = aio__socket_part(handle);
     if (rc == 0 && stream->inbox != NULL)
         aio__inbox_close(stream);
     return rc;

@@ -263,7 +263,8 @@ static bool poll_hurries(const struct uring *uring)
 static int poll_show(struct uring *uring)
 {
     int rc = aio__uring_wake_arm_now(uring);
-    if (poll_stuck(uring) || (!uring->wake_armed && !uring->closing))
+    if (poll_stuck(uring) || !aio__op_list_empty(&uring->quiet) ||
+        (!uring->wake_armed && !uring->closing))
         aio__uring_watch_set(uring);
     return rc;
 }

@@ -110,6 +110,8 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     /* These never reach the ring: batch.c, and submit.c. */
     [AIO__OP_RECVMMSG] = NULL,
     [AIO__OP_SENDMMSG] = NULL,
+    [AIO__OP_SPLICE_IN] = NULL,
+    [AIO__OP_SPLICE_OUT] = NULL,
     [AIO__OP_FORGET] = NULL,
 };
 
@@ -125,6 +127,7 @@ static uint32_t prep_ready_events(const struct aio__op *op)
     case AIO__OP_SEND:
     case AIO__OP_SENDMSG:
     case AIO__OP_SENDMMSG:
+    case AIO__OP_SPLICE_OUT:
     case AIO__OP_CONNECT:
     case AIO__OP_WRITE:
         return POLLOUT;

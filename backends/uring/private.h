@@ -116,7 +116,15 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op);
  * it did. */
 void aio__uring_issue_poll(struct uring *uring, struct aio__op *op);
 
-/* Tries RECVMMSG or SENDMMSG, which the ring does not know, or waits for readiness. */
+/* Ops that are no entries of the ring but plain calls, see batch.c. */
+static inline bool aio__uring_is_call(unsigned opcode)
+{
+    const uint32_t calls = 1u << AIO__OP_RECVMMSG | 1u << AIO__OP_SENDMMSG |
+                           1u << AIO__OP_SPLICE_IN | 1u << AIO__OP_SPLICE_OUT;
+    return ((calls >> opcode) & 1u) != 0;
+}
+
+/* Tries such an op, or waits for readiness. */
 void aio__uring_batch(struct uring *uring, struct aio__op *op);
 
 /* Sends the op's cancel, or keeps it until there is room. */

@@ -240,7 +240,7 @@ static void setup_explain(struct setup *setup)
     if ((setup->wanted & ~used) != 0)
         setup_explain_list(setup, "not in this kernel", setup->wanted & ~used);
     aio__explain_add(
-        setup->explain, "uring: on the ring: all operations; inline: forget%s\n",
+        setup->explain, "uring: on the ring: all operations; inline: forget, batches, splice%s\n",
         (used & AIO__URING_INLINE_SEND) != 0 ? ", and send while there is nothing to batch" : "");
 }
 

@@ -55,7 +55,7 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
         aio__uring_rent_issue(uring, op);
         return;
     }
-    if (__builtin_expect(op->opcode == AIO__OP_RECVMMSG || op->opcode == AIO__OP_SENDMMSG, 0)) {
+    if (__builtin_expect(aio__uring_is_call(op->opcode), 0)) {
         aio__uring_batch(uring, op);
         return;
     }

@@ -36,8 +36,8 @@ struct aio_buffer;
  * most buffer_bytes of it. It may be mixed with the other calls that read: whatever has been
  * received already comes first, in order. (Changing between the two kinds costs a cancelled
  * operation each time.) Descriptors that a peer sends along with bytes are lost: they need
- * aio_stream_recvmsg. A stream that waits for data this way cannot be detached or released until a
- * plain read has brought the rest.
+ * aio_stream_recvmsg. Such a stream is detached and released as any other once what it has received
+ * was read.
  *
  * Suspends:  until there is data and a free buffer, the end of the stream or an error.
  * Context:   a task of the stream's runtime.

@@ -13,6 +13,7 @@
  * index is returned, and by no other. When several are ready, the search begins at a random case,
  * so that none is passed over for ever. Cases stand in the queues of their objects beside tasks
  * that wait for these alone, first in, first out. Two cases of one select never meet each other.
+ * Channels between cores and threads take part as well: their cases may happen from any thread.
  *
  * I/O takes part as readiness: nothing is read or written, so nothing can be lost.
  */
@@ -22,6 +23,7 @@
 #include <aio/base.h>
 #include <aio/channel.h>
 #include <aio/net.h>
+#include <aio/shared.h>
 #include <aio/stream.h>
 #include <aio/task.h>
 
@@ -48,7 +50,7 @@ struct aio_select_case {
  * Suspends:  until a case can happen; after one that could at once, now and then to let others run.
  *            A readiness case that was waited for is taken back, which the kernel has to confirm:
  *            that takes a turn of the loop.
- * Context:   a task; all objects belong to its runtime.
+ * Context:   a task; all objects belong to its runtime, but for channels between cores.
  * Lifetime:  cases and what they name until the call returns.
  * Returns:   the index of the case, whose result is set; -EINVAL for a count of 0 or more than
  *            AIO_SELECT_CASES; -ECANCELED; -ETIMEDOUT. After an error no case has had an effect.
@@ -102,6 +104,25 @@ AIO_API struct aio_select_case aio_select_oneshot(struct aio_oneshot *oneshot);
  * Returns:   the case. Its result: 1; 0 when the broadcast is closed and nothing left; -EOVERFLOW.
  */
 AIO_API struct aio_select_case aio_select_subscriber(struct aio_subscriber *subscriber, void *item);
+
+/*
+ * aio_select_put is the case of aio_shared_send: puts an item into a channel between cores.
+ *
+ * Suspends:  never.
+ * Context:   a task of any runtime; a hold on the channel lasts until the select has returned.
+ * Returns:   the case. Its result: 0; -EPIPE; -ESHUTDOWN in a child of fork(2).
+ */
+AIO_API struct aio_select_case aio_select_put(struct aio_shared_channel *channel, const void *item);
+
+/*
+ * aio_select_take is the case of aio_shared_receive: takes an item from a channel between cores.
+ *
+ * Suspends:  never.
+ * Context:   as aio_select_put.
+ * Returns:   the case. Its result: 1; 0 when the channel is closed and drained; -ESHUTDOWN in a
+ *            child of fork(2).
+ */
+AIO_API struct aio_select_case aio_select_take(struct aio_shared_channel *channel, void *item);
 
 /*
  * aio_select_join is the case of aio_task_join: when it is chosen the task has been joined,

@@ -121,7 +121,7 @@ BEHAVIOUR(bounded)
 BEHAVIOUR(thousand)
 {
     enum { COUNT = 1000 };
-    static char text[COUNT][16];
+    static char text[COUNT][24];
     static struct aio_task *tasks[COUNT];
     struct names names;
     int found = 0, result = 0;

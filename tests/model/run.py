@@ -39,6 +39,12 @@ SUITES = {
         ("-DSENDERS=2 -DRECEIVERS=2", "-DSENDERS=3 -DRECEIVERS=1 -DCAPACITY=2"),
         (),
     ),
+    "model_select": (
+        "select.pml",
+        ("-DCANCEL", "-DCANCEL -DTHIRD", "-DCANCEL -DRING"),
+        ("-DNO_ORDER", "-DNO_SELF -DTHIRD", "-DNO_CLAIM", "-DNO_LOCK -DRING -DCANCEL", "-DNO_TOLD",
+         "-DNO_DELIST -DTHIRD"),
+    ),
 }
 
 
