@@ -68,10 +68,14 @@ static int token_put(void *arg)
     return rc;
 }
 
+/* Some rounds long, or some time. */
 static int token_nap(void *unused)
 {
     (void)unused;
-    return aio_time_sleep((int64_t)(test_random() % 5000));
+    int rc = 0;
+    for (uint64_t yields = test_random() % 8; yields > 0 && rc == 0; yields--)
+        rc = aio_task_yield();
+    return rc == 0 && test_random() % 2 == 0 ? aio_time_sleep((int64_t)(test_random() % 5000)) : rc;
 }
 
 /* So many takers, one or two; a single one races against the clock. */
@@ -88,7 +92,7 @@ static void tokens_race(struct tokens *tokens, int takers)
         if (tokens->in - tokens->out < 3 && test_random() % 8 != 0)
             AIO_CHECK_OK(aio_scope_spawn(&scope, token_put, &ends[i]));
     }
-    AIO_TIMEOUT(test_random() % 4 == 0 ? AIO_US(2) : AIO_US(50))
+    AIO_TIMEOUT(test_random() % 4 == 0 ? AIO_US(2) : AIO_US(100) * test_slowness())
     {
         winner = aio_scope_race(branches, 2, 0);
     }
