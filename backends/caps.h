@@ -21,6 +21,8 @@
     X(MIN_WAIT, min_wait, "6.12: under load, wait a moment for several completions")               \
     X(MSG_RING_WAKE, msg_ring_wake, "6.13: a core is woken through its ring")                      \
     X(NO_IOWAIT, no_iowait, "6.15")                                                                \
+    X(MULTISHOT_RECV, multishot_recv, "6.0: rented buffers, from a ring of provided ones")         \
+    X(QUIET_SEND, quiet_send, "6.0: lazy sends that post no completion")                           \
     X(INLINE_SEND, inline_send, "send(2) at once while the ring brings one completion a turn")
 
 #define AIO__EV_CAPS(X)                                                                            \

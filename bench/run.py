@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures AIO's echo server on both backends against the baselines; see bench/README.md.
+"""Measures AIO against its baselines and its bars; see bench/README.md.
 
 Server on CPU 0, load on CPU 1; every run between two runs of the raw epoll loop; medians of five
 kept rounds; all rounds as JSON, a table of medians and the bars on the terminal.
@@ -13,7 +13,7 @@ import time
 from runner import machine, report, servers, slow
 from runner.load import Load
 from runner.measure import Bench
-from runner.process import BenchError, Server, raise_file_limit
+from runner.process import BenchError, NotHere, Server, raise_file_limit
 from runner.scenarios import EXTRA, SCENARIOS, SMOKE
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -60,6 +60,7 @@ def prepare(options, build):
     else:
         bench = Bench(Load(program, options.load_backend), options.seconds, options.warmup,
                       options.rounds)
+    bench.root = ROOT
     bench.build = build
     bench.file_limit = raise_file_limit()
     return bench
@@ -74,7 +75,10 @@ def slow_down(options, build, about):
     Server.slow_down = slow.installer(instructions)
 
 
-def find_servers(options, build):
+def find_servers(options, build, scenarios):
+    """Nothing is built and tried for scenarios that need no echo server."""
+    if not any(scenario.uses_servers for scenario in scenarios):
+        return {}
     candidates = servers.all_candidates(ROOT, build, with_tokio=not options.smoke)
     for candidate in candidates.values():
         servers.try_start(candidate)
@@ -90,14 +94,16 @@ def measure(bench, scenarios, candidates, results):
         started = time.monotonic()
         try:
             result = scenario.measure(bench, candidates)
+        except NotHere as reason:
+            result = {"missing": str(reason)}
         except BenchError as error:
             result = {"error": str(error)}
         result["took_s"] = round(time.monotonic() - started, 1)
         results["scenarios"][scenario.name] = result
         print(report.scenario_text(scenario.name, scenario.about, result), flush=True)
-    task = results["scenarios"].get("task", {}).get("rows", {})
-    if "syscall" in task:
-        results["machine"]["syscall_ns"] = task["syscall"]["ns"]
+    micro = results["scenarios"].get("micro", {}).get("rows", {})
+    if "syscall" in micro:
+        results["machine"]["syscall_ns"] = micro["syscall"]["ns"]
 
 
 def save(options, results):
@@ -141,7 +147,7 @@ def main():
     bench = prepare(options, build)
     about = machine.describe()
     slow_down(options, build, about)
-    candidates = find_servers(options, build)
+    candidates = find_servers(options, build, scenarios)
     results = {"machine": about, "commit": machine.commit(ROOT),
                "date": machine.now(), "seconds": bench.seconds, "rounds": bench.rounds,
                "servers": {name: c.missing or "measured" for name, c in candidates.items()},

@@ -162,6 +162,13 @@ void aio__free(void *block)
     }
 }
 
+void aio__spare_free(struct aio__spare **list)
+{
+    void *block;
+    while ((block = aio__spare_take(list)) != NULL)
+        aio__free(block);
+}
+
 int64_t aio__alloc_live(void)
 {
     const struct aio__memory *own = alloc_owner();

@@ -29,6 +29,30 @@ void *aio__alloc_resize(void *block, size_t size);
 /* NULL is ignored. On any thread. */
 void aio__free(void *block);
 
+/* Blocks of one size that are kept for the next user, linked through themselves. */
+struct aio__spare {
+    struct aio__spare *next;
+};
+
+static inline void aio__spare_put(struct aio__spare **list, void *block)
+{
+    struct aio__spare *spare = block;
+    spare->next = *list;
+    *list = spare;
+}
+
+/* NULL when there is none. */
+static inline void *aio__spare_take(struct aio__spare **list)
+{
+    struct aio__spare *spare = *list;
+    if (spare != NULL)
+        *list = spare->next;
+    return spare;
+}
+
+/* Frees all of them. */
+void aio__spare_free(struct aio__spare **list);
+
 /* Blocks allocated and not freed: those of the calling thread's core, those without an owner and
  * those whose core has ended. */
 int64_t aio__alloc_live(void);

@@ -33,7 +33,7 @@
  * 12. close is called with nothing in flight: the kernel owns a buffer until its completion is
  *     seen, so core drains first.
  *
- * Stream ops (ACCEPT) stay armed across completions without bending clause 2. submit asks for
+ * Stream ops (ACCEPT, RENT) stay armed across completions without bending clause 2. submit asks for
  * news: the op appears on `done` with result 0 when its deliveries are not empty (at once, if
  * they are not empty now), or with -errno when it has ended with an error and its deliveries are
  * empty. Between `done` and the next submit the backend may stay armed and push more deliveries,
@@ -41,10 +41,21 @@
  * room. To end one: submit it, cancel it, and wait for a result < 0 (if deliveries came instead,
  * take them and do it again). After a result < 0 nothing is armed, and the op may be submitted
  * afresh or forgotten.
+ *
+ * RENT delivers buffers of params->buffers that hold received bytes, in the order of the stream;
+ * at its end the result is AIO__STREAM_END. While the pool is empty a submitted RENT waits, without
+ * spinning: the backend looks at the pool in each poll. No more than half of the pool is lent to
+ * the kernel or delivered by ops that nobody waits for, so that the other half serves those that
+ * somebody does wait for.
+ *
+ * A lazy SEND or SENDMSG may reach `done` later than it is over: a poll that waits may wait for
+ * something else first. When the caller needs to know, it sets base->hurry: the next poll tells of
+ * every lazy op that the kernel does not keep waiting.
  */
 #ifndef AIO_CORE_BACKEND_H
 #define AIO_CORE_BACKEND_H
 
+#include "core/feed.h"
 #include "core/op.h"
 
 struct aio__backend;
@@ -72,6 +83,8 @@ struct aio__backend_vtable {
 struct aio__backend {
     const struct aio__backend_vtable *vtable;
     struct aio__op_list done;
+    bool hurry;   /* set by core, cleared by poll */
+    bool batches; /* ops cost less when several go down before a poll */
 };
 
 /* Where work goes that no readiness or ring can make asynchronous. Implemented by core. */
@@ -98,6 +111,7 @@ struct aio__backend_params {
     uint32_t ring_entries;
     const char *caps; /* a list that the registry has checked, see aio__caps_parse */
     struct aio__offload_port *offload;
+    struct aio__buffers *buffers; /* for RENT; prepared before the first */
     struct aio__explain
         *explain; /* features used, masked and refused; the reason when open fails */
 };

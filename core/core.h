@@ -5,11 +5,14 @@
 #ifndef AIO_CORE_CORE_H
 #define AIO_CORE_CORE_H
 
+#include "core/alloc.h"
 #include "core/backend.h"
+#include "core/buffers.h"
 #include "core/context/context.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/mailbox.h"
+#include "core/pipe.h"
 #include "core/sanitize.h"
 #include "core/stack.h"
 #include "core/wait.h"
@@ -72,9 +75,16 @@ struct aio__ready {
     struct aio_task *tail;
 };
 
+/* Work that is put off until just before the next poll, so that all of a turn's goes together. */
+struct aio__deferred {
+    struct aio__deferred *next;
+    void (*run)(struct aio__deferred *deferred);
+};
+
 struct aio__handle;
 struct aio__memory;
 struct aio__offload;
+struct aio__resolver;
 struct aio_runtime;
 
 struct aio__core {
@@ -92,9 +102,13 @@ struct aio__core {
     struct aio__heap timers;
     struct aio__stack_pool stacks;
     uint64_t turns, polls, ops, instant_ops, switches, tasks_started;
+    struct aio__deferred *deferred; /* newest first */
+    struct aio__buffers buffers;
+    struct aio__spare *spare_outboxes; /* see net/outbox.c */
     int64_t polled_ns;
     uint32_t task_limit;
     uint32_t ops_pending;
+    uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;
@@ -102,6 +116,9 @@ struct aio__core {
     struct aio_task *root;
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
+    struct aio__pipe_pool pipes;
+    struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
+    void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;
     struct aio__memory *memory;
     struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */

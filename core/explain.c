@@ -62,6 +62,10 @@ int aio_runtime_stats(struct aio_runtime_stats *out)
         .timers_armed = core->timers.count,
         .stacks_mapped = core->stacks.mapped,
         .handles_open = core->handles_open,
+        .buffers_held = aio__buffers_held(&core->buffers),
+        .buffers_peak = core->buffers.peak,
+        .buffers_made = core->buffers.made,
+        .buffer_shortages = core->buffers.shortages,
         .memory_used = aio__memory_used(core->memory),
         .memory_peak = core->memory->peak,
     };

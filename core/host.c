@@ -11,7 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-static int host_open(struct aio_runtime *runtime)
+int aio__host_open(struct aio_runtime *runtime)
 {
     struct aio__backend *backend = runtime->seats[0].core.backend;
     struct epoll_event event = {.events = EPOLLIN};
@@ -59,16 +59,12 @@ int aio_runtime_attach(struct aio_runtime *runtime, int (*entry)(void *arg), voi
     runtime->hosted = true;
     runtime->host_thread = pthread_self();
     rc = aio__seat_begin(seat, runtime);
-    if (rc < 0)
-        return rc;
-    rc = host_open(runtime);
     if (rc == 0) {
         aio__core_current = NULL;   /* until the next turn */
         host_set_timer(runtime, 0); /* the first task is ready */
-        return 0;
+    } else {
+        host_close(runtime);
     }
-    host_close(runtime);
-    aio__seat_end(seat);
     return rc;
 }
 
@@ -80,9 +76,7 @@ int aio_runtime_fd(struct aio_runtime *runtime)
 /* While the runtime has work that no descriptor tells of, the timer does. */
 static void host_rest(struct aio_runtime *runtime, struct aio__core *core)
 {
-    bool last;
-    bool quiet = aio__loop_quiet(core) && aio__mailbox_sleep(core->mailbox, AIO__ASLEEP, &last);
-    host_set_timer(runtime, quiet ? aio__heap_next(&core->timers) : 0);
+    host_set_timer(runtime, aio__loop_quiet(core) ? aio__loop_sleep(core) : 0);
 }
 
 int aio_runtime_turn(struct aio_runtime *runtime)
@@ -114,6 +108,8 @@ int aio_runtime_turn(struct aio_runtime *runtime)
 
 void aio__host_end(struct aio_runtime *runtime)
 {
+    AIO__REQUIRE(aio__core_current == NULL,
+                 "aio_runtime_destroy of an attached runtime was called by a task of another one");
     struct pollfd ready = {.events = POLLIN};
     while (aio_runtime_turn(runtime) > 0) {
         ready.fd = runtime->host_fd;

@@ -7,6 +7,10 @@
 
 struct aio_runtime;
 
+/* Makes the descriptor of a hosted runtime whose core is open. Returns 0; or -errno, with what was
+ * made left to whoever attached it. */
+int aio__host_open(struct aio_runtime *runtime);
+
 /* Turns a hosted runtime until it is over, and closes its descriptors. */
 void aio__host_end(struct aio_runtime *runtime);
 

@@ -49,11 +49,12 @@ void aio__mailbox_forked(void)
     mailbox_free_list = NULL;
 }
 
-void aio__mailbox_rouse(struct aio__mailbox *mailbox)
+/* With `rousing` raised: a core that has announced anything now has not closed, and waits for us.
+ */
+static void mailbox_rouse(struct aio__mailbox *mailbox)
 {
     if (atomic_load(&mailbox->state) == AIO__AWAKE)
         return;
-    atomic_fetch_add(&mailbox->rousing, 1);
     atomic_fetch_add(mailbox->busy, 1);
     int state = atomic_exchange(&mailbox->state, AIO__AWAKE);
     bool wake = state != AIO__AWAKE;
@@ -61,6 +62,14 @@ void aio__mailbox_rouse(struct aio__mailbox *mailbox)
         wake = true; /* it went idle in between, and found us counted */
     if (wake)
         mailbox->backend->vtable->wakeup(mailbox->backend);
+}
+
+void aio__mailbox_rouse(struct aio__mailbox *mailbox)
+{
+    if (atomic_load(&mailbox->state) == AIO__AWAKE)
+        return;
+    atomic_fetch_add(&mailbox->rousing, 1);
+    mailbox_rouse(mailbox);
     atomic_fetch_sub(&mailbox->rousing, 1);
 }
 

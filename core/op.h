@@ -10,6 +10,7 @@
 #ifndef AIO_CORE_OP_H
 #define AIO_CORE_OP_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,9 +26,12 @@
     X(RECVMMSG, recvmmsg, "recvmmsg(2): waits for one message, takes what is there; counts them")  \
     X(SENDMMSG, sendmmsg, "sendmmsg(2): waits until one message is taken; counts them")            \
     X(ACCEPT, accept, "stream op: accepted descriptors, see struct aio__deliveries")               \
+    X(RENT, rent, "stream op: received data in buffers of the pool, see struct aio__feed")         \
     X(CONNECT, connect, "connect(2)")                                                              \
     X(READ, read, "read(2), or pread(2) when offset >= 0, of anything")                            \
     X(WRITE, write, "write(2), or pwrite(2) when offset >= 0, of anything")                        \
+    X(SPLICE_IN, splice_in, "splice(2) of a stream socket into a pipe that has room")              \
+    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into a socket, never SIGPIPE") \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
     X(FORGET, forget, "the descriptor is about to be closed: drop what is kept for it; instant")
 
@@ -57,10 +61,15 @@ struct aio__deliveries {
     uint32_t limit;
 };
 
+struct aio__feed;
+
+/* How RENT ends at the end of the stream: no receive fails with it. */
+#define AIO__STREAM_END (-ENODATA)
+
 struct aio__op {
     uint8_t opcode;
     uint8_t state;
-    uint16_t flags; /* the backend's own, zero when core submits an op for the first time */
+    uint16_t flags; /* the backend's own; when core submits an op for the first time 0, or LAZY */
     int32_t fd;
     int32_t result;                       /* valid once DONE: >= 0 or -errno */
     uint32_t scratch;                     /* the backend's own */
@@ -88,8 +97,15 @@ struct aio__op {
             bool drained;  /* a try now would be in vain: wait for readiness first */
         } batch;           /* RECVMMSG SENDMMSG */
         struct {
+            size_t length;
+            int32_t pipe; /* its end; fd, which does not block, is what is waited for */
+        } splice;         /* SPLICE_IN SPLICE_OUT */
+        struct {
             struct aio__deliveries *deliveries;
         } accept;
+        struct {
+            struct aio__feed *feed;
+        } rent;
         struct {
             const struct sockaddr *address;
             socklen_t length;
@@ -102,6 +118,15 @@ struct aio__op {
 };
 
 _Static_assert(sizeof(struct aio__op) == 64, "an op is one cache line");
+
+/* In flags, of a SEND or SENDMSG: its end may be told late, see backend.h. */
+#define AIO__OP_LAZY ((uint16_t)(1u << 15))
+
+/* Stream ops stay armed across completions, see backend.h. */
+static inline bool aio__op_is_stream(const struct aio__op *op)
+{
+    return op->opcode == AIO__OP_ACCEPT || op->opcode == AIO__OP_RENT;
+}
 
 /*
  * In the flags of every SEND and SENDMSG of a datagram. The kernel's own retry on a ring goes on

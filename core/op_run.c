@@ -40,15 +40,31 @@ static void op_abort(struct aio__wait *wait)
     aio__op_cancel(wait->task->core, &frame->op);
 }
 
+static inline bool op_start(struct aio__core *core, struct aio__op_frame *frame)
+{
+    frame->op.state = AIO__OP_IDLE;
+    frame->op.flags = 0;
+    frame->op.complete = op_complete;
+    return aio__op_submit(core, &frame->op);
+}
+
+/* A backend tries an op before it looks at its cancel. */
+int aio__op_try(struct aio__core *core, struct aio__op_frame *frame, const char *what)
+{
+    if (op_start(core, frame))
+        return frame->op.result;
+    aio__op_cancel(core, &frame->op);
+    frame->wait.abort = NULL;
+    frame->wait.what = what;
+    return aio__park(core, &frame->wait);
+}
+
 int aio__op_run(struct aio__core *core, struct aio__op_frame *frame, const char *what)
 {
     int rc = aio__interrupted(core);
     if (rc < 0)
         return rc;
-    frame->op.state = AIO__OP_IDLE;
-    frame->op.flags = 0;
-    frame->op.complete = op_complete;
-    if (aio__op_submit(core, &frame->op)) {
+    if (op_start(core, frame)) {
         rc = frame->op.result;
         aio__charge(core);
         return rc;

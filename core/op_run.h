@@ -24,6 +24,12 @@ struct aio__op_frame {
 int aio__op_run(struct aio__core *core, struct aio__op_frame *frame, const char *what);
 
 /*
+ * Does of frame->op what can be done without waiting, whatever is pending for the calling task.
+ * Returns the op's result; -ECANCELED when that is nothing.
+ */
+int aio__op_try(struct aio__core *core, struct aio__op_frame *frame, const char *what);
+
+/*
  * Submits an op that completes elsewhere: op->complete is called when it is done. Returns true
  * when it is done already; complete is not called then.
  */

@@ -13,6 +13,11 @@
 #define OPTIONS_OFFLOAD_THREADS_MAX 1024u
 #define OPTIONS_OFFLOAD_QUEUE 1024u
 #define OPTIONS_OFFLOAD_IDLE_NS AIO_SEC(10)
+#define OPTIONS_BUFFER_BYTES 16384u
+#define OPTIONS_BUFFER_BYTES_MAX (16u * 1024 * 1024)
+#define OPTIONS_BUFFER_LIMIT 1024u
+#define OPTIONS_BUFFER_LIMIT_MAX 65536u
+#define OPTIONS_STREAM_BUFFERS 16u
 #define OPTIONS_FLAGS_KNOWN                                                                        \
     ((uint32_t)AIO_RUNTIME_NO_OVERFLOW_HANDLER | (uint32_t)AIO_RUNTIME_NO_PINNING |                \
      (uint32_t)AIO_RUNTIME_UNHELD)
@@ -78,6 +83,10 @@ static int options_check(struct aio_runtime_options *options)
         return options_bad("stack_bytes", "16384 to 1073741824");
     if (entries < 8 || entries > 32768 || (entries & (entries - 1)) != 0)
         return options_bad("ring_entries", "a power of two from 8 to 32768");
+    if (options->buffer_bytes < 64 || options->buffer_bytes > OPTIONS_BUFFER_BYTES_MAX)
+        return options_bad("buffer_bytes", "64 to 16777216");
+    if (options->buffer_limit > OPTIONS_BUFFER_LIMIT_MAX)
+        return options_bad("buffer_limit", "1 to 65536");
     return 0;
 }
 
@@ -105,6 +114,9 @@ int aio__options_settle(struct aio_runtime *runtime, const struct aio_runtime_op
     options_default(&settled->stack_cache, OPTIONS_STACK_CACHE);
     options_default(&settled->offload_threads, OPTIONS_OFFLOAD_THREADS);
     options_default(&settled->offload_queue, OPTIONS_OFFLOAD_QUEUE);
+    options_default(&settled->buffer_bytes, OPTIONS_BUFFER_BYTES);
+    options_default(&settled->buffer_limit, OPTIONS_BUFFER_LIMIT);
+    options_default(&settled->stream_buffers, OPTIONS_STREAM_BUFFERS);
     if (settled->offload_idle_ns == 0)
         settled->offload_idle_ns = OPTIONS_OFFLOAD_IDLE_NS;
     settled->cores = runtime->count;

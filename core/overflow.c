@@ -7,6 +7,7 @@
 #include "core/core.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -86,17 +87,35 @@ static void overflow_uninstall(void)
     pthread_mutex_unlock(&overflow_lock);
 }
 
-static int overflow_use_stack(struct aio__overflow *overflow)
+/* One for all runtimes of the thread: another loop may turn several. */
+static __thread struct {
+    void *stack; /* NULL: the thread had one of its own, which will do */
+    stack_t before;
+    unsigned users;
+} overflow_thread;
+
+static int overflow_use_stack(void)
 {
-    if (sigaltstack(NULL, &overflow->old_stack) < 0)
+    if (overflow_thread.users++ > 0)
+        return 0;
+    if (sigaltstack(NULL, &overflow_thread.before) < 0)
         return -errno;
-    if ((overflow->old_stack.ss_flags & SS_DISABLE) == 0)
-        return 0; /* the thread's own will do */
-    overflow->stack = aio__alloc(OVERFLOW_STACK_BYTES);
-    if (overflow->stack == NULL)
+    if ((overflow_thread.before.ss_flags & SS_DISABLE) == 0)
+        return 0;
+    overflow_thread.stack = aio__alloc_shared(OVERFLOW_STACK_BYTES);
+    if (overflow_thread.stack == NULL)
         return -ENOMEM;
-    stack_t stack = {.ss_sp = overflow->stack, .ss_size = OVERFLOW_STACK_BYTES};
+    stack_t stack = {.ss_sp = overflow_thread.stack, .ss_size = OVERFLOW_STACK_BYTES};
     return sigaltstack(&stack, NULL) < 0 ? -errno : 0;
+}
+
+static void overflow_leave_stack(void)
+{
+    if (--overflow_thread.users > 0 || overflow_thread.stack == NULL)
+        return;
+    (void)sigaltstack(&overflow_thread.before, NULL);
+    aio__free(overflow_thread.stack);
+    overflow_thread.stack = NULL;
 }
 
 void aio__overflow_forked(void)
@@ -106,24 +125,20 @@ void aio__overflow_forked(void)
 
 int aio__overflow_open(struct aio__overflow *overflow)
 {
-    *overflow = (struct aio__overflow){0};
-    int rc = overflow_use_stack(overflow);
+    int rc = overflow_use_stack();
     if (rc == 0)
         rc = overflow_install();
     overflow->installed = rc == 0;
     if (rc < 0)
-        aio__overflow_close(overflow);
+        overflow_leave_stack();
     return rc;
 }
 
 void aio__overflow_close(struct aio__overflow *overflow)
 {
-    if (overflow->installed)
-        overflow_uninstall();
-    overflow->installed = false;
-    if (overflow->stack == NULL)
+    if (!overflow->installed)
         return;
-    (void)sigaltstack(&overflow->old_stack, NULL);
-    aio__free(overflow->stack);
-    overflow->stack = NULL;
+    overflow->installed = false;
+    overflow_uninstall();
+    overflow_leave_stack();
 }

@@ -6,16 +6,14 @@
 #ifndef AIO_CORE_OVERFLOW_H
 #define AIO_CORE_OVERFLOW_H
 
-#include <signal.h>
 #include <stdbool.h>
 
 struct aio__overflow {
-    void *stack; /* of the handler; NULL: the thread had one already, or the handler is off */
-    stack_t old_stack;
     bool installed;
 };
 
-/* Returns 0; -ENOMEM; -errno of sigaltstack(2) or sigaction(2). */
+/* Opened and closed on the same thread. Returns 0; -ENOMEM; -errno of sigaltstack(2) or
+ * sigaction(2). */
 int aio__overflow_open(struct aio__overflow *overflow);
 
 void aio__overflow_close(struct aio__overflow *overflow);

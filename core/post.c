@@ -60,6 +60,15 @@ void aio__backlog_start(struct aio__core *core)
     }
 }
 
+void aio__backlog_drop(struct aio__core *core)
+{
+    while (core->backlog != NULL) {
+        struct posted *posted = (struct posted *)(void *)core->backlog;
+        core->backlog = posted->mail.next;
+        aio__free(posted);
+    }
+}
+
 static void posted_deliver(struct aio__core *core, struct aio__mail *mail)
 {
     mail->next = NULL;

@@ -13,6 +13,9 @@
  */
 void aio__backlog_start(struct aio__core *core);
 
+/* Drops what waits in the backlog of a core whose tasks were abandoned. */
+void aio__backlog_drop(struct aio__core *core);
+
 /*
  * Makes a detached task, also on a core that takes no new ones: it is cancelled there from the
  * start. Returns 0 or as aio_task_spawn. *out is valid until the task has run.

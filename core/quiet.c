@@ -11,7 +11,7 @@
 
 static pthread_mutex_t quiet_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct aio_runtime *quiet_runtimes;
-static int quiet_outside; /* under the lock; counted in every runtime as well */
+static unsigned quiet_outside; /* of the whole process: counted once in each runtime */
 
 void aio__quiet_enter(struct aio_runtime *runtime)
 {
@@ -21,7 +21,8 @@ void aio__quiet_enter(struct aio_runtime *runtime)
     if (quiet_runtimes != NULL)
         quiet_runtimes->prev = runtime;
     quiet_runtimes = runtime;
-    atomic_fetch_add(&runtime->busy, quiet_outside);
+    if (quiet_outside > 0)
+        atomic_fetch_add(&runtime->busy, 1);
     pthread_mutex_unlock(&quiet_lock);
 }
 
@@ -72,17 +73,19 @@ void aio__quiet_check(struct aio_runtime *runtime)
 void aio__outside_enter(void)
 {
     pthread_mutex_lock(&quiet_lock);
-    quiet_outside++;
-    for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
-        atomic_fetch_add(&runtime->busy, 1);
+    if (quiet_outside++ == 0)
+        for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
+            atomic_fetch_add(&runtime->busy, 1);
     pthread_mutex_unlock(&quiet_lock);
 }
 
 void aio__outside_leave(void)
 {
     pthread_mutex_lock(&quiet_lock);
-    quiet_outside--;
-    for (struct aio_runtime *runtime = quiet_runtimes; runtime != NULL; runtime = runtime->next)
+    bool ours = quiet_outside > 0; /* else it was a parent's, before fork(2) */
+    quiet_outside -= ours;
+    struct aio_runtime *runtime = ours ? quiet_runtimes : NULL;
+    for (; runtime != NULL; runtime = runtime->next)
         if (atomic_fetch_sub(&runtime->busy, 1) == 1)
             aio__quiet_again(runtime);
     pthread_mutex_unlock(&quiet_lock);
@@ -114,8 +117,10 @@ void aio__quiet_break(struct aio__core *core)
         aio__core_cancel(core);
         return;
     }
-    if (!quiet_core(core))
-        return; /* another core, which is over, had waited in vain for this one */
+    /* Another core, which is over, may have waited in vain for this one. Whoever else is about to
+     * rouse this core still uses its backend: closing the mailbox waits for that. */
+    if (!quiet_core(core) || !aio__mailbox_close(core->mailbox))
+        return;
     quiet_report(core, "these tasks wait inside shields and are abandoned");
     atomic_store(&core->refusing, true);
     core->finished = true;

@@ -4,7 +4,8 @@
  * is -EDEADLK. Tasks that stand in shields even so are abandoned when it happens again.
  *
  * Outside are threads that hold a runtime (aio_runtime_hold), and channels between threads, by
- * which any thread can wake a task.
+ * which any thread can wake a task. They are counted with the cores that are not idle: of two
+ * counters each could be 0 when it is looked at, and never both.
  */
 #ifndef AIO_CORE_QUIET_H
 #define AIO_CORE_QUIET_H

@@ -141,4 +141,24 @@ static inline void aio__sanitize_written(const void *buffer, size_t bytes)
 #endif
 }
 
+/*
+ * Memory that comes and goes by system calls of another library's own: ThreadSanitizer does not see
+ * that what one thread gave back is another's now. Both are called with the same token.
+ */
+static inline void aio__sanitize_unmapped(void *token)
+{
+    (void)token;
+#if defined(AIO__TSAN)
+    __tsan_release(token);
+#endif
+}
+
+static inline void aio__sanitize_mapped(void *token)
+{
+    (void)token;
+#if defined(AIO__TSAN)
+    __tsan_acquire(token);
+#endif
+}
+
 #endif

@@ -204,6 +204,16 @@ bool aio__loop_quiet(const struct aio__core *core)
            !aio__stack_trim_needed(&core->stacks);
 }
 
+/* Oldest last: nobody cares for the order. */
+static void loop_run_deferred(struct aio__core *core)
+{
+    struct aio__deferred *deferred;
+    while ((deferred = core->deferred) != NULL) {
+        core->deferred = deferred->next;
+        deferred->run(deferred);
+    }
+}
+
 /* With nothing but mail to wait for a core is idle, which core/quiet.h looks at. A task that waits
  * for a signal has something to wait for. */
 static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, int64_t deadline_ns)
@@ -212,11 +222,12 @@ static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, in
     return idle ? AIO__IDLE : AIO__ASLEEP;
 }
 
-/* Announces the core's sleep. Returns until when: 0, for not at all, when there is mail. */
-static int64_t loop_sleep(struct aio__core *core)
+int64_t aio__loop_sleep(struct aio__core *core)
 {
     bool last;
     int64_t deadline_ns = aio__heap_next(&core->timers);
+    if (core->ops_pending == core->sends_pending)
+        core->backend->hurry = true; /* they may be over, and the core idle */
     if (!aio__mailbox_sleep(core->mailbox, loop_sleep_state(core, deadline_ns), &last))
         return 0;
     if (last)
@@ -227,9 +238,12 @@ static int64_t loop_sleep(struct aio__core *core)
 static void loop_poll(struct aio__core *core)
 {
     int64_t deadline_ns = 0;
+    if (core->deferred != NULL &&
+        (core->ready.head == NULL || core->now_ns - core->polled_ns >= AIO__POLL_INTERVAL_NS))
+        loop_run_deferred(core);
     if (aio__loop_quiet(core)) {
         if (!core->resting)
-            deadline_ns = loop_sleep(core);
+            deadline_ns = aio__loop_sleep(core);
     } else if (core->now_ns - core->polled_ns < AIO__POLL_INTERVAL_NS) {
         return; /* there is work here, and the backend was asked a moment ago */
     }
@@ -258,7 +272,8 @@ static void loop_turn(struct aio__core *core)
         aio__stack_trim(&core->stacks);
     if (!core->finished)
         loop_poll(core);
-    loop_drain_done(core);
+    if (!core->resting) /* else before the next poll: what completes may submit more */
+        loop_drain_done(core);
 }
 
 void aio__loop_run(struct aio__core *core)

@@ -5,6 +5,7 @@
 
 #include "core/handle.h"
 #include "core/memory.h"
+#include "core/post.h"
 #include "core/quiet.h"
 #include "core/task.h"
 
@@ -15,6 +16,7 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
         .ring_entries = runtime->options.ring_entries,
         .caps = runtime->options.caps,
         .offload = &seat->offload.port,
+        .buffers = &core->buffers,
         .explain = &core->explain,
     };
     int rc = aio__backend_choose(&core->backend, runtime->options.backend, &params);
@@ -42,6 +44,8 @@ static void seat_init(struct aio_runtime *runtime, struct aio__seat *seat)
     aio__stop_open(core);
     aio__stack_pool_open(&core->stacks, runtime->options.stack_bytes, runtime->options.stack_cache);
     core->stacks.memory = core->memory;
+    aio__buffers_open(&core->buffers, runtime->options.buffer_bytes, runtime->options.buffer_limit,
+                      runtime->options.stream_buffers);
 }
 
 static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *seat)
@@ -54,9 +58,23 @@ static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *sea
     aio__offload_open(&seat->offload, seat->core.mailbox, &limits);
 }
 
+/* Buffers that the program did not release are freed all the same, but it is told. */
+static void seat_free_buffers(struct aio__core *core)
+{
+    uint32_t held = aio__buffers_close(&core->buffers);
+#if defined(AIO_DEBUG) && AIO_DEBUG
+    if (held > 0)
+        aio__log_warn("a runtime ends with %u rented buffers not released", held);
+#else
+    (void)held;
+#endif
+}
+
 /* The last of what is the core's own. */
 static void seat_free_memory(struct aio__core *core)
 {
+    seat_free_buffers(core);
+    aio__spare_free(&core->spare_outboxes);
     aio__heap_free(&core->timers);
     aio__stack_pool_close(&core->stacks);
     aio__memory_close(core->memory);
@@ -99,7 +117,8 @@ int aio__seat_open(struct aio_runtime *runtime, struct aio__seat *seat)
     return rc;
 }
 
-/* A deadlock among shielded tasks leaves handles that no task can close any more. */
+/* A deadlock among shielded tasks leaves handles that no task can close any more, and tasks that
+ * never found room. */
 static void seat_drop_handles(struct aio__core *core)
 {
     while (core->handles != NULL)
@@ -112,8 +131,12 @@ void aio__seat_close(struct aio__seat *seat)
     AIO__REQUIRE(core->ops_pending == 0, "a runtime ends with %u operations pending",
                  core->ops_pending);
     seat_drop_handles(core);
+    aio__pipe_close_all(core);
+    aio__backlog_drop(core);
     if (core->cleanup != NULL)
         core->cleanup(core);
+    if (core->resolver != NULL)
+        core->resolver_close(core);
     aio__offload_close(&seat->offload);
     core->backend->vtable->close(core->backend);
     aio__task_reap_all(core);

@@ -46,6 +46,37 @@ int aio__packet_open(struct aio_socket **out, struct aio__core *core, int fd,
     return 0;
 }
 
+int aio_socket_adopt(struct aio_socket **out, int fd)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    int type = aio__socket_type(fd);
+    if (type != SOCK_DGRAM && type != SOCK_SEQPACKET)
+        return type < 0 ? type : -EINVAL;
+    struct aio_socket *socket = aio__packet_alloc();
+    if (socket == NULL)
+        return -ENOMEM;
+    int rc = aio__socket_take(fd);
+    if (rc < 0) {
+        aio__free(socket);
+        return rc;
+    }
+    aio__packet_start(socket, core, fd, NULL);
+    *out = socket;
+    return 0;
+}
+
+int aio_socket_release(struct aio_socket *socket)
+{
+    (void)aio__handle_core(&socket->handle, __func__);
+    int fd = socket->handle.fd;
+    int rc = aio__socket_part(&socket->handle);
+    if (rc < 0)
+        return rc;
+    aio__path_free(socket->path);
+    aio__free(socket);
+    return fd;
+}
+
 void aio_socket_close(struct aio_socket *socket)
 {
     if (socket == NULL)

@@ -8,6 +8,7 @@
 #include "core/op_run.h"
 #include "core/task.h"
 
+#include <aio/filter.h>
 #include <aio/message.h>
 #include <aio/net.h>
 #include <aio/socket.h>
@@ -16,12 +17,17 @@
 struct aio__path;
 struct aio__shard;
 struct aio_unix_options;
+struct aio__inbox;
+struct aio__outbox;
 
 struct aio_stream {
     struct aio__handle handle; /* first member */
     struct aio__gate reading;
     struct aio__gate writing;
-    int64_t read_ns; /* 0: no time limit of its own */
+    struct aio_filter *filter;  /* NULL: its users see the socket's bytes */
+    struct aio__inbox *inbox;   /* NULL until it is read with rented buffers */
+    struct aio__outbox *outbox; /* NULL until it is given some to send */
+    int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
 };
@@ -51,6 +57,76 @@ int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 
+/* filter.c: a transfer through the stream's filter, inside the gate. */
+int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
+int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                         int count);
+/* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
+ * Returns 0 or why not to wait. */
+static inline int aio__stream_may_wait(const struct aio__stream_call *call)
+{
+    int rc = aio__interrupted(call->stream->handle.core);
+    return rc == 0 && call->stream->handle.closing ? -EBADF : rc;
+}
+
+/*
+ * A plain read of a stream that has an inbox, inside the gate: returns what has been received
+ * already, the end or the error that came instead, or AIO__INBOX_EMPTY: nothing has, and nothing
+ * is armed in the kernel any more.
+ */
+#define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
+ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
+
+/* Inside the gate, before an op of one's own: whether there are rented buffers, which come first;
+ * and what has to be done with them. aio__stream_rented returns true when they, or what went wrong
+ * with them, made *result. */
+static inline bool aio__stream_rents(const struct aio__stream_call *call, bool reads)
+{
+    const struct aio_stream *stream = call->stream;
+    return __builtin_expect((reads ? (void *)stream->inbox : (void *)stream->outbox) != NULL, 0);
+}
+
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result);
+
+/* Whether a direction's bytes are the socket's own: nothing of them passes a filter, or waits in
+ * rented buffers. What goes past those (a splice) would change their meaning or their order. */
+static inline bool aio__stream_bare(const struct aio_stream *stream, bool reads)
+{
+    return stream->filter == NULL &&
+           (reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL;
+}
+
+/* Whether rented reads of the stream would return at once. */
+bool aio__inbox_has_more(const struct aio_stream *stream);
+
+/* What watches of the handle are told: there is something to read in the inbox; its receive, which
+ * took the data from anybody else's op, is over without. */
+#define AIO__INBOX_NEWS 1
+#define AIO__INBOX_DISARMED 2
+
+/* Whether a receive of the inbox may be armed. While it is, those who wait for data watch it: it is
+ * asked for them, and they are told; and it is not left asked when the last has gone. */
+bool aio__inbox_armed(const struct aio_stream *stream);
+void aio__inbox_watch(struct aio_stream *stream);
+void aio__inbox_unwatch(struct aio_stream *stream);
+
+/* With no call in progress: ends the receive. Returns 0, or -EBADF when the stream was closed
+ * meanwhile. And whether nothing stands in the inbox that would be lost without it. */
+int aio__inbox_disarm(struct aio_stream *stream);
+bool aio__inbox_empty(const struct aio_stream *stream);
+
+/* Inside the writing gate: waits until the outbox is empty. Returns 0, its error or why the wait
+ * ended. */
+int aio__outbox_settle(struct aio__stream_call *call);
+
+/* The error that nobody has been told yet, once; 0 when there is none. */
+int aio__outbox_error(struct aio_stream *stream);
+
+/* The end of a stream, when no call is on it any more. */
+void aio__inbox_close(struct aio_stream *stream);
+void aio__outbox_close(struct aio_stream *stream);
+
 /*
  * socket.c: descriptors. aio__socket_open returns one or -errno; aio__socket_drop closes one that
  * belongs to no handle, after ops may have used it.
@@ -58,6 +134,15 @@ ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);
+
+/* SOCK_STREAM and so on of a descriptor, or -errno. */
+int aio__socket_type(int fd);
+
+/* Makes a socket that came from elsewhere non-blocking and close-on-exec. Returns 0 or -errno. */
+int aio__socket_take(int fd);
+
+/* Takes the descriptor of a handle off its core. Returns 0; -EBUSY; -EBADF. */
+int aio__socket_part(struct aio__handle *handle);
 
 /* setsockopt(2), getsockopt(2) for an int. Return 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
@@ -94,6 +179,9 @@ int aio__listener_accept(struct aio_listener *listener, int type);
 /* unix_path.c: removes the file, if it is still the one that binding made, and frees path; NULL is
  * ignored. To be called before the socket is closed. */
 void aio__path_remove(struct aio__path *path);
+
+/* Frees path and leaves the file. */
+void aio__path_free(struct aio__path *path);
 
 /* Binds fd to a Unix name. *path is what aio__path_remove takes, NULL for an abstract name. Returns
  * 0 or -errno. */

@@ -31,14 +31,6 @@ static void ready_done(struct aio__op *op)
     aio__select_op_done(entry->select);
 }
 
-/* The stream is being closed, which waits for the op's end. */
-static void ready_stream_notify(struct aio__watch *watch, int result)
-{
-    struct aio__select_entry *entry = ready_entry(watch);
-    ready_decide(entry, result);
-    aio__op_cancel(watch->handle->core, &entry->ready.op);
-}
-
 /* Whether the descriptor is ready for events now, or asking fails. */
 static bool ready_now(const struct aio__handle *handle, short events, int *result)
 {
@@ -48,7 +40,8 @@ static bool ready_now(const struct aio__handle *handle, short events, int *resul
     return count > 0 || handle->closing;
 }
 
-static void ready_enlist(struct aio__core *core, struct aio__select_entry *entry, uint32_t events)
+static void ready_enlist(struct aio__core *core, struct aio__select_entry *entry, uint32_t events,
+                         void (*notify)(struct aio__watch *watch, int result))
 {
     struct aio__handle *handle = entry->of->object;
     struct aio__op *op = &entry->ready.op;
@@ -58,7 +51,7 @@ static void ready_enlist(struct aio__core *core, struct aio__select_entry *entry
         ready_decide(entry, op->result);
         return;
     }
-    entry->ready.watch.notify = ready_stream_notify;
+    entry->ready.watch.notify = notify;
     aio__watch_enter(&entry->ready.watch, handle);
     entry->select->ops++;
 }
@@ -74,13 +67,61 @@ enum { READY_READ = POLLIN | POLLRDHUP, READY_WRITE = POLLOUT };
 static bool readable_try(struct aio__core *core, struct aio_select_case *of)
 {
     (void)core;
-    (void)aio__handle_core(of->object, "aio_select_readable");
-    return ready_now(of->object, READY_READ, &of->result);
+    const struct aio_stream *stream = of->object; /* its handle is its first member */
+    const struct aio_filter *filter = stream->filter;
+    (void)aio__handle_core(&stream->handle, "aio_select_readable");
+    bool more = aio__inbox_has_more(stream);
+    if (filter != NULL && !stream->handle.closing)
+        more = more || filter->kind->pending(filter);
+    return ready_now(of->object, READY_READ, &of->result) || more;
 }
 
+static bool readable_watches_inbox(const struct aio__select_entry *entry)
+{
+    return entry->ready.op.opcode == AIO__OP_RENT;
+}
+
+static void readable_leave_inbox(struct aio__select_entry *entry)
+{
+    aio__watch_leave(&entry->ready.watch);
+    aio__inbox_unwatch(entry->of->object);
+}
+
+static void readable_notify(struct aio__watch *watch, int result)
+{
+    struct aio__select_entry *entry = ready_entry(watch);
+    struct aio__core *core = watch->handle->core;
+    if (result != AIO__INBOX_DISARMED) {
+        ready_decide(entry, result);
+        if (!readable_watches_inbox(entry))
+            aio__op_cancel(core, &entry->ready.op);
+    } else if (readable_watches_inbox(entry) && entry->select->winner == NULL &&
+               !watch->handle->closing) {
+        readable_leave_inbox(entry);
+        ready_enlist(core, entry, READY_READ, readable_notify);
+    }
+}
+
+/* Where rented reads have armed a receive, that one takes the data: it is asked, by a watch. */
 static void readable_enlist(struct aio__core *core, struct aio__select_entry *entry)
 {
-    ready_enlist(core, entry, READY_READ);
+    struct aio_stream *stream = entry->of->object;
+    if (!aio__inbox_armed(stream)) {
+        ready_enlist(core, entry, READY_READ, readable_notify);
+        return;
+    }
+    entry->ready.op = (struct aio__op){.opcode = AIO__OP_RENT};
+    entry->ready.watch.notify = readable_notify;
+    aio__watch_enter(&entry->ready.watch, &stream->handle);
+    aio__inbox_watch(stream);
+}
+
+static void readable_delist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    if (readable_watches_inbox(entry))
+        readable_leave_inbox(entry);
+    else
+        ready_delist(core, entry);
 }
 
 static bool writable_try(struct aio__core *core, struct aio_select_case *of)
@@ -90,14 +131,25 @@ static bool writable_try(struct aio__core *core, struct aio_select_case *of)
     return ready_now(of->object, READY_WRITE, &of->result);
 }
 
+/* The stream is being closed, which waits for the op's end. What an inbox tells is not for us. */
+static void writable_notify(struct aio__watch *watch, int result)
+{
+    struct aio__select_entry *entry = ready_entry(watch);
+    if (result >= 0)
+        return;
+    ready_decide(entry, result);
+    aio__op_cancel(watch->handle->core, &entry->ready.op);
+}
+
 static void writable_enlist(struct aio__core *core, struct aio__select_entry *entry)
 {
-    ready_enlist(core, entry, READY_WRITE);
+    ready_enlist(core, entry, READY_WRITE, writable_notify);
 }
 
 struct aio_select_case aio_select_readable(struct aio_stream *stream)
 {
-    static const struct aio__select_kind kind = {readable_try, readable_enlist, ready_delist, NULL};
+    static const struct aio__select_kind kind = {readable_try, readable_enlist, readable_delist,
+                                                 NULL};
     return (struct aio_select_case){.kind = &kind, .object = &stream->handle};
 }
 

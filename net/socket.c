@@ -4,6 +4,7 @@
  */
 #include "net/private.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -18,6 +19,32 @@ void aio__socket_drop(struct aio__core *core, int fd)
     struct aio__op op = {.opcode = AIO__OP_FORGET, .fd = fd};
     (void)aio__op_submit(core, &op);
     (void)close(fd); /* tidy: allow close: forgotten above */
+}
+
+int aio__socket_type(int fd)
+{
+    int type;
+    int rc = aio__socket_get(fd, SOL_SOCKET, SO_TYPE, &type);
+    return rc < 0 ? rc : type;
+}
+
+int aio__socket_take(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* With no call in progress there is no op in flight either. */
+int aio__socket_part(struct aio__handle *handle)
+{
+    if (handle->closing)
+        return -EBADF;
+    if (handle->calls > 0)
+        return -EBUSY;
+    aio__handle_part(handle);
+    return 0;
 }
 
 int aio__socket_set(int fd, int level, int name, int value)

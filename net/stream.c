@@ -60,15 +60,34 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
     return aio__gate_run(&call->stream->handle, call->gate, frame, what);
 }
 
+bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count, int *result)
+{
+    if (reads) {
+        ssize_t n = aio__inbox_read(call, vectors, count);
+        *result = (int)n;
+        return n != AIO__INBOX_EMPTY;
+    }
+    *result = aio__outbox_settle(call);
+    return *result < 0;
+}
+
 static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
 {
+    bool reads = opcode == AIO__OP_RECV;
+    int rc;
+    if (__builtin_expect(call->stream->filter != NULL, 0))
+        return aio__filter_transfer(call, reads, buffer, size);
+    if (aio__stream_rents(call, reads) &&
+        aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
+        return rc;
     struct aio__op_frame frame;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.transfer.buffer = buffer;
     frame.op.transfer.length = size;
     frame.op.transfer.flags = 0;
-    return stream_run(call, &frame, opcode == AIO__OP_RECV ? "read" : "write");
+    return stream_run(call, &frame, reads ? "read" : "write");
 }
 
 ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size)
@@ -97,8 +116,9 @@ ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t s
 
 /* Transfers until `size` bytes are through, the end of the stream or an error. Returns how the last
  * one ended. */
-static ssize_t stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer,
-                                   size_t size, size_t *through)
+static inline __attribute__((always_inline)) ssize_t
+stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer, size_t size,
+                    size_t *through)
 {
     while (*through < size) {
         int rc = stream_transfer(call, opcode, buffer + *through, size - *through);
@@ -145,14 +165,20 @@ ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t si
 static int stream_message(struct aio__stream_call *call, uint8_t opcode,
                           const struct iovec *vectors, int count)
 {
+    if (call->stream->filter != NULL)
+        return aio__filter_vectored(call, opcode == AIO__OP_RECVMSG, vectors, count);
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
+    bool reads = opcode == AIO__OP_RECVMSG;
+    int rc;
+    if (aio__stream_rents(call, reads) && aio__stream_rented(call, reads, vectors, count, &rc))
+        return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = &header;
     frame.op.message.flags = 0;
-    return stream_run(call, &frame, opcode == AIO__OP_RECVMSG ? "readv" : "writev");
+    return stream_run(call, &frame, reads ? "readv" : "writev");
 }
 
 /* A transfer of nothing has nothing to wait for. */
@@ -194,6 +220,8 @@ ssize_t aio_stream_writev(struct aio_stream *stream, const struct iovec *vectors
 
 static int stream_shutdown_now(struct aio_stream *stream, int how)
 {
+    if (stream->filter != NULL && how != SHUT_WR)
+        stream->filter->reading_ended = true;
     return shutdown(stream->handle.fd, how) < 0 ? -errno : 0;
 }
 
@@ -214,7 +242,12 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
-    rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
+    if (stream->filter != NULL)
+        rc = stream->filter->kind->shutdown(stream->filter);
+    else if (stream->outbox != NULL)
+        rc = aio__outbox_settle(&call);
+    if (rc == 0)
+        rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
     return (int)aio__stream_leave(&call, rc);
 }
 
@@ -227,6 +260,12 @@ void aio_stream_close(struct aio_stream *stream)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&stream->handle, gates, 2);
+    if (stream->filter != NULL)
+        stream->filter->kind->close(stream->filter);
+    if (stream->outbox != NULL)
+        aio__outbox_close(stream);
+    if (stream->inbox != NULL)
+        aio__inbox_close(stream);
     aio__handle_finish(&stream->handle);
     aio_shield_leave(&shield);
     aio__free(stream);

@@ -6,12 +6,20 @@
 static int message_run(struct aio__stream_call *call, uint8_t opcode, struct msghdr *header)
 {
     struct aio__op_frame frame;
+    bool reads = opcode == AIO__OP_RECVMSG;
+    int rc;
+    if (aio__stream_rents(call, reads) &&
+        aio__stream_rented(call, reads, header->msg_iov, (int)header->msg_iovlen, &rc)) {
+        header->msg_controllen = 0; /* bytes came, and nothing with them */
+        header->msg_flags = 0;
+        return rc;
+    }
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = header;
     frame.op.message.flags = 0;
     return aio__gate_run(&call->stream->handle, call->gate, &frame,
-                         opcode == AIO__OP_SENDMSG ? "send message" : "receive message");
+                         reads ? "receive message" : "send message");
 }
 
 /* Whether there is a byte to transfer: without one no descriptor goes, and an end cannot be told.
@@ -37,6 +45,8 @@ ssize_t aio_stream_sendmsg(struct aio_stream *stream, const struct aio_message *
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL)
+        return aio__stream_leave(&call, -EOPNOTSUPP);
     aio__message_to_send(message, &header);
     if (bytes)
         rc = message_run(&call, AIO__OP_SENDMSG, &header);
@@ -53,6 +63,8 @@ int aio_stream_recvmsg(struct aio_stream *stream, struct aio_message *message)
     int rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
+    if (stream->filter != NULL)
+        return (int)aio__stream_leave(&call, -EOPNOTSUPP);
     aio__message_to_receive(message, &header);
     int got = message_run(&call, AIO__OP_RECVMSG, &header);
     if (got >= 0)

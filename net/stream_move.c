@@ -5,17 +5,21 @@
 
 #include "core/alloc.h"
 
-#include <fcntl.h>
-
-/* With no call in progress there is no op in flight either. */
+/* Takes the stream off its core; rented buffers of that core that wait with it cannot come along.
+ */
 static int move_part(struct aio_stream *stream)
 {
-    if (stream->handle.closing)
-        return -EBADF;
-    if (stream->handle.calls > 0)
-        return -EBUSY;
-    aio__handle_part(&stream->handle);
-    return 0;
+    struct aio__handle *handle = &stream->handle;
+    int rc = 0;
+    if (handle->calls == 0 && !handle->closing && aio__inbox_armed(stream))
+        rc = aio__inbox_disarm(stream);
+    if (rc == 0 && !handle->closing && (stream->outbox != NULL || !aio__inbox_empty(stream)))
+        rc = -EBUSY;
+    if (rc == 0)
+        rc = aio__socket_part(handle);
+    if (rc == 0 && stream->inbox != NULL)
+        aio__inbox_close(stream);
+    return rc;
 }
 
 int aio_stream_detach(struct aio_stream *stream)
@@ -32,33 +36,16 @@ void aio_stream_attach(struct aio_stream *stream)
     aio__stream_open(stream, core, stream->handle.fd);
 }
 
-static int move_check(int fd)
-{
-    int type;
-    socklen_t length = sizeof type;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
-        return -errno;
-    return type == SOCK_STREAM ? 0 : -EINVAL;
-}
-
-static int move_set_flags(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -errno;
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
-}
-
 int aio_stream_adopt(struct aio_stream **out, int fd)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
-    int rc = move_check(fd);
-    if (rc < 0)
-        return rc;
+    int type = aio__socket_type(fd);
+    if (type != SOCK_STREAM)
+        return type < 0 ? type : -EINVAL;
     struct aio_stream *stream = aio__stream_alloc();
     if (stream == NULL)
         return -ENOMEM;
-    rc = move_set_flags(fd);
+    int rc = aio__socket_take(fd);
     if (rc < 0) {
         aio__free(stream);
         return rc;
@@ -71,6 +58,8 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
 int aio_stream_release(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
+    if (stream->filter != NULL)
+        return -EOPNOTSUPP;
     int rc = move_part(stream);
     if (rc < 0)
         return rc;

@@ -129,6 +129,11 @@ int aio__path_bind(struct aio__path **path, int fd, const struct aio_address *ad
     return rc;
 }
 
+void aio__path_free(struct aio__path *path)
+{
+    aio__free(path);
+}
+
 /* While the socket is open its file's number cannot be another file's. */
 void aio__path_remove(struct aio__path *path)
 {

@@ -8,14 +8,14 @@ import os
 import re
 import sys
 
-LIBRARY = ("core/", "backends/", "net/", "os/")
+LIBRARY = ("core/", "backends/", "net/", "os/", "tls/")
 FOLDERS = LIBRARY + ("include/", "tests/", "bench/", "examples/")
 SCRIPTS = ("SConstruct", "site_scons/", "tools/", ".ci/")
 
 # Headers that do not belong to libc. Folders see only what stands here, the first match counts;
 # libc they see all.
-FOREIGN = r'"|<(aio|aio-test|core|backends|tests|bench|CUnit|valgrind|sanitizer)/'
-FOREIGN += r"|<(liburing|ev\.h|ev\+\+|http_parser\.h|hiredis/|linux/io_uring|libaio\.h)"
+FOREIGN = r'"|<(aio|aio-test|aio-tls|openssl|core|backends|tests|bench|CUnit|valgrind|sanitizer)/'
+FOREIGN += r"|<(liburing|ev\.h|ev\+\+|ares\.h|http_parser\.h|hiredis/|linux/io_uring|libaio\.h)"
 MAY_INCLUDE = (
     ("include/aio-test/", r"<(aio|aio-test|CUnit)/"),
     ("include/", r"<aio/"),
@@ -24,16 +24,19 @@ MAY_INCLUDE = (
                         r"|<liburing|<linux/io_uring"),
     ("backends/ev/", r'"core/|"backends/(ev/|\w+\.h)|<aio/|<ev\.h'),
     ("backends/", r'"(core|backends)/|<aio/'),
+    ("net/resolve_dns.c", r'"net/|"core/(?!backend\.h)|<aio/|<ares\.h'),
     ("net/", r'"net/|"core/(?!backend\.h)|<aio/'),
     ("os/", r'"os/|"core/(?!backend\.h)|<aio/'),
+    ("tls/", r'"tls/|<(aio|aio-tls|openssl)/'),
+    ("tests/tls/", r'"tests/(tls|behaviour|harness)/|<(aio|aio-test|aio-tls|openssl)/'),
     ("tests/behaviour/", r'"tests/(behaviour|harness)/|<(aio|aio-test|CUnit)/'),
     ("tests/lib/", r'"tests/lib/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'),
-    ("tests/api/", r"<(aio|aio-test)/|<libaio\.h"),
+    ("tests/api/", r"<(aio|aio-test|aio-tls)/|<libaio\.h"),
     ("tests/", r'"(tests|core|backends|net|os)/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'
                r"|<linux/io_uring"),
-    ("bench/baselines/", r'"bench/|<liburing'),
+    ("bench/baselines/", r'"bench/|<liburing|<ev\.h'),
     ("bench/", r'"bench/|<aio/'),
-    ("examples/", r'<aio/|<http_parser\.h|<hiredis/|"examples/'),
+    ("examples/", r'<(aio|aio-tls)/|<http_parser\.h|<hiredis/|"examples/'),
 )
 
 # (folders, exempt files, names, what to use instead)
@@ -145,7 +148,7 @@ def public_functions(file):
 
 def docstrings(file):
     for number, name, kind, comment in public_functions(file):
-        if not file.path.startswith("include/aio/"):
+        if file.path.startswith("include/aio-test/"):
             continue
         if comment is None:
             yield number, "%s has no comment" % name
@@ -171,6 +174,8 @@ SAMPLES = (
     (includes, BAD, "os/a.c", '#include "core/backend.h"\n'),
     (includes, BAD, "include/aio/a.h", '#include "core/op.h"\n'),
     (includes, BAD, "tests/behaviour/a.c", '#include "core/op.h"\n'),
+    (includes, BAD, "net/a.c", "#include <openssl/ssl.h>\n"),
+    (includes, BAD, "tls/a.c", '#include "core/core.h"\n'),
     (includes, BAD, "backends/ev/a.c", "#include <liburing.h>\n"),
     (includes, GOOD, "net/a.c", '#include "core/op.h"\n#include <aio/net.h>\n#include <net/if.h>'),
     (line_length, BAD, "net/a.c", "x" * 101),

@@ -60,19 +60,21 @@ static int epollfd_locate(struct aio__ev_backend *self)
     int probe = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     if (probe < 0)
-        return -1;
+        return -errno;
     ev_io_init(&watcher, epollfd_ignore, probe, EV_READ);
     ev_io_start(self->loop, &watcher);
     ev_run(self->loop, EVRUN_NOWAIT);
     ev_io_stop(self->loop, &watcher);
     found = epollfd_search_all(self, probe);
     close(probe);
-    return found;
+    return found >= 0 ? found : -EOPNOTSUPP;
 }
 
 void aio__ev_epoll_find(struct aio__ev_backend *self)
 {
-    self->epoll_fd = (self->caps & AIO__EV_DEL_ON_CLOSE) != 0 ? epollfd_locate(self) : -1;
+    int fd = (self->caps & AIO__EV_DEL_ON_CLOSE) != 0 ? epollfd_locate(self) : -1;
+
+    self->epoll_fd = fd >= 0 ? fd : -1;
 }
 
 int aio__ev_watch(struct aio__backend *base, int epoll_fd)
@@ -82,7 +84,7 @@ int aio__ev_watch(struct aio__backend *base, int epoll_fd)
     int fd = self->epoll_fd >= 0 ? self->epoll_fd : epollfd_locate(self);
 
     if (fd < 0)
-        return -EOPNOTSUPP;
+        return fd;
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         return -errno;
     self->watch_fd = epoll_fd;

@@ -163,6 +163,7 @@ int aio__ev_open(struct aio__backend **out, const struct aio__backend_params *pa
     self->base.vtable = &open_vtable;
     self->caps = aio__caps_parse(params->caps, aio__ev_cap_table);
     self->offload = params->offload;
+    self->buffers = params->buffers;
     self->epoll_fd = self->poll_fd = self->wake_fd = self->timer_fd = self->watch_fd = -1;
     self->armed = AIO_FOREVER;
     result = open_descriptors(self, params);

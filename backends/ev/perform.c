@@ -7,6 +7,7 @@
 
 #include "backends/caps.h"
 #include "backends/ev/private.h"
+#include "core/splice.h"
 
 int32_t aio__ev_returned(ssize_t value)
 {
@@ -144,6 +145,18 @@ static int32_t perform_sendmmsg(struct aio__ev_backend *self, struct aio__ev_fd 
     return aio__ev_returned(sent);
 }
 
+static int32_t perform_splice(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                              struct aio__op *op)
+{
+    int32_t result;
+
+    (void)self;
+    if (op->opcode == AIO__OP_SPLICE_IN && (entry->flags & AIO__EV_FD_DRAINED) != 0)
+        return AIO__EV_WAIT;
+    result = aio__splice_op(op);
+    return result == -EAGAIN ? (int32_t)AIO__EV_WAIT : result;
+}
+
 /* connect(2) knows no MSG_DONTWAIT: a blocking socket is made non-blocking for the call. */
 static int perform_connect_call(struct aio__op *op)
 {
@@ -215,9 +228,12 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_RECVMMSG] = {perform_recvmmsg, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SENDMMSG] = {perform_sendmmsg, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_ACCEPT] = {aio__ev_accept, AIO__EV_IN_READ_QUEUE},
+    [AIO__OP_RENT] = {aio__ev_rent, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_CONNECT] = {perform_connect, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_READ] = {aio__ev_read, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_WRITE] = {aio__ev_write, AIO__EV_IN_WRITE_QUEUE},
+    [AIO__OP_SPLICE_IN] = {perform_splice, AIO__EV_IN_READ_QUEUE},
+    [AIO__OP_SPLICE_OUT] = {perform_splice, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_POLL] = {aio__ev_poll_now, AIO__EV_IN_POLL_QUEUE},
     [AIO__OP_FORGET] = {perform_forget, AIO__EV_IN_NO_QUEUE},
 };

@@ -15,6 +15,7 @@
  *   perform.c  the rows, and the socket ops
  *   file.c     READ and WRITE of anything
  *   accept.c   the stream op ACCEPT
+ *   rent.c     the stream op RENT
  *   poll.c     POLL, on an epoll of its own
  *   timer.c    deadlines, and ops that are tried again later
  *   epollfd.c  libev's epoll descriptor, which libev does not tell
@@ -32,7 +33,8 @@ enum aio__ev_verdict {
     AIO__EV_WAIT = INT32_MIN,        /* when the descriptor is ready */
     AIO__EV_LATER = INT32_MIN + 1,   /* in a moment: no event will tell */
     AIO__EV_OFFLOAD = INT32_MIN + 2, /* nothing but a thread can do it */
-    AIO__EV_VERDICT_LAST = AIO__EV_OFFLOAD,
+    AIO__EV_STARVED = INT32_MIN + 3, /* when there is a free buffer in the pool */
+    AIO__EV_VERDICT_LAST = AIO__EV_STARVED,
 };
 
 /* Where an op is between submit and done: kept in op->flags, so that cancel finds it. */
@@ -42,6 +44,7 @@ enum aio__ev_place {
     AIO__EV_IN_WRITE_QUEUE,
     AIO__EV_IN_POLL_QUEUE,
     AIO__EV_IN_LATER_QUEUE,
+    AIO__EV_IN_STARVED_QUEUE,
     AIO__EV_IN_OFFLOAD,
     AIO__EV_IN_OFFLOAD_CANCELLED,
 };
@@ -63,6 +66,7 @@ enum aio__ev_fd_flag {
     AIO__EV_FD_PIPE = 1 << 9,      /* READY, and a pipe */
     AIO__EV_FD_NO_RWF = 1 << 10,   /* READY, but refuses RWF_NOWAIT */
     AIO__EV_FD_NONBLOCK = 1 << 11, /* O_NONBLOCK is set */
+    AIO__EV_FD_BULK = 1 << 12,     /* the last RENT filled a buffer: the next takes several */
 };
 
 #define AIO__EV_FD_KIND (AIO__EV_FD_SOCKET | AIO__EV_FD_FILE | AIO__EV_FD_READY)
@@ -113,6 +117,8 @@ struct aio__ev_backend {
     bool expired;  /* timer_fd is readable and stays so until it is set or read */
     int64_t armed; /* what timer_fd is set to; AIO_FOREVER: not set */
     struct aio__op_list later;
+    struct aio__op_list starved; /* of buffers */
+    struct aio__buffers *buffers;
     struct aio__offload_port *offload;
     atomic_bool woken; /* wake_fd is, or is about to be, readable */
     ev_io wake_watcher;
@@ -187,8 +193,12 @@ int32_t aio__ev_received(struct aio__ev_backend *self, struct aio__ev_fd *entry,
 /* A system call's return value as a result or a verdict. */
 int32_t aio__ev_returned(ssize_t value);
 
-/* file.c, accept.c, poll.c */
-aio__ev_perform_fn aio__ev_read, aio__ev_write, aio__ev_accept, aio__ev_poll_now;
+/* file.c, accept.c, rent.c, poll.c */
+aio__ev_perform_fn aio__ev_read, aio__ev_write, aio__ev_accept, aio__ev_rent, aio__ev_poll_now;
+
+/* Makes an op that found the pool empty wait for a buffer; tries those that do again. */
+void aio__ev_starved_add(struct aio__ev_backend *self, struct aio__op *op);
+void aio__ev_starved_serve(struct aio__ev_backend *self);
 
 /* Makes an op that poll_now told to wait wait. Returns 0 or -errno. */
 int aio__ev_poll_park(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op);

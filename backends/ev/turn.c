@@ -56,6 +56,8 @@ void aio__ev_settle(struct aio__ev_backend *self, struct aio__ev_fd *entry, stru
         op->flags = AIO__EV_IN_LATER_QUEUE;
         self->waiting++;
         aio__ev_later_add(self, op);
+    } else if (result == AIO__EV_STARVED) {
+        aio__ev_starved_add(self, op);
     } else {
         op->flags = AIO__EV_IN_OFFLOAD;
         self->offload->submit(self->offload, op);
@@ -121,6 +123,10 @@ void aio__ev_cancel(struct aio__backend *base, struct aio__op *op)
     case AIO__EV_IN_LATER_QUEUE:
         aio__op_list_remove(&self->later, op);
         turn_cancelled(self, op);
+        return;
+    case AIO__EV_IN_STARVED_QUEUE:
+        aio__op_list_remove(&self->starved, op);
+        aio__backend_finish(&self->base, op, -ECANCELED);
         return;
     case AIO__EV_IN_OFFLOAD:
         op->flags = AIO__EV_IN_OFFLOAD_CANCELLED;
@@ -201,7 +207,12 @@ void aio__ev_write_event(struct ev_loop *loop, ev_io *watcher, int events)
 int aio__ev_poll(struct aio__backend *base, int64_t deadline_ns)
 {
     struct aio__ev_backend *self = (struct aio__ev_backend *)base;
-    bool wait = deadline_ns > 0 && aio__op_list_empty(&self->base.done);
+    bool wait;
+
+    base->hurry = false; /* nothing is late here */
+    if (!aio__op_list_empty(&self->starved))
+        aio__ev_starved_serve(self);
+    wait = deadline_ns > 0 && aio__op_list_empty(&self->base.done);
 
     /* Nothing can complete; a wake-up is for a poll that waits, and stays for it. */
     if (!wait && self->waiting == 0 && self->watch_fd < 0)

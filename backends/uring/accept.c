@@ -1,8 +1,6 @@
 /*
  * The accept stream op: multishot where the kernel has it, else one accept at a time, armed again
  * by each submit that finds no delivery. Disarmed (cancelled) while its deliveries are full.
- *
- * op->scratch keeps the error that ended it until core has taken the deliveries before it.
  */
 #include "backends/uring/private.h"
 #include "core/log.h"
@@ -29,38 +27,6 @@ static bool accept_skips(int32_t result)
     }
 }
 
-void aio__uring_accept_submit(struct uring *uring, struct aio__op *op)
-{
-    op->flags &= (uint16_t)~URING_CANCEL_WANTED;
-    aio__uring_accept_settle(uring, op);
-}
-
-static void accept_finish(struct uring *uring, struct aio__op *op, int32_t result)
-{
-    op->flags &= (uint16_t)~URING_CANCEL_WANTED;
-    aio__backend_finish(&uring->base, op, result);
-}
-
-void aio__uring_accept_settle(struct uring *uring, struct aio__op *op)
-{
-    if (op->state != AIO__OP_SUBMITTED)
-        return;
-    if (op->accept.deliveries->count > 0) {
-        accept_finish(uring, op, 0);
-    } else if (!aio__uring_at_rest(op)) {
-        return; /* more is to come */
-    } else if ((op->flags & URING_CANCEL_WANTED) != 0) {
-        op->scratch = 0;
-        accept_finish(uring, op, -ECANCELED);
-    } else if (op->scratch != 0) {
-        int32_t error = (int32_t)op->scratch;
-        op->scratch = 0;
-        accept_finish(uring, op, error);
-    } else {
-        aio__uring_issue(uring, op);
-    }
-}
-
 static void accept_deliver(struct aio__op *op, int fd)
 {
     if (aio__deliveries_push(op->accept.deliveries, fd) == 0)
@@ -84,14 +50,6 @@ static void accept_failed(struct uring *uring, struct aio__op *op, int32_t resul
     op->scratch = (uint32_t)result;
 }
 
-/* An older kernel and a non-blocking listener. Unless core waits, its next submit tries again. */
-static void accept_poll(struct uring *uring, struct aio__op *op)
-{
-    bool waits = op->state == AIO__OP_SUBMITTED && (op->flags & URING_CANCEL_WANTED) == 0;
-    if (waits && (op->flags & URING_IN_KERNEL) == 0)
-        aio__uring_issue_poll(uring, op);
-}
-
 void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_t result,
                                  uint32_t cqe_flags)
 {
@@ -104,12 +62,10 @@ void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_
     if (!polled && result >= 0)
         accept_deliver(op, result);
     else if (!polled && result == -EAGAIN)
-        accept_poll(uring, op);
+        aio__uring_stream_poll(uring, op); /* an older kernel and a non-blocking listener */
     else if (!polled)
         accept_failed(uring, op, result);
-    bool stop = aio__deliveries_full(op->accept.deliveries) &&
-                (op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG)) == 0;
-    if (more && stop)
-        aio__uring_send_cancel(uring, op);
-    aio__uring_accept_settle(uring, op);
+    if (more && aio__deliveries_full(op->accept.deliveries))
+        aio__uring_stream_disarm(uring, op);
+    aio__uring_stream_settle(uring, op);
 }

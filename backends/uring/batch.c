@@ -1,9 +1,11 @@
 /*
- * Several messages in one op. The ring has an entry per message only, and two receives in flight
+ * Ops that are plain system calls which never block; the ring waits for readiness, if need be.
+ *
+ * Several messages in one op: the ring has an entry per message only, and two receives in flight
  * on one socket may be served out of order; recvmmsg(2) and sendmmsg(2) take a whole batch in one
- * call. So the ring waits for readiness, if need be, and the batch is a plain call that never
- * blocks: like a send of which the ring brings one a turn.
+ * call. Splicing: the ring would hand it to a thread each time.
  */
+#include "core/splice.h"
 #include "backends/uring/private.h"
 
 #include <errno.h>
@@ -22,10 +24,18 @@ static int batch_try(const struct aio__op *op)
     return count < 0 ? -errno : count;
 }
 
-void aio__uring_batch(struct uring *uring, struct aio__op *op)
+static int batch_try_once(struct aio__op *op)
 {
+    if (op->opcode == AIO__OP_SPLICE_IN || op->opcode == AIO__OP_SPLICE_OUT)
+        return aio__splice_op(op);
     int result = op->batch.drained ? -EAGAIN : batch_try(op);
     op->batch.drained = false;
+    return result;
+}
+
+void aio__uring_batch(struct uring *uring, struct aio__op *op)
+{
+    int result = batch_try_once(op);
     if (result == -EAGAIN)
         aio__uring_issue_poll(uring, op);
     else

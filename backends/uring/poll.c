@@ -75,10 +75,17 @@ static void poll_cancel_completed(struct uring *uring, struct aio__op *op, int32
         aio__uring_send_cancel(uring, op);
         return;
     }
-    if (op->opcode == AIO__OP_ACCEPT)
-        aio__uring_accept_settle(uring, op);
+    if (aio__op_is_stream(op))
+        aio__uring_stream_settle(uring, op);
     else if ((op->flags & URING_IN_KERNEL) == 0)
         aio__backend_finish(&uring->base, op, op->result);
+}
+
+/* A quiet send that fell short: it stays on its list until all of the turn's are looked at. */
+static void poll_quiet_told(struct aio__op *op, int32_t result)
+{
+    op->flags |= URING_TOLD;
+    op->result = result;
 }
 
 static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
@@ -91,8 +98,12 @@ static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
     struct aio__op *op = (struct aio__op *)(uintptr_t)(data & ~(uint64_t)URING_TAG_MASK);
     if ((data & URING_TAG_CANCEL) != 0)
         poll_cancel_completed(uring, op, cqe->res);
+    else if (op->opcode == AIO__OP_RENT)
+        aio__uring_rent_completed(uring, op, cqe->res, cqe->flags);
     else if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0))
         aio__uring_accept_completed(uring, op, cqe->res, cqe->flags);
+    else if ((op->flags & URING_QUIET) != 0)
+        poll_quiet_told(op, cqe->res);
     else
         poll_op_completed(uring, op, cqe->res);
 }
@@ -126,6 +137,42 @@ static bool poll_cq_empty(const struct uring *uring)
 {
     const struct io_uring_cq *cq = &uring->ring.cq;
     return *cq->khead == io_uring_smp_load_acquire(cq->ktail);
+}
+
+static int32_t poll_send_length(const struct aio__op *op)
+{
+    if (op->opcode == AIO__OP_SEND)
+        return (int32_t)aio__uring_length(op->transfer.length);
+    size_t length = 0;
+    for (size_t i = 0; i < op->message.header->msg_iovlen; i++)
+        length += op->message.header->msg_iov[i].iov_len;
+    return (int32_t)length;
+}
+
+/* The quiet sends that the kernel has had by now; none if it has not taken every entry. */
+static struct aio__op_list poll_take_quiet(struct uring *uring)
+{
+    struct aio__op_list quiet = uring->quiet;
+    if (aio__uring_publish(uring) > 0)
+        return (struct aio__op_list){NULL, NULL};
+    uring->quiet = (struct aio__op_list){NULL, NULL};
+    uring->base.hurry = false;
+    return quiet;
+}
+
+/* Those that fell short have been told of before anything else: the others are over. */
+static void poll_finish_quiet(struct uring *uring, struct aio__op_list *quiet)
+{
+    struct aio__op *op;
+    while ((op = aio__op_list_pop(quiet)) != NULL) {
+        int32_t result = (op->flags & URING_TOLD) != 0 ? op->result : poll_send_length(op);
+        op->flags &= (uint16_t) ~(URING_QUIET | URING_TOLD);
+        if (result == -EAGAIN) {
+            op->flags |= URING_LOUD; /* the kernel shall wait for room */
+            result = -EINTR;
+        }
+        poll_op_completed(uring, op, result);
+    }
 }
 
 /* Without waiting: is there anything an io_uring_enter would do? Only TASKRUN_FLAG lets us know. */
@@ -178,12 +225,46 @@ static bool poll_stuck(const struct uring *uring)
     return !aio__op_list_empty(&uring->backlog) || uring->cancel_backlog != NULL;
 }
 
+/* Completions that found the queue full come with the next enter; quiet sends cannot be judged
+ * before. */
+static int poll_reap_overflow(struct uring *uring)
+{
+    int rc = 0;
+    while (rc == 0 && (IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0) {
+        rc = aio__uring_enter(uring, 0, 0, 0);
+        poll_reap(uring);
+    }
+    return rc;
+}
+
+/* What was late for lack of room or buffers. Returns false if some of it still is. */
+static bool poll_catch_up(struct uring *uring)
+{
+    if (!aio__op_list_empty(&uring->rent.starved))
+        aio__uring_rent_serve(uring);
+    if (uring->rent.ring != NULL)
+        aio__uring_rent_refill(uring);
+    if (poll_stuck(uring))
+        poll_retry_backlog(uring);
+    return !poll_stuck(uring);
+}
+
+/* Whether somebody needs to know of quiet sends before anything else happens. */
+static bool poll_hurries(const struct uring *uring)
+{
+    if (aio__op_list_empty(&uring->quiet))
+        return false;
+    return uring->base.hurry || !aio__op_list_empty(&uring->rent.starved) ||
+           uring->rent.pool->waiters.head != NULL;
+}
+
 /* Nobody will poll again before there is something to see: what shows it must be armed, and what
  * found no room must be seen. */
 static int poll_show(struct uring *uring)
 {
     int rc = aio__uring_wake_arm_now(uring);
-    if (poll_stuck(uring) || (!uring->wake_armed && !uring->closing))
+    if (poll_stuck(uring) || !aio__op_list_empty(&uring->quiet) ||
+        (!uring->wake_armed && !uring->closing))
         aio__uring_watch_set(uring);
     return rc;
 }
@@ -194,17 +275,22 @@ int aio__uring_poll(struct aio__backend *self, int64_t deadline_ns)
     if (uring->watch_fd >= 0)
         aio__uring_watch_clear(uring);
     aio__uring_wake_arm(uring);
-    if (poll_stuck(uring))
-        poll_retry_backlog(uring);
+    bool hurries = poll_hurries(uring);
+    bool caught_up = poll_catch_up(uring);
     unsigned to_submit = aio__uring_publish(uring);
-    bool stuck = poll_stuck(uring);
     int64_t timeout_ns = aio__op_list_empty(&self->done) ? poll_timeout(deadline_ns) : 0;
-    bool wait = timeout_ns > 0 && !stuck;
+    bool wait = timeout_ns > 0 && caught_up && !hurries;
     bool reap_only = wait && to_submit == 0 && !poll_cq_empty(uring);
     int rc = 0;
     if (!reap_only && (wait || poll_has_work(uring, to_submit)))
         rc = aio__uring_enter(uring, to_submit, wait ? poll_wait_count(uring, timeout_ns) : 0,
                               wait ? timeout_ns : 0);
+    struct aio__op_list quiet = poll_take_quiet(uring);
     poll_reap(uring);
+    if (!aio__op_list_empty(&quiet)) {
+        if (rc == 0)
+            rc = poll_reap_overflow(uring);
+        poll_finish_quiet(uring, &quiet);
+    }
     return rc == 0 && uring->watch_fd >= 0 ? poll_show(uring) : rc;
 }

@@ -20,11 +20,21 @@ static void prep_recv(const struct uring *uring, struct io_uring_sqe *sqe, const
                        op->transfer.flags);
 }
 
+/* All of it at once and without a completion, or else a completion that says how much. */
+static void prep_quiet(struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    if ((op->flags & URING_QUIET) == 0)
+        return;
+    sqe->msg_flags |= MSG_DONTWAIT | MSG_WAITALL;
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+}
+
 static void prep_send(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     (void)uring;
     io_uring_prep_send(sqe, op->fd, op->transfer.buffer, aio__uring_length(op->transfer.length),
                        op->transfer.flags | MSG_NOSIGNAL);
+    prep_quiet(sqe, op);
 }
 
 static void prep_recvmsg(const struct uring *uring, struct io_uring_sqe *sqe,
@@ -41,6 +51,7 @@ static void prep_sendmsg(const struct uring *uring, struct io_uring_sqe *sqe,
     (void)uring;
     io_uring_prep_sendmsg(sqe, op->fd, op->message.header,
                           (unsigned)op->message.flags | MSG_NOSIGNAL);
+    prep_quiet(sqe, op);
 }
 
 static void prep_accept(const struct uring *uring, struct io_uring_sqe *sqe,
@@ -95,9 +106,12 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     [AIO__OP_READ] = prep_read,
     [AIO__OP_WRITE] = prep_write,
     [AIO__OP_POLL] = prep_poll,
+    [AIO__OP_RENT] = NULL, /* written by rent.c */
     /* These never reach the ring: batch.c, and submit.c. */
     [AIO__OP_RECVMMSG] = NULL,
     [AIO__OP_SENDMMSG] = NULL,
+    [AIO__OP_SPLICE_IN] = NULL,
+    [AIO__OP_SPLICE_OUT] = NULL,
     [AIO__OP_FORGET] = NULL,
 };
 
@@ -113,6 +127,7 @@ static uint32_t prep_ready_events(const struct aio__op *op)
     case AIO__OP_SEND:
     case AIO__OP_SENDMSG:
     case AIO__OP_SENDMMSG:
+    case AIO__OP_SPLICE_OUT:
     case AIO__OP_CONNECT:
     case AIO__OP_WRITE:
         return POLLOUT;
@@ -133,11 +148,11 @@ void aio__uring_issue_poll(struct uring *uring, struct aio__op *op)
     static struct __kernel_timespec pause = {.tv_nsec = 1000000};
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
     if (sqe == NULL) { /* then simply try again when there is room */
-        op->flags |= URING_BACKLOG;
-        aio__op_list_append(&uring->backlog, op);
+        aio__uring_keep(uring, op);
         return;
     }
-    if (op->opcode != AIO__OP_POLL && ++op->scratch <= PREP_FRUITLESS_MAX)
+    if (aio__op_is_stream(op) || /* whose scratch is for something else */
+        (op->opcode != AIO__OP_POLL && ++op->scratch <= PREP_FRUITLESS_MAX))
         io_uring_prep_poll_add(sqe, op->fd, prep_ready_events(op));
     else
         io_uring_prep_timeout(sqe, &pause, 0, 0);

@@ -8,6 +8,10 @@
  *   BACKLOG          waits for a free submission entry; the kernel does not know it
  *   IN_KERNEL        the kernel has a request with its address
  *   WAITS_READY      that request is a poll; the op itself is tried again after it
+ *   STARVED          a RENT that waits for a free buffer; the kernel does not know it
+ *   QUIET            its request posts no completion unless it fails; on the list of those
+ *   TOLD             a QUIET op whose request did fail; its result stands in the op
+ *   LOUD             a lazy op that could not be had at once: no more QUIET
  *   CANCEL_WANTED    core called cancel
  *   CANCEL_BACKLOG   the cancel waits for a free submission entry
  *   CANCEL_IN_KERNEL the cancel's own completion is still to come
@@ -50,6 +54,10 @@ enum uring_flag {
     URING_CANCEL_WANTED = 1u << 3,
     URING_CANCEL_BACKLOG = 1u << 4,
     URING_CANCEL_IN_KERNEL = 1u << 5,
+    URING_STARVED = 1u << 6,
+    URING_QUIET = 1u << 7,
+    URING_TOLD = 1u << 8,
+    URING_LOUD = 1u << 9,
 };
 
 #define URING_TAG_MASK 7u
@@ -57,12 +65,24 @@ enum uring_flag {
 #define URING_DATA_WAKE 2u /* the eventfd was read */
 #define URING_DATA_RUNG 4u /* a message from another thread */
 
+/* Rented buffers, see rent.c. */
+struct uring_rent {
+    struct aio__buffers *pool;
+    struct io_uring_buf_ring *ring; /* NULL: there is none */
+    uint32_t entries;
+    uint32_t target; /* buffers to be lent to the kernel */
+    bool opened;
+    struct aio__op_list starved; /* of buffers */
+};
+
 struct uring {
     struct aio__backend base;
     struct io_uring ring;
     uint32_t caps;
     uint32_t enter_flags; /* of every io_uring_enter */
     struct aio__op_list backlog;
+    struct aio__op_list quiet; /* sends that are over unless the kernel says otherwise */
+    struct uring_rent rent;
     struct aio__op *cancel_backlog; /* by backend_link: a stream op may stand on `done` as well */
     bool inline_send;               /* the next send may be tried at once, see submit.c */
     unsigned batch;                 /* completions to wait a moment for, see poll.c */
@@ -96,7 +116,15 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op);
  * it did. */
 void aio__uring_issue_poll(struct uring *uring, struct aio__op *op);
 
-/* Tries RECVMMSG or SENDMMSG, which the ring does not know, or waits for readiness. */
+/* Ops that are no entries of the ring but plain calls, see batch.c. */
+static inline bool aio__uring_is_call(unsigned opcode)
+{
+    const uint32_t calls = 1u << AIO__OP_RECVMMSG | 1u << AIO__OP_SENDMMSG |
+                           1u << AIO__OP_SPLICE_IN | 1u << AIO__OP_SPLICE_OUT;
+    return ((calls >> opcode) & 1u) != 0;
+}
+
+/* Tries such an op, or waits for readiness. */
 void aio__uring_batch(struct uring *uring, struct aio__op *op);
 
 /* Sends the op's cancel, or keeps it until there is room. */
@@ -111,11 +139,27 @@ void aio__uring_prep(const struct uring *uring, struct io_uring_sqe *sqe, const 
 /* Tells memory checkers what the kernel wrote for a completed op. */
 void aio__uring_mark_written(const struct aio__op *op, int32_t result);
 
-/* The stream op's side of submit, cancel and completion. */
-void aio__uring_accept_submit(struct uring *uring, struct aio__op *op);
+/* Puts an op that found the ring full into the backlog. */
+void aio__uring_keep(struct uring *uring, struct aio__op *op);
+
+/* A stream op's side of submit, cancel and completion, in stream.c and a file for each. */
+void aio__uring_stream_submit(struct uring *uring, struct aio__op *op);
+void aio__uring_stream_settle(struct uring *uring, struct aio__op *op);
+void aio__uring_stream_disarm(struct uring *uring, struct aio__op *op);
+void aio__uring_stream_poll(struct uring *uring, struct aio__op *op);
 void aio__uring_accept_completed(struct uring *uring, struct aio__op *op, int32_t result,
                                  uint32_t cqe_flags);
-void aio__uring_accept_settle(struct uring *uring, struct aio__op *op);
+void aio__uring_rent_completed(struct uring *uring, struct aio__op *op, int32_t result,
+                               uint32_t cqe_flags);
+void aio__uring_rent_issue(struct uring *uring, struct aio__op *op);
+
+/* Lends buffers to the kernel, as many as it should have. */
+void aio__uring_rent_refill(struct uring *uring);
+
+/* Gives buffers to the ops that starve, as far as there are any; and takes one off their list. */
+void aio__uring_rent_serve(struct uring *uring);
+void aio__uring_rent_unstarve(struct uring *uring, struct aio__op *op);
+void aio__uring_rent_close(struct uring *uring);
 
 /* The vtable's functions. */
 void aio__uring_submit(struct aio__backend *self, struct aio__op *op);
@@ -140,7 +184,8 @@ static inline unsigned aio__uring_length(size_t length)
 /* Nothing in the kernel or on a list names the op. */
 static inline bool aio__uring_at_rest(const struct aio__op *op)
 {
-    return (op->flags & (URING_BACKLOG | URING_IN_KERNEL | URING_CANCEL_IN_KERNEL)) == 0;
+    return (op->flags &
+            (URING_BACKLOG | URING_IN_KERNEL | URING_CANCEL_IN_KERNEL | URING_STARVED)) == 0;
 }
 
 #endif

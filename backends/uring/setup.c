@@ -6,6 +6,7 @@
 
 #include "backends/uring/private.h"
 #include "core/alloc.h"
+#include "core/sanitize.h"
 
 #include <aio/error.h>
 #include <errno.h>
@@ -189,6 +190,11 @@ static int setup_check_ops(struct setup *setup)
         setup->uring->caps |= setup->wanted & AIO__URING_MULTISHOT_ACCEPT;
     else
         setup->uring->caps &= ~(uint32_t)AIO__URING_MULTISHOT_ACCEPT;
+    /* Nor are these; they came in the release of that one, 6.0. */
+    uint32_t of_6_0 = AIO__URING_MULTISHOT_RECV | AIO__URING_QUIET_SEND;
+    setup->uring->caps &= ~of_6_0;
+    if (io_uring_opcode_supported(&probe.head, IORING_OP_SEND_ZC))
+        setup->uring->caps |= setup->wanted & of_6_0;
     return 0;
 }
 
@@ -234,7 +240,7 @@ static void setup_explain(struct setup *setup)
     if ((setup->wanted & ~used) != 0)
         setup_explain_list(setup, "not in this kernel", setup->wanted & ~used);
     aio__explain_add(
-        setup->explain, "uring: on the ring: all operations; inline: forget%s\n",
+        setup->explain, "uring: on the ring: all operations; inline: forget, batches, splice%s\n",
         (used & AIO__URING_INLINE_SEND) != 0 ? ", and send while there is nothing to batch" : "");
 }
 
@@ -248,9 +254,13 @@ static int setup_wake(struct setup *setup)
     return rc;
 }
 
+/* Stands for the memory of all rings, which liburing maps and unmaps. */
+static char setup_memory;
+
 static int setup_ring(struct setup *setup)
 {
     int rc = setup_ladder(setup);
+    aio__sanitize_mapped(&setup_memory);
     if (rc < 0) {
         setup_explain_refusal(setup, "io_uring_setup", rc);
         return rc;
@@ -274,7 +284,9 @@ static void setup_close(struct aio__backend *self)
 {
     struct uring *uring = aio__uring_of(self);
     aio__uring_wake_close(uring);
+    aio__sanitize_unmapped(&setup_memory);
     io_uring_queue_exit(&uring->ring);
+    aio__uring_rent_close(uring);
     (void)close(uring->wake_fd);
     if (uring->watch_fd >= 0)
         (void)close(uring->watch_fd);
@@ -303,7 +315,9 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
         .entries = params->ring_entries,
     };
     uring->base.vtable = &setup_vtable;
+    uring->base.batches = true;
     uring->batch = 1;
+    uring->rent.pool = params->buffers;
     uring->watch_fd = -1;
     int rc = setup_wake(&setup);
     if (rc == 0)

@@ -37,20 +37,39 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring)
     return sqe;
 }
 
+void aio__uring_keep(struct uring *uring, struct aio__op *op)
+{
+    op->flags |= URING_BACKLOG;
+    aio__op_list_append(&uring->backlog, op);
+}
+
+static bool submit_may_be_quiet(const struct uring *uring, const struct aio__op *op)
+{
+    return (op->flags & (AIO__OP_LAZY | URING_LOUD)) == AIO__OP_LAZY &&
+           (uring->caps & AIO__URING_QUIET_SEND) != 0;
+}
+
 void aio__uring_issue(struct uring *uring, struct aio__op *op)
 {
-    if (__builtin_expect(op->opcode == AIO__OP_RECVMMSG || op->opcode == AIO__OP_SENDMMSG, 0)) {
+    if (op->opcode == AIO__OP_RENT) {
+        aio__uring_rent_issue(uring, op);
+        return;
+    }
+    if (__builtin_expect(aio__uring_is_call(op->opcode), 0)) {
         aio__uring_batch(uring, op);
         return;
     }
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
     if (__builtin_expect(sqe == NULL, 0)) {
-        op->flags |= URING_BACKLOG;
-        aio__op_list_append(&uring->backlog, op);
+        aio__uring_keep(uring, op);
         return;
     }
-    aio__uring_prep(uring, sqe, op);
     op->flags |= URING_IN_KERNEL;
+    if (submit_may_be_quiet(uring, op)) {
+        op->flags |= URING_QUIET;
+        aio__op_list_append(&uring->quiet, op);
+    }
+    aio__uring_prep(uring, sqe, op);
 }
 
 /*
@@ -60,7 +79,8 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
  */
 static bool submit_send_inline(struct uring *uring, struct aio__op *op)
 {
-    if (!uring->inline_send || io_uring_sq_ready(&uring->ring) > 0)
+    if (!uring->inline_send || io_uring_sq_ready(&uring->ring) > 0 ||
+        submit_may_be_quiet(uring, op))
         return false;
     uring->inline_send = false;
     ssize_t n;
@@ -79,8 +99,8 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
 {
     struct uring *uring = aio__uring_of(self);
     op->state = AIO__OP_SUBMITTED;
-    if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0)) {
-        aio__uring_accept_submit(uring, op);
+    if (aio__op_is_stream(op)) {
+        aio__uring_stream_submit(uring, op);
         return;
     }
     if (__builtin_expect(op->opcode == AIO__OP_FORGET, 0)) {
@@ -88,7 +108,7 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
                             0); /* all its ops are done, so no entry names the descriptor */
         return;
     }
-    op->flags = 0;
+    op->flags &= AIO__OP_LAZY;
     op->scratch = 0;
     if ((op->opcode == AIO__OP_SEND || op->opcode == AIO__OP_SENDMSG) &&
         submit_send_inline(uring, op))
@@ -133,10 +153,14 @@ void aio__uring_cancel(struct aio__backend *self, struct aio__op *op)
     if ((op->flags & URING_BACKLOG) != 0) {
         (void)aio__op_list_remove(&uring->backlog, op);
         op->flags &= (uint16_t)~URING_BACKLOG;
-        if (op->opcode == AIO__OP_ACCEPT)
-            aio__uring_accept_settle(uring, op);
+        if (aio__op_is_stream(op))
+            aio__uring_stream_settle(uring, op);
         else
             aio__backend_finish(self, op, -ECANCELED);
+    } else if ((op->flags & URING_STARVED) != 0) {
+        aio__uring_rent_unstarve(uring, op);
+    } else if ((op->flags & URING_QUIET) != 0) {
+        self->hurry = true; /* the next enter ends it */
     } else if ((op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG)) == 0) {
         aio__uring_send_cancel(uring, op);
     }

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 7, LOOPS_FIRST = 1000, GROWTH_MAX = 10 };
+enum { REPEATS = 41, LOOPS_FIRST = 1000, GROWTH_MAX = 10 };
 
-#define RUN_NS 10000000      /* a run should last so long */
+#define RUN_NS 2000000       /* a run should last so long */
 #define LIMIT_NS 2000000000L /* no run of a measure begins later */
 
 static int64_t run_ns = RUN_NS;
@@ -58,40 +58,71 @@ static int64_t now_ns(void)
     return time.tv_sec * 1000000000L + time.tv_nsec;
 }
 
-static double run_once(long (*body)(long loops), long loops, int64_t *took)
-{
-    int64_t begin = now_ns();
-    long count = body(loops);
-
-    *took = now_ns() - begin;
-    return (double)*took / (double)count;
-}
-
 /* How much longer the loop must be, with some to spare. */
-static long growth(int64_t took)
+static long growth(double took)
 {
-    int64_t factor = 1 + (run_ns + run_ns / 5) / (took + 1);
+    double factor = 1 + 1.2 * (double)run_ns / (took + 1);
 
     return factor < GROWTH_MAX ? (long)factor : GROWTH_MAX;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+struct measure_runs measure_runs(double (*run)(void *argument, long loops), void *argument)
+{
+    int64_t begin = now_ns();
+    long loops = LOOPS_FIRST;
+    double ns[REPEATS] = {run(argument, loops)};
+    int count = 1;
+
+    while (ns[0] * (double)loops < (double)run_ns) {
+        loops *= growth(ns[0] * (double)loops);
+        ns[0] = run(argument, loops);
+    }
+    while (count < repeats && now_ns() - begin < LIMIT_NS)
+        ns[count++] = run(argument, loops);
+    qsort(ns, (size_t)count, sizeof ns[0], by_value);
+    return (struct measure_runs){.best = ns[0], .median = ns[count / 2], .worst = ns[count - 1]};
+}
+
+struct loop {
+    long (*body)(long loops);
+};
+
+static double run_loop(void *loop, long loops)
+{
+    int64_t begin = now_ns();
+    long count = ((struct loop *)loop)->body(loops);
+
+    return (double)(now_ns() - begin) / (double)count;
+}
+
 double measure_best(long (*body)(long loops))
 {
-    int64_t begin = now_ns(), took;
-    long loops = LOOPS_FIRST;
-    double best = run_once(body, loops, &took);
+    struct loop loop = {body};
 
-    while (took < run_ns) {
-        loops *= growth(took);
-        best = run_once(body, loops, &took);
-    }
-    for (int i = 1; i < repeats && now_ns() - begin < LIMIT_NS; i++) {
-        double ns = run_once(body, loops, &took);
+    return measure_runs(run_loop, &loop).best;
+}
 
-        if (ns < best)
-            best = ns;
-    }
-    return best;
+void measure_together(int count, long (*const bodies[])(long loops), double best[])
+{
+    int64_t begin = now_ns();
+    struct loop loop = {bodies[0]};
+    long loops = LOOPS_FIRST + (long)((double)run_ns / (1 + run_loop(&loop, LOOPS_FIRST)));
+
+    for (int turn = 0; turn < repeats && (turn == 0 || now_ns() - begin < LIMIT_NS); turn++)
+        for (int i = 0; i < count; i++) {
+            loop.body = bodies[i];
+            double ns = run_loop(&loop, loops);
+
+            if (turn == 0 || ns < best[i])
+                best[i] = ns;
+        }
 }
 
 void measure_report(const char *name, double ns)

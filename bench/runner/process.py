@@ -1,4 +1,5 @@
 """Starting a program on one CPU, knowing when it listens, stopping it, reading its memory."""
+import glob
 import os
 import re
 import resource
@@ -16,6 +17,10 @@ class BenchError(Exception):
     """A run that cannot be measured; the text says why."""
 
 
+class NotHere(BenchError):
+    """What is to be measured cannot be had on this machine, which is no failure."""
+
+
 def raise_file_limit():
     """Ten thousand connections need as many descriptors, on either side."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -29,23 +34,25 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def pin(cpu, then=None):
-    """For preexec_fn: the program runs on this CPU alone, after `then`."""
+def pin(*cpus, then=None):
+    """For preexec_fn: the program runs on these CPUs alone, after `then`."""
     def prepare():
-        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, cpus)
         if then:
             then()
     return prepare
 
 
 class Server:
-    """A server process on SERVER_CPU. Use it with `with`; leaving the block stops it."""
+    """A server process on SERVER_CPU. Use it with `with`; leaving the block stops it. The command's
+    last word is the address, unless the command is a function that makes its words of that."""
 
     slow_down = None  # for every server: what makes its system calls dear, see slow.py
 
     def __init__(self, command, env=None):
         self.address = "127.0.0.1:%d" % free_port()
-        self.command = [str(part) for part in command] + [self.address]
+        words = command(self.address) if callable(command) else list(command) + [self.address]
+        self.command = [str(word) for word in words]
         self.env = dict(os.environ, **(env or {}))
         self.process = None
         self.errors = ""
@@ -55,7 +62,7 @@ class Server:
         self.process = subprocess.Popen(
             self.command,
             env=self.env,
-            preexec_fn=pin(SERVER_CPU, Server.slow_down),
+            preexec_fn=pin(SERVER_CPU, then=Server.slow_down),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -122,6 +129,14 @@ class Server:
         lines = self.errors.strip().splitlines()
         told = [line for line in lines if "error" in line] or lines
         return told[0] if told else "exit code %s, no message" % self.process.returncode
+
+    def cpu_ns(self):
+        """Processor time of all its threads, those that the kernel works for it in included."""
+        total = 0
+        for path in glob.glob("/proc/%d/task/*/schedstat" % self.pid):
+            with open(path) as file:
+                total += int(file.read().split()[0])
+        return total
 
     def private_bytes(self):
         """Resident memory that only this process has."""

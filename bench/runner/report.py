@@ -2,10 +2,14 @@
 markdown for bench/README.md."""
 from collections import namedtuple
 
-Bar = namedtuple("Bar", "measure limit unit scenario values")
+# A bar is an upper limit, or the least that will do. `beside` are other rows of its scenario to be
+# read with it: (title, row, key).
+Bar = namedtuple("Bar", "measure limit unit scenario values beside least",
+                 defaults=((), False))
 
 AIO = ("aio-uring", "aio-epoll")
-RATIO, CALLS, NANOSECONDS, KIB = "ratio", "calls", "ns", "KiB"
+RATIO, CALLS, NANOSECONDS, KIB, GIB, PERCENT = "ratio", "calls", "ns", "KiB", "GiB", "%"
+RAW_URING = (("raw liburing", "raw-uring", "ratio"),)
 
 
 def _ratio(*names):
@@ -20,60 +24,110 @@ def _idle(rows):
     return [rows[name]["bytes_per_connection"] / 1024 for name in AIO if name in rows]
 
 
+def _row(name, key):
+    return lambda rows: [rows[name][key]]
+
+
 def _nanoseconds(name):
-    return lambda rows: [rows[name]["ns"]]
+    return _row(name, "ns")
+
+
+def _every_row(key):
+    return lambda rows: [row[key] for row in rows.values()]
+
+
+def _peers(**rows):
+    """Title and row of others' programs; an underscore in a title stands for a space."""
+    return tuple((title.replace("_", " "), row, "ns") for title, row in rows.items())
 
 
 BARS = (
     Bar("ring against raw liburing, alternating", 1.10, RATIO, "direct", _ratio("aio-uring")),
-    Bar("ring against raw epoll", 0.62, RATIO, "c64", _ratio("aio-uring")),
+    Bar("ring against raw epoll", 0.62, RATIO, "c64", _ratio("aio-uring"), RAW_URING),
     Bar("epoll against raw epoll", 1.10, RATIO, "c64", _ratio("aio-epoll")),
-    Bar("ring against raw epoll, 1000 connections", 0.62, RATIO, "c1000", _ratio("aio-uring")),
-    Bar("ring against raw epoll, 1 connection", 1.05, RATIO, "c1", _ratio("aio-uring")),
+    Bar("ring against raw epoll, 1000 connections", 0.62, RATIO, "c1000", _ratio("aio-uring"),
+        RAW_URING),
+    Bar("ring against raw epoll, 1 connection", 1.05, RATIO, "c1", _ratio("aio-uring"), RAW_URING),
     Bar("epoll against raw epoll, 1 connection", 1.05, RATIO, "c1", _ratio("aio-epoll")),
     Bar("calls per request, ring, 64 connections", 0.10, CALLS, "calls", _calls("aio-uring", 64)),
     Bar("calls per request, epoll, 64 connections", 2.1, CALLS, "calls", _calls("aio-epoll", 64)),
     Bar("calls per request, ring, 1 connection", 2.1, CALLS, "calls", _calls("aio-uring", 1)),
     Bar("calls per request, epoll, 1 connection", 3.1, CALLS, "calls", _calls("aio-epoll", 1)),
-    Bar("yield", 15, NANOSECONDS, "task", _nanoseconds("yield")),
-    Bar("spawn and join", 45, NANOSECONDS, "task", _nanoseconds("spawn_join")),
     Bar("memory of an idle connection, worse backend", 6, KIB, "idle", _idle),
+    Bar("yield", 12, NANOSECONDS, "micro", _nanoseconds("yield"),
+        _peers(Go="go_yield", tokio="tokio_yield")),
+    Bar("spawn and join", 36, NANOSECONDS, "micro", _nanoseconds("spawn_join"),
+        _peers(Go="go_spawn_join", tokio="tokio_spawn_join")),
+    Bar("channel of one core, unbuffered, one way", 30, NANOSECONDS, "micro",
+        _nanoseconds("channel_unbuffered"),
+        _peers(Go="go_channel_unbuffered", tokio="tokio_channel_1")),
+    Bar("mutex, uncontended", 4, NANOSECONDS, "micro", _nanoseconds("mutex"),
+        _peers(pthread="mutex_pthread", Go="go_mutex", tokio="tokio_mutex")),
+    Bar("deadline armed and disarmed, 10,000 pending, without the clock", 10, NANOSECONDS,
+        "deadline", _nanoseconds("deadline_armed_10000_timers"),
+        _peers(libev="timer_libev", libevent="timer_libevent", libuv="timer_libuv", Go="go_timer",
+               tokio="tokio_timer")),
+    Bar("memory of a parked task, of 100,000", 4.5, KIB, "parked", _row("100000", "KiB_per_task")),
+    Bar("1,000,000 parked tasks, woken and joined: peak", 5, GIB, "parked",
+        _row("1000000", "peak_GiB")),
+    Bar("channel between two busy cores, one way", 50, NANOSECONDS, "shared",
+        _nanoseconds("shared_one_way_1024"), _peers(Go="go_two_processors_channel_1024")),
+    Bar("call and answer between two sleeping cores, against eventfds", 1.20, RATIO, "wake",
+        _row("core_call_sleeping", "ratio")),
+    Bar("kv on 1 core against Redis, -P 1", 0.70, RATIO, "kv", _row("kv -P 1", "ratio"),
+        (("epoll", "kv-epoll -P 1", "ratio"),)),
+    Bar("kv on 1 core against Redis, -P 16", 0.90, RATIO, "kv", _row("kv -P 16", "ratio"),
+        (("epoll", "kv-epoll -P 16", "ratio"),)),
+    Bar("ticks in time beside a task that only yields, worse backend", 95, PERCENT, "ticks",
+        _every_row("share"), least=True),
 )
+
+
+def _rows(bar, results):
+    return results["scenarios"].get(bar.scenario, {}).get("rows", {})
 
 
 def measured(bar, results):
     """The worst value of the bar, None when it was not measured."""
-    rows = results["scenarios"].get(bar.scenario, {}).get("rows")
     try:
-        values = [value for value in bar.values(rows) if value is not None] if rows else []
+        values = [value for value in bar.values(_rows(bar, results)) if value is not None]
     except KeyError:
         return None
-    return max(values) if values else None
-
-
-def limit_here(bar, results):
-    """What raw liburing itself reached where a ring is compared with raw epoll."""
-    if bar.scenario not in ("c64", "c1000", "c1") or not bar.measure.startswith("ring"):
+    if not values:
         return None
-    rows = results["scenarios"].get(bar.scenario, {}).get("rows", {})
-    return rows.get("raw-uring", {}).get("ratio")
+    return min(values) if bar.least else max(values)
+
+
+def missed(bar, value):
+    return value is not None and (value < bar.limit if bar.least else value > bar.limit)
+
+
+def _beside(bar, results):
+    """Like " (raw liburing 0.51)": what others reached in the same run."""
+    rows = _rows(bar, results)
+    found = [(title, rows.get(row, {}).get(key)) for title, row, key in bar.beside]
+    words = ["%s %s" % (title, figure(value)) for title, value in found if value is not None]
+    return " (%s)" % ", ".join(words) if words else ""
 
 
 def _unit(bar):
-    return " " + bar.unit if bar.unit in (NANOSECONDS, KIB) else ""
+    return "" if bar.unit in (RATIO, CALLS) else " " + bar.unit
 
 
 def _digits(bar):
-    return 2 if bar.unit in (RATIO, CALLS) else 0
+    if bar.unit in (RATIO, CALLS):
+        return 2
+    return 0 if bar.limit == int(bar.limit) else 1
 
 
 def figure(value):
     """Three figures that count, as a reader of a table wants them."""
     if value is None:
         return "-"
-    if value >= 100:
+    size = abs(value)
+    if size >= 100 or value == 0 or isinstance(value, int):
         return "%.0f" % value
-    return "%.1f" % value if value >= 10 else "%.2f" % value if value >= 0.1 else "%.3f" % value
+    return "%.1f" % value if size >= 10 else "%.2f" % value if size >= 0.1 else "%.3f" % value
 
 
 def table(header, rows):
@@ -118,21 +172,22 @@ def scenario_text(name, about, result):
     title = "%s: %s\n" % (name, about)
     if "error" in result:
         return title + "  not measured: " + result["error"]
+    if "missing" in result:
+        return title + "  left out: " + result["missing"]
     if "bracket" in result:
         return title + _echo_table(result)
-    return title + _other_table(result["rows"])
-
-
-def _mark(value, limit):
-    return "-" if value is None else "pass" if value <= limit else "MISS"
+    left_out = ["\nleft out: %s: %s" % pair for pair in result.get("left_out", {}).items()]
+    return title + _other_table(result["rows"]) + "".join(left_out)
 
 
 def _bar_cells(bar, results):
     value = measured(bar, results)
-    limit = limit_here(bar, results)
-    note = "" if limit is None else " (raw liburing %s)" % figure(limit)
-    return [bar.measure, "at most %.*f%s" % (_digits(bar), bar.limit, _unit(bar)),
-            figure(value) + ("" if value is None else _unit(bar)) + note, _mark(value, bar.limit)]
+    limit = "%s %.*f%s" % ("at least" if bar.least else "at most", _digits(bar), bar.limit,
+                           _unit(bar))
+    if value is None:
+        return [bar.measure, limit, "-", "-"]
+    return [bar.measure, limit, figure(value) + _unit(bar) + _beside(bar, results),
+            "MISS" if missed(bar, value) else "pass"]
 
 
 def bars_text(results):
@@ -142,8 +197,7 @@ def bars_text(results):
 
 
 def bars_missed(results):
-    return [bar.measure for bar in BARS
-            if (measured(bar, results) or 0) > bar.limit]
+    return [bar.measure for bar in BARS if missed(bar, measured(bar, results))]
 
 
 def machine_text(results):

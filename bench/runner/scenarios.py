@@ -1,17 +1,18 @@
 """The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
-import json
-import os
-import subprocess
-
 from . import perf
+from .kv import Kv
 from .measure import idle_bytes, median
-from .process import LOAD_CPU, BenchError, Server, pin
+from .micro import BOTH, Micro, Parked, Ticks
+from .process import BenchError, Server
 
+RENT = ("rent-uring",)
 EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
 
 
 class Echo:
     """CPU per request against the raw epoll loop, or another server as the bracket."""
+
+    uses_servers = True
 
     def __init__(self, name, about, shape, servers=EVERY_SERVER, bracket="raw-epoll"):
         self.name = name
@@ -57,17 +58,20 @@ def summary(pairs, dropped):
 class Calls:
     """System calls of the server per request, counted over a whole run of the load."""
 
-    def __init__(self, name, about, shapes):
+    uses_servers = True
+
+    def __init__(self, name, about, shapes, servers=EVERY_SERVER):
         self.name = name
         self.about = about
         self.shapes = shapes
+        self.servers = servers
 
     def measure(self, bench, candidates):
         reason = perf.why_not()
         if reason:
             raise BenchError(reason)
         rows = {}
-        for name in EVERY_SERVER + ("raw-epoll",):
+        for name in self.servers + ("raw-epoll",):
             if not candidates[name].missing:
                 rows[name] = {
                     str(shape["connections"]): self._count(bench, candidates[name], shape)
@@ -92,46 +96,22 @@ class Calls:
 class Idle:
     """Memory per connection that waits."""
 
-    def __init__(self, name, about, connections):
+    uses_servers = True
+
+    def __init__(self, name, about, connections, servers=EVERY_SERVER):
         self.name = name
         self.about = about
         self.connections = connections
+        self.servers = servers
 
     def measure(self, bench, candidates):
         count = 200 if bench.smoke else self.connections
         count = min(count, bench.file_limit - 200)
         rows = {}
-        for name in EVERY_SERVER + ("raw-epoll",):
+        for name in self.servers + ("raw-epoll",):
             if not candidates[name].missing:
                 rows[name] = idle_bytes(bench, candidates[name], count)
         return {"rows": rows}
-
-
-class Micro:
-    """Nanoseconds of single operations, from programs that print a JSON line for each."""
-
-    def __init__(self, name, about, program):
-        self.name = name
-        self.about = about
-        self.program = program
-
-    def measure(self, bench, _candidates):
-        program = os.path.join(bench.build, "bench", self.program)
-        if not os.path.exists(program):
-            raise BenchError("%s is not built" % program)
-        runs = {}
-        for _ in range(1 if bench.smoke else 2 * bench.rounds + 1):
-            command = [program] + (["--quick"] if bench.smoke else [])
-            done = subprocess.run(
-                command, preexec_fn=pin(LOAD_CPU), capture_output=True, text=True, check=False
-            )
-            if done.returncode != 0:
-                raise BenchError("%s failed: %s" % (self.program, done.stderr))
-            for line in done.stdout.splitlines():
-                figures = json.loads(line)
-                runs.setdefault(figures["name"], []).append(figures["ns"])
-        return {"rows": {name: {"ns": median(values)} for name, values in runs.items()},
-                "runs": runs}
 
 
 def shape(connections, size=512, depth=1):
@@ -146,8 +126,18 @@ SCENARIOS = (
     Echo("c1", "1 connection, 512 bytes, against the raw epoll loop", shape(1)),
     Calls("calls", "system calls per request, 64 connections and 1", (shape(64), shape(1))),
     Idle("idle", "memory of 10,000 idle connections", 10000),
-    Micro("task", "yield, spawn and join, deadlines in ns", "micro_task"),
-    Micro("scope", "children of scopes, races in ns", "micro_scope"),
+    Micro("micro", "tasks, scopes, locks, channels of one core in ns, beside Go and tokio",
+          ("micro_task", "micro_sync", "micro_channel", "micro_scope", "go_micro", "tokio_micro")),
+    Micro("deadline", "a timer armed and disarmed beside 10,000 others in ns",
+          ("micro_task deadline clock", "baselines/timer_libev", "baselines/timer_libuv",
+           "baselines/timer_libevent", "go_micro go_timer", "tokio_micro tokio_timer")),
+    Micro("wake", "a call and its answer between two cores that sleep, against bare eventfds",
+          ("micro_core",), BOTH, ("core_call_sleeping", "eventfd_ping_pong")),
+    Micro("shared", "messages between two cores in ns",
+          ("micro_shared", "go_micro go_two_processors"), BOTH),
+    Parked("parked", "memory of 100,000 and of 1,000,000 tasks that wait", (100000, 1000000)),
+    Ticks("ticks", "ticks of 1 ms in time (per cent) beside a task that only yields"),
+    Kv("kv", "examples/kv on one core against Redis, CPU per command", (1, 16)),
 )
 
 # Not among the bars; run by --only.
@@ -156,6 +146,23 @@ EXTRA = (
     Echo("c64-16k", "64 connections, 16 KiB", shape(64, 16384)),
     Echo("c64-64k", "64 connections, 64 KiB", shape(64, 65536)),
     Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
+    Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
+         RENT, "raw-uring"),
+    Echo("rent-1000", "rented buffers, 1000 connections, against raw liburing", shape(1000),
+         RENT, "raw-uring"),
+    Echo("rent-16k", "rented buffers, 64 connections, 16 KiB, against raw liburing",
+         shape(64, 16384), RENT, "raw-uring"),
+    Echo("rent-64k", "rented buffers, 64 connections, 64 KiB, against raw liburing",
+         shape(64, 65536), RENT, "raw-uring"),
+    Echo("rent-pipe16", "rented buffers, 16 requests in the pipe, against raw liburing",
+         shape(64, 512, 16), RENT, "raw-uring"),
+    Echo("rent-1", "rented buffers, 1 connection, against the raw epoll loop", shape(1), RENT),
+    Echo("rent-epoll", "rented buffers on epoll, 64 connections, against the raw epoll loop",
+         shape(64), ("rent-epoll",)),
+    Calls("rent-calls", "system calls per request with rented buffers, 64 connections and 1",
+          (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
+    Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
+         ("rent-uring", "rent-epoll", "raw-uring")),
 )
 
-SMOKE = ("c64", "c1", "idle", "task")
+SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv")

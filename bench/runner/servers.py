@@ -1,7 +1,7 @@
 """The servers that are compared: AIO's echo example on each backend, and the baselines."""
 import os
-import subprocess
 
+from .peers import built
 from .process import BenchError, Server
 
 
@@ -17,11 +17,18 @@ class Candidate:
 
 
 def _aio(build, backend):
-    program = os.path.join(build, "examples", "echo")
+    return _on_backend("aio-" + backend, "AIO, %s" % backend, backend,
+                       os.path.join(build, "examples", "echo"))
+
+
+def _rent(build, backend):
+    return _on_backend("rent-" + backend, "AIO, %s, rented buffers" % backend, backend,
+                       os.path.join(build, "bench", "echo_rent"))
+
+
+def _on_backend(name, title, backend, program):
     missing = None if os.path.exists(program) else "%s is not built" % program
-    return Candidate(
-        "aio-" + backend, "AIO, %s" % backend, [program], {"AIO_BACKEND": backend}, missing
-    )
+    return Candidate(name, title, [program], {"AIO_BACKEND": backend}, missing)
 
 
 def _baseline(build, name, title, source):
@@ -31,18 +38,10 @@ def _baseline(build, name, title, source):
 
 
 def _tokio(root, build, wanted):
-    """Built here, because its builder is cargo. Left out, with the reason, where that fails."""
-    program = os.path.join(build, "bench", "tokio", "release", "tokio_echo")
-    missing = None
-    if wanted and not os.path.exists(program):
-        script = os.path.join(root, "bench", "baselines", "tokio_echo", "build.sh")
-        done = subprocess.run(
-            ["sh", script, os.path.join(build, "bench", "tokio")], capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            missing = ([""] + done.stderr.strip().splitlines())[-1]
-    if missing is None and not os.path.exists(program):
-        missing = "not built"
+    """Left out, with the reason, where its builder fails."""
+    program, missing = None, "not in a smoke run"
+    if wanted:
+        program, missing = built(root, build, "tokio", "tokio_echo")
     return Candidate("tokio", "tokio, current_thread", [program], missing=missing)
 
 
@@ -51,6 +50,8 @@ def all_candidates(root, build, with_tokio=True):
     found = [
         _aio(build, "uring"),
         _aio(build, "epoll"),
+        _rent(build, "uring"),
+        _rent(build, "epoll"),
         _baseline(build, "raw-epoll", "raw epoll", "epoll_echo"),
         _baseline(build, "raw-uring", "raw liburing", "uring_echo"),
         _tokio(root, build, with_tokio),

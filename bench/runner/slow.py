@@ -47,7 +47,7 @@ def installer(instructions):
 
 
 def _call_ns(micro, instructions):
-    done = subprocess.run([micro], capture_output=True, text=True, check=True,
+    done = subprocess.run([micro, "syscall"], capture_output=True, text=True, check=True,
                           preexec_fn=installer(instructions))
     for line in done.stdout.splitlines():
         row = json.loads(line)

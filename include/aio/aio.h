@@ -22,7 +22,10 @@
 #define AIO_AIO_H
 
 #include <aio/base.h>
+#include <aio/buf.h>
+#include <aio/buffered.h>
 #include <aio/channel.h>
+#include <aio/copy.h>
 #include <aio/core.h>
 #include <aio/error.h>
 #include <aio/local.h>
@@ -30,9 +33,11 @@
 #include <aio/net.h>
 #include <aio/offload.h>
 #include <aio/poll.h>
+#include <aio/resolve.h>
 #include <aio/runtime.h>
 #include <aio/scope.h>
 #include <aio/select.h>
+#include <aio/server.h>
 #include <aio/shared.h>
 #include <aio/signal.h>
 #include <aio/socket.h>

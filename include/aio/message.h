@@ -264,7 +264,7 @@ AIO_API void aio_message_drop_fds(struct aio_message *message);
  * Unix stream. Possibly not all bytes are taken; control data goes with the first of them.
  *
  * Suspends:  until the kernel has taken something, or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   bytes taken; -EINVAL for a bad count of vectors, for no bytes at all with control
  * data, and for an address; else as aio_stream_write. After an error no descriptor was passed.
@@ -277,7 +277,7 @@ AIO_API AIO_NODISCARD ssize_t aio_stream_sendmsg(struct aio_stream *stream,
  * with descriptors and bytes that came after them are not mixed in one message.
  *
  * Suspends:  until there is data, the end of the stream or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   0 with the message's fields set, bytes 0 at the end of the stream; -EINVAL for a bad
  *            count of vectors, for no room for a byte and for an address; else an error as of

@@ -1,9 +1,9 @@
 /*
  * <aio/net.h>: addresses, listening and connecting.
  *
- * Addresses are numeric here: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", ":80" or "*:80"
- * for every address of IPv4, "[::]:80" for every address of IPv6. Every descriptor is
- * close-on-exec.
+ * Addresses are numeric: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", ":80" or "*:80" for every
+ * address of IPv4, "[::]:80" for every address of IPv6. aio_tcp_connect takes names too. Every
+ * descriptor is close-on-exec.
  */
 #ifndef AIO_NET_H
 #define AIO_NET_H
@@ -96,16 +96,22 @@ AIO_API AIO_NODISCARD int aio_tcp_listen(struct aio_listener **out, const char *
                                          const struct aio_listen_options *options);
 
 /*
- * aio_tcp_connect connects to a numeric "host:port" with TCP_NODELAY set. There is no timeout but
- * the kernel's own (about two minutes) and the deadlines in force.
+ * aio_tcp_connect connects to "host:port" with TCP_NODELAY set. The host is a numeric address or a
+ * name. There is no timeout but the kernel's own (about two minutes for an address) and the
+ * deadlines in force.
+ *
+ * A name's addresses of both families are asked for at once (see <aio/resolve.h>) and tried by
+ * Happy Eyeballs, RFC 8305: IPv6 and IPv4 in turn, a new one when the last has failed or 250 ms
+ * have passed; the first that connects is the stream's, and the others are closed.
  *
  * Suspends:  until the connection stands or has failed.
  * Context:   a task; the stream belongs to its runtime.
  * Lifetime:  the text only during the call. The stream lives until aio_stream_close.
- * Returns:   0; -EINVAL for a bad address; -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH; -ETIMEDOUT
- *            by a deadline (see aio_deadline_expired) or by the kernel; -ECANCELED; -EMFILE,
- *            -ENFILE, -ENOMEM; or another -errno of connect(2). After an error no descriptor is
- *            left.
+ * Returns:   0; -EINVAL for what is neither an address nor a name; -ECONNREFUSED, -EHOSTUNREACH,
+ *            -ENETUNREACH; -ETIMEDOUT by a deadline (see aio_deadline_expired) or by the kernel;
+ *            -ECANCELED; -EMFILE, -ENFILE, -ENOMEM; or another -errno of connect(2): of several
+ *            addresses the error that tells most. When a name has no address, why, as
+ *            aio_resolve_name. After an error no descriptor is left.
  */
 AIO_API AIO_NODISCARD int aio_tcp_connect(struct aio_stream **out, const char *address);
 

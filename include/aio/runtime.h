@@ -99,9 +99,18 @@ struct aio_runtime_options {
      * memory has been given back. Counted are the blocks from the allocator, each with 16 bytes of
      * its own, and a page for each stack that is in use or kept for reuse (stack_cache); a stack
      * that is used deeper takes more than that. Not counted is what the kernel, libc and libev
-     * have. A runtime wants some 100 KB to start.
+     * have, and rented buffers, which have a limit of their own. A runtime wants some 100 KB to start.
      */
     size_t memory_limit;
+    /* Rented buffers, see <aio/buf.h>: bytes of each, 64 to 16 MiB. Default 16 KiB. Only what is
+     * written to takes memory. */
+    uint32_t buffer_bytes;
+    /* How many there are at most, up to 65536. Half of them are kept for receiving, out of reach of
+     * aio_buffer_rent. Default 1024. */
+    uint32_t buffer_limit;
+    /* How many may hold data that one stream has received and nobody has read, and likewise data
+     * that one stream has yet to send, before the peer, or the writer, has to wait. Default 16. */
+    uint32_t stream_buffers;
 };
 
 #define AIO_RUNTIME_OPTIONS                                                                        \
@@ -177,9 +186,9 @@ AIO_API int aio_runtime_serve(struct aio_runtime *runtime, int (*entry)(void *ar
  * aio_runtime_wait waits until a runtime that was started is over.
  *
  * Suspends:  no task; it blocks the calling thread.
- * Context:   a thread that runs no runtime (-EBUSY); several may wait.
- * Returns:   0 with *result (which may be NULL) as aio_runtime_run returns it; -EINVAL when it was
- *            not started; -ESHUTDOWN in a child of fork(2).
+ * Context:   a thread that runs no runtime (-EBUSY) and holds this one, if somebody else may
+ * destroy it; several may wait. Returns:   0 with *result (which may be NULL) as aio_runtime_run
+ * returns it; -EINVAL when it was not started; -ESHUTDOWN in a child of fork(2).
  */
 AIO_API AIO_NODISCARD int aio_runtime_wait(struct aio_runtime *runtime, int *result);
 
@@ -228,7 +237,8 @@ AIO_API void aio_runtime_release(struct aio_runtime *runtime);
 
 /*
  * aio_runtime_destroy stops the runtime at once if it still runs, waits for its end and gives it
- * back. NULL is ignored.
+ * back. Unless others hold it, nobody is left who could wake tasks that wait on inside shields:
+ * these are a deadlock then, and abandoned. NULL is ignored.
  *
  * Suspends:  no task; it blocks the calling thread.
  * Context:   a thread that is not the runtime's own; once.
@@ -353,6 +363,10 @@ struct aio_runtime_stats {
     uint32_t handles_open;    /* listeners and streams */
     uint32_t offload_queued;  /* offloaded calls and operations that no thread has begun */
     uint32_t offload_threads; /* threads of the offload pool */
+    uint32_t buffers_held;    /* rented buffers in use, by the program or for it */
+    uint32_t buffers_peak;    /* the most that were in use at once */
+    uint32_t buffers_made; /* rented buffers that have ever been used: what the pool's memory is */
+    uint64_t buffer_shortages; /* times that something had to wait for a free buffer */
 };
 
 /*

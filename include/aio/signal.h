@@ -14,9 +14,13 @@ AIO_BEGIN_DECLS
  * inside a shield, and returns. A second signal ends the process as if this had never been
  * called. The former dispositions come back when the runtime ends. See sigaction(2).
  *
+ * In a runtime of several cores each core's task asks for itself, and a signal cancels all of them;
+ * a task that asks after it has come is cancelled at once.
+ *
  * Suspends:  never.
- * Context:   a task; one task of the process at a time.
- * Returns:   0; -EBUSY when another task is to be cancelled already; -errno of sigaction(2).
+ * Context:   a task; one of each core at a time, and of one runtime of the process.
+ * Returns:   0; -EBUSY when another task of this core, or another runtime, has asked; -errno of
+ *            sigaction(2).
  */
 AIO_API AIO_NODISCARD int aio_signal_shutdown(void);
 

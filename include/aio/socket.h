@@ -3,10 +3,10 @@
  * are opened by <aio/udp.h> and <aio/unix.h>. Byte streams are <aio/stream.h>.
  *
  * A packet is sent and received whole or not at all. One of no bytes is a packet like any other,
- * and not an end. A socket may be used by several tasks of its runtime; each direction serves them
+ * and not an end. A socket may be used by several tasks of its core; each direction serves them
  * in the order in which they came. No call raises SIGPIPE.
  *
- * All functions are called from tasks of the socket's own runtime; another caller aborts with a
+ * All functions are called from tasks of the socket's own core; another caller aborts with a
  * message.
  */
 #ifndef AIO_SOCKET_H
@@ -24,7 +24,7 @@ struct aio_socket;
  * aio_socket_send sends a packet on a connected socket.
  *
  * Suspends:  while the socket's buffer, or a Unix receiver, is full.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  bytes until the call returns.
  * Returns:   size; -EMSGSIZE when it is too large for a packet; -EDESTADDRREQ or -ENOTCONN when
  *            the socket is not connected; -ECONNREFUSED when an earlier packet was answered so by
@@ -39,7 +39,7 @@ AIO_API AIO_NODISCARD ssize_t aio_socket_send(struct aio_socket *socket, const v
  * aio_socket_send_to sends a packet to an address.
  *
  * Suspends:  as aio_socket_send.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  bytes and to until the call returns.
  * Returns:   as aio_socket_send; -EACCES for a broadcast address without AIO_SOCKET_BROADCAST;
  *            -ENETUNREACH, -EHOSTUNREACH; -EISCONN (Unix).
@@ -52,7 +52,7 @@ AIO_API AIO_NODISCARD ssize_t aio_socket_send_to(struct aio_socket *socket, cons
  * NULL, is set to the packet's length as it was sent, which then exceeds the result.
  *
  * Suspends:  until there is a packet or an error.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   bytes in buffer, 0 for an empty packet; -ENODATA when the peer of a packet sequence
  *            has ended it; -ECONNREFUSED when a packet that we sent on a connected UDP socket was
@@ -67,7 +67,7 @@ AIO_API AIO_NODISCARD ssize_t aio_socket_recv(struct aio_socket *socket, void *b
  * sender without a name.
  *
  * Suspends:  as aio_socket_recv.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  buffer, from and whole until the call returns.
  * Returns:   as aio_socket_recv.
  */
@@ -79,7 +79,7 @@ AIO_API AIO_NODISCARD ssize_t aio_socket_recv_from(struct aio_socket *socket, vo
  * aio_socket_sendmsg sends a message: a packet out of several pieces, with control data.
  *
  * Suspends:  as aio_socket_send.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   bytes sent; -EINVAL for a count of vectors below 0 or above IOV_MAX; else as
  *            aio_socket_send_to.
@@ -91,7 +91,7 @@ AIO_API AIO_NODISCARD ssize_t aio_socket_sendmsg(struct aio_socket *socket,
  * aio_socket_recvmsg receives a message into vectors, with control data; see <aio/message.h>.
  *
  * Suspends:  as aio_socket_recv.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   0 with the message's fields set; -EINVAL for a count of vectors below 0 or above
  *            IOV_MAX; else an error as of aio_socket_recv. After an error no descriptor came.
@@ -107,7 +107,7 @@ AIO_API AIO_NODISCARD int aio_socket_recvmsg(struct aio_socket *socket,
  * it finds, in one system call.
  *
  * Suspends:  until there is one, as aio_socket_recv.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  all that the messages name until the call returns.
  * Returns:   messages received, at least 1 and at most AIO_SOCKET_BATCH_MAX; 0 for count 0; else as
  *            aio_socket_recvmsg.
@@ -119,7 +119,7 @@ AIO_API AIO_NODISCARD int aio_socket_recv_many(struct aio_socket *socket,
  * aio_socket_send_many sends messages in order, many in a system call.
  *
  * Suspends:  while the socket's buffer, or a Unix receiver, is full.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  all that the messages name until the call returns.
  * Returns:   messages sent: count, or fewer when the next one failed; its error is returned when
  *            it is the first, so a second call with the rest tells it. Errors as of
@@ -134,7 +134,7 @@ AIO_API AIO_NODISCARD int aio_socket_send_many(struct aio_socket *socket,
  * tells the rest.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  all that the message names during the call.
  * Returns:   0; -EAGAIN when the queue is empty; -EINVAL as aio_socket_recvmsg.
  */
@@ -146,7 +146,7 @@ AIO_API AIO_NODISCARD int aio_socket_recverr(struct aio_socket *socket,
  * An address of length 0 takes the peer away again.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  the address only during the call.
  * Returns:   0; -ENETUNREACH; -ECONNREFUSED, -ENOENT, -EPROTOTYPE (Unix); or another -errno of
  *            connect(2).
@@ -158,7 +158,7 @@ AIO_API AIO_NODISCARD int aio_socket_connect(struct aio_socket *socket,
  * aio_socket_local gives the address the socket is bound to.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Returns:   0; or -errno of getsockname(2).
  */
 AIO_API AIO_NODISCARD int aio_socket_local(struct aio_socket *socket, struct aio_address *out);
@@ -167,10 +167,35 @@ AIO_API AIO_NODISCARD int aio_socket_local(struct aio_socket *socket, struct aio
  * aio_socket_peer gives the address the socket is connected to.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Returns:   0; -ENOTCONN when there is no peer; or another -errno of getpeername(2).
  */
 AIO_API AIO_NODISCARD int aio_socket_peer(struct aio_socket *socket, struct aio_address *out);
+
+/*
+ * aio_socket_adopt makes a socket of a datagram socket, or of one for packets in sequence, that
+ * came from elsewhere: inherited, made by another library, received. It becomes non-blocking and
+ * close-on-exec.
+ *
+ * Suspends:  never.
+ * Context:   a task; the socket belongs to its core.
+ * Lifetime:  after 0 the descriptor is the socket's.
+ * Returns:   0; -EBADF, -ENOTSOCK; -EINVAL for another kind of socket; -ENOMEM. After an error the
+ *            descriptor is the caller's as before.
+ */
+AIO_API AIO_NODISCARD int aio_socket_adopt(struct aio_socket **out, int fd);
+
+/*
+ * aio_socket_release gives the descriptor back and ends the socket without closing it. It stays
+ * non-blocking and close-on-exec; a path that binding made is not removed any more.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's core.
+ * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
+ * Returns:   the descriptor; -EBUSY while calls on it are in progress; -EBADF while it is being
+ *            closed.
+ */
+AIO_API AIO_NODISCARD int aio_socket_release(struct aio_socket *socket);
 
 /*
  * aio_socket_close ends the socket. Calls that wait on it return -EBADF, whatever they had
@@ -178,7 +203,7 @@ AIO_API AIO_NODISCARD int aio_socket_peer(struct aio_socket *socket, struct aio_
  *
  * Suspends:  until every call on the socket has returned and the kernel has let go of their
  *            buffers; shielded, so neither cancellation nor a deadline cuts it short.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_socket_close(struct aio_socket *socket);
@@ -210,7 +235,7 @@ enum aio_socket_option {
  * aio_socket_option_set sets an option, see setsockopt(2).
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Returns:   0; -EINVAL for an unknown option or a bad value; -EOPNOTSUPP for one that the
  *            socket's family does not have; or another -errno of setsockopt(2).
  */
@@ -221,7 +246,7 @@ AIO_API AIO_NODISCARD int aio_socket_option_set(struct aio_socket *socket,
  * aio_socket_option_get reads an option, see getsockopt(2).
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Returns:   0 with *value set; else as aio_socket_option_set.
  */
 AIO_API AIO_NODISCARD int aio_socket_option_get(struct aio_socket *socket,

@@ -167,9 +167,12 @@ AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_
  * go with it. A detached stream can do nothing but be attached; one that never is keeps its
  * descriptor.
  *
- * Suspends:  never.
+ * Suspends:  never; after rented reads (see <aio/buf.h>) for a moment, shielded, until the core has
+ *            stopped receiving for it.
  * Context:   a task of the stream's core.
- * Returns:   0; -EBUSY while calls on it are in progress; -EBADF while it is being closed.
+ * Returns:   0; -EBUSY while calls on it are in progress, while rented buffers wait in it to be sent
+ *            (aio_stream_flush) or something it has received waits to be read, which the next read
+ *            then returns at once; -EBADF while it is being closed.
  */
 AIO_API AIO_NODISCARD int aio_stream_detach(struct aio_stream *stream);
 
@@ -197,11 +200,11 @@ AIO_API AIO_NODISCARD int aio_stream_adopt(struct aio_stream **out, int fd);
  * aio_stream_release gives the descriptor back and ends the stream without closing it. It stays
  * non-blocking and close-on-exec.
  *
- * Suspends:  never.
+ * Suspends:  as aio_stream_detach.
  * Context:   a task of the stream's core.
  * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
- * Returns:   the descriptor; -EBUSY while calls on it are in progress; -EBADF while it is being
- *            closed.
+ * Returns:   the descriptor; -EBUSY as of aio_stream_detach; -EBADF while it is being closed;
+ *            -EOPNOTSUPP for a stream with a filter (<aio/filter.h>).
  */
 AIO_API AIO_NODISCARD int aio_stream_release(struct aio_stream *stream);
 

@@ -29,7 +29,7 @@ struct aio_udp_options {
  * NULL means AIO_UDP_OPTIONS.
  *
  * Suspends:  never.
- * Context:   a task; the socket belongs to its runtime.
+ * Context:   a task; the socket belongs to its core.
  * Lifetime:  texts and options only during the call. The socket lives until aio_socket_close.
  * Returns:   0; -EINVAL for a bad address or option; -EADDRINUSE; -EADDRNOTAVAIL; -EACCES for a
  *            privileged port; -EMFILE, -ENFILE; -ENOMEM; or another -errno of socket(2), bind(2).
@@ -43,7 +43,7 @@ AIO_API AIO_NODISCARD int aio_udp_bind(struct aio_socket **out, const char *addr
  * kernel's choice; to choose it, use aio_udp_bind and aio_socket_connect.
  *
  * Suspends:  never.
- * Context:   a task; the socket belongs to its runtime.
+ * Context:   a task; the socket belongs to its core.
  * Lifetime:  texts and options only during the call. The socket lives until aio_socket_close.
  * Returns:   0; -EINVAL for a bad address or option; -ENETUNREACH; -EMFILE, -ENFILE; -ENOMEM; or
  *            another -errno of socket(2), connect(2).
@@ -56,7 +56,7 @@ AIO_API AIO_NODISCARD int aio_udp_connect(struct aio_socket **out, const char *a
  * one that routing chooses). The group's port is not looked at.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  the address only during the call.
  * Returns:   0; -EINVAL for an address that is no group; -ENODEV when there is no such interface
  *            or no route; -EADDRINUSE when it is a member already; -ENOBUFS at the system's limit;
@@ -69,7 +69,7 @@ AIO_API AIO_NODISCARD int aio_udp_join(struct aio_socket *socket, const struct a
  * aio_udp_leave ends the membership of a group on an interface; close does so too.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  the address only during the call.
  * Returns:   0; -EADDRNOTAVAIL when the socket was no member; else as aio_udp_join.
  */
@@ -82,7 +82,7 @@ AIO_API AIO_NODISCARD int aio_udp_leave(struct aio_socket *socket, const struct 
  * fraction of sending each; else each is sent. What goes out is the same.
  *
  * Suspends:  as aio_socket_send.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Lifetime:  bytes and to until the call returns.
  * Returns:   size; a multiple of segment that is less when the datagram after it failed, the error
  *            of the first datagram; -EINVAL for segment 0; else as aio_socket_send_to. to NULL: the

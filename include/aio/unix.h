@@ -8,7 +8,8 @@
  *
  * Binding to a path makes a file. Close removes it, if it is still the one that was made. What a
  * process that died has left is replaced if options say so, and only if it is a socket of the
- * same user that nobody listens at; anything else there is left alone: -EADDRINUSE.
+ * same user that nobody listens at; anything else there is left alone: -EADDRINUSE. To find out, it
+ * is connected to: somebody who does listen sees a connection that ends at once.
  */
 #ifndef AIO_UNIX_H
 #define AIO_UNIX_H
@@ -71,7 +72,7 @@ struct aio_unix_options {
  * has wider permissions than options->mode, not even for a moment; to connect one needs to write.
  *
  * Suspends:  never.
- * Context:   a task; the listener belongs to its runtime.
+ * Context:   a task; the listener belongs to its core.
  * Lifetime:  texts and options only during the call. The listener lives until aio_listener_close.
  * Returns:   0; -EINVAL for a bad name or option; -ENAMETOOLONG; -EADDRINUSE when somebody listens
  *            there or it may not be replaced; -EACCES, -ENOENT, -ENOTDIR, -EROFS for the path;
@@ -84,7 +85,7 @@ AIO_API AIO_NODISCARD int aio_unix_listen(struct aio_listener **out, const char 
  * aio_unix_connect connects a stream to a listener.
  *
  * Suspends:  while the listener's backlog is full.
- * Context:   a task; the stream belongs to its runtime.
+ * Context:   a task; the stream belongs to its core.
  * Lifetime:  the text only during the call. The stream lives until aio_stream_close.
  * Returns:   0; -EINVAL, -ENAMETOOLONG for a bad name; -ENOENT when there is no such path;
  *            -ECONNREFUSED when nobody listens there; -EACCES; -EPROTOTYPE when the listener at
@@ -97,7 +98,7 @@ AIO_API AIO_NODISCARD int aio_unix_connect(struct aio_stream **out, const char *
  * aio_unix_connect_sequence connects a socket for packets in sequence to a listener of that kind.
  *
  * Suspends:  as aio_unix_connect.
- * Context:   a task; the socket belongs to its runtime.
+ * Context:   a task; the socket belongs to its core.
  * Lifetime:  the text only during the call. The socket lives until aio_socket_close.
  * Returns:   as aio_unix_connect.
  */
@@ -108,7 +109,7 @@ AIO_API AIO_NODISCARD int aio_unix_connect_sequence(struct aio_socket **out, con
  * aio_listener_accept does for streams.
  *
  * Suspends:  until there is a connection.
- * Context:   a task of the listener's runtime.
+ * Context:   a task of the listener's core.
  * Lifetime:  the socket lives until aio_socket_close.
  * Returns:   as aio_listener_accept; -EPROTOTYPE for a listener of streams (and
  *            aio_listener_accept gives that for a listener of sequences).
@@ -120,7 +121,7 @@ AIO_API AIO_NODISCARD int aio_unix_accept(struct aio_listener *listener, struct 
  * and backlog are not looked at.
  *
  * Suspends:  never.
- * Context:   a task; the socket belongs to its runtime.
+ * Context:   a task; the socket belongs to its core.
  * Lifetime:  texts and options only during the call. The socket lives until aio_socket_close.
  * Returns:   as aio_unix_listen.
  */
@@ -131,7 +132,7 @@ AIO_API AIO_NODISCARD int aio_unix_bind(struct aio_socket **out, const char *nam
  * aio_unix_pair makes two streams that are connected to each other.
  *
  * Suspends:  never.
- * Context:   a task; both belong to its runtime.
+ * Context:   a task; both belong to its core.
  * Lifetime:  each lives until its close.
  * Returns:   0; -EMFILE, -ENFILE, -ENOMEM.
  */
@@ -142,7 +143,7 @@ AIO_API AIO_NODISCARD int aio_unix_pair(struct aio_stream *out[2]);
  * packets.
  *
  * Suspends:  never.
- * Context:   a task; both belong to its runtime.
+ * Context:   a task; both belong to its core.
  * Lifetime:  each lives until its close.
  * Returns:   0; -EINVAL for AIO_UNIX_STREAM; -EMFILE, -ENFILE, -ENOMEM.
  */
@@ -153,7 +154,7 @@ AIO_API AIO_NODISCARD int aio_unix_pair_sockets(struct aio_socket *out[2], enum 
  * listens): as it was then, see SO_PEERCRED in unix(7).
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; -ENOTCONN when there is no peer; -EOPNOTSUPP for other than Unix sockets.
  */
 AIO_API AIO_NODISCARD int aio_stream_credentials(struct aio_stream *stream,
@@ -163,7 +164,7 @@ AIO_API AIO_NODISCARD int aio_stream_credentials(struct aio_stream *stream,
  * aio_socket_credentials tells the same of a socket's peer.
  *
  * Suspends:  never.
- * Context:   a task of the socket's runtime.
+ * Context:   a task of the socket's core.
  * Returns:   as aio_stream_credentials.
  */
 AIO_API AIO_NODISCARD int aio_socket_credentials(struct aio_socket *socket,

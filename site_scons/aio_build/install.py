@@ -7,7 +7,7 @@ import subprocess
 
 from SCons.Script import Action, Dir, Glob
 
-SONAME = "libaio-uring.so.0"
+SONAMES = {"aio": "libaio-uring.so.0", "aio-tls": "libaio-uring-tls.so.0"}
 
 PREAMBLE = """prefix=%(prefix)s
 libdir=%(libdir)s
@@ -28,6 +28,20 @@ Version: %(version)s
 Cflags: -I${includedir} -pthread -fstack-clash-protection
 Libs: ${libdir}/aio/libaio.a %(backends)s -pthread
 """,
+    "aio-tls": """Name: aio-tls
+Description: TLS for AIO's streams, on OpenSSL 3
+Version: %(version)s
+Requires: aio
+Cflags: -I${includedir}
+Libs: ${libdir}/aio/libaio-tls.so
+""",
+    "aio-tls-static": """Name: aio-tls-static
+Description: TLS for AIO's streams, on OpenSSL 3, linked statically
+Version: %(version)s
+Requires: aio-static
+Cflags: -I${includedir}
+Libs: ${libdir}/aio/libaio-tls.a %(tls)s
+""",
     "aio-test": """Name: aio-test
 Description: CUnit tests whose bodies are AIO tasks
 Version: %(version)s
@@ -42,6 +56,11 @@ def version():
     """The library's version, which <aio/base.h> holds."""
     with open(Dir("#").abspath + "/include/aio/base.h") as header:
         return re.search(r'AIO_VERSION_TEXT "([0-9.]+)"', header.read()).group(1)
+
+
+def real_name(name):
+    """The file of a shared library, whose SONAME is its start."""
+    return SONAMES[name][:-1] + version()
 
 
 def library_folder(env):
@@ -74,6 +93,7 @@ def pkg_config_file(env, module, prefix, libdir):
         "libdir": libdir if inside.startswith("..") else "${prefix}/" + inside,
         "version": version(),
         "backends": " ".join(link_words(*env["AIO_LIBS"]) + ["-lm"]),
+        "tls": " ".join(link_words(env["AIO_TLS"])),
         "cunit": " ".join(link_words(env["AIO_CUNIT"])),
     }
     return text
@@ -96,20 +116,33 @@ def symlink(env, link, node):
     return env.Command(link, node, Action(make_link, "    LN $TARGET"))
 
 
+def shared(env, lib, name, library):
+    """A shared library in lib, its SONAME, and its link name in the private folder."""
+    real = env.Install(lib, library)
+    links = symlink(env, "%s/%s" % (lib, SONAMES[name]), real)
+    return real + links + symlink(env, "%s/aio/lib%s.so" % (lib, name), real)
+
+
 def tree(env, aio, test_library, destdir, prefix):
     """All nodes of an installation under destdir + prefix."""
     libdir = library_folder(env) if prefix == env["PREFIX"] else prefix + "/lib"
     lib, private = destdir + libdir, destdir + libdir + "/aio"
     include = destdir + prefix + "/include/"
-    real = env.Install(lib, aio["shared"])
-    nodes = real + symlink(env, lib + "/" + SONAME, real)
-    nodes += symlink(env, private + "/libaio.so", real)
-    nodes += env.Install(private, aio["static"] + test_library)
-    nodes += env.Install(include + "aio", Glob("#include/aio/*.h"))
-    if test_library:
-        nodes += env.Install(include + "aio-test", Glob("#include/aio-test/*.h"))
+    nodes = env.Install(private, aio["static"] + test_library)
+    nodes += shared(env, lib, "aio", aio["shared"])
+    left_out = []
+    if env["AIO_TLS"]:
+        nodes += env.Install(private, aio["tls_static"])
+        nodes += shared(env, lib, "aio-tls", aio["tls_shared"])
+    else:
+        left_out += ["aio-tls", "aio-tls-static"]
+    if not test_library:
+        left_out += ["aio-test"]
+    for folder in ("aio", "aio-tls", "aio-test"):
+        if folder not in left_out:
+            nodes += env.Install(include + folder, Glob("#include/%s/*.h" % folder))
     for module in MODULES:
-        if module == "aio-test" and not test_library:
+        if module in left_out:
             continue
         text = env.Value(pkg_config_file(env, module, prefix, libdir))
         pc = "%s/pkgconfig/%s.pc" % (lib, module)

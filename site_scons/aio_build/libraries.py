@@ -1,4 +1,6 @@
 """Finding what AIO stands on. A backend that is not wanted is not even looked for."""
+import sys
+
 from SCons.SConf import SetCacheMode
 from SCons.Script import Configure
 
@@ -33,7 +35,8 @@ def need_backend(env, flags, package, other):
 
 
 def detect(env, folder):
-    """Fills env: AIO_URING, AIO_EV, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS (flags or None), AIO_LIBS, the
+    """Fills env: AIO_URING, AIO_EV, AIO_CARES, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_TLS, AIO_UV
+    (flags or None), AIO_PEERS (of the baselines, by Debian package: flags or None), AIO_LIBS, the
     defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
@@ -54,18 +57,34 @@ def detect(env, folder):
     if ev:
         flags = find(conf, None, "ev.h", "ev")
         env["AIO_EV"] = need_backend(env, flags, "libev (Debian: libev-dev)", "uring")
+    env["AIO_CARES"] = None
+    if env["cares"] == "1":
+        env["AIO_CARES"] = find(conf, "libcares", "ares.h", "cares", "1.18")
     env["AIO_CUNIT"] = find(conf, "cunit", "CUnit/CUnit.h", "cunit")
     env["AIO_HTTP"] = find(conf, None, "http_parser.h", "http_parser")
+    env["AIO_TLS"] = conf.PkgConfig("openssl", "3.0")
     env["AIO_HIREDIS"] = find(conf, None, ["sys/time.h", "hiredis/hiredis.h"], "hiredis")
+    env["AIO_UV"] = find(conf, "libuv", "uv.h", "uv")
+    env["AIO_PEERS"] = {
+        "liburing-dev": env["AIO_URING"],
+        "libev-dev": env["AIO_EV"],
+        "libuv1-dev": env["AIO_UV"],
+        "libevent-dev": find(conf, "libevent_core", "event2/event.h", "event_core"),
+    }
     valgrind = conf.CheckCHeader("valgrind/memcheck.h")
     conf.Finish()
+    if not env["AIO_TLS"]:
+        sys.stderr.write(
+            "scons: TLS is left out: it needs OpenSSL 3 (Debian: libssl-dev) and pkg-config\n"
+        )
 
     env.Append(CPPDEFINES=["AIO_WITH_URING=%d" % uring, "AIO_WITH_EV=%d" % ev])
     if valgrind:
         env.Append(CPPDEFINES=["AIO_HAVE_VALGRIND=1"])
     if env["context"] == "ucontext":
         env.Append(CPPDEFINES=["AIO_CONTEXT_UCONTEXT=1"])
-    env["AIO_LIBS"] = [flags for flags in (env["AIO_URING"], env["AIO_EV"]) if flags]
+    needed = (env["AIO_URING"], env["AIO_EV"], env["AIO_CARES"])
+    env["AIO_LIBS"] = [flags for flags in needed if flags]
 
 
 def merge(env, *found):

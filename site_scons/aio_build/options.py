@@ -9,6 +9,7 @@ CHOICES = {
     "mode": ("release", "debug", "asan", "tsan"),
     "cc": ("gcc", "clang"),
     "AIO_BACKEND": ("all", "uring", "epoll"),
+    "cares": ("1", "0"),
     "context": ("asm", "ucontext"),
     "werror": ("0", "1"),
     "verbose": ("0", "1"),
@@ -19,6 +20,7 @@ MEANINGS = {
     "mode": "optimised and hardened, for debugging, AddressSanitizer and UBSan, or ThreadSanitizer",
     "cc": "the compiler",
     "AIO_BACKEND": "the backends that are compiled in; the other's library is not looked for",
+    "cares": "ask name servers by c-ares, where it is found",
     "context": "how tasks switch: assembly (x86-64, aarch64) or ucontext",
     "werror": "warnings are errors",
     "verbose": "print whole command lines",
@@ -79,6 +81,8 @@ def build_folder(env):
     """build/<mode>, with a suffix per other choice, so that variants do not fight."""
     parts = [env["mode"]]
     parts += [env[key] for key in ("cc", "AIO_BACKEND", "context") if env[key] != CHOICES[key][0]]
+    if env["cares"] == "0":
+        parts.append("nocares")
     if env["cross"]:
         parts.append(env["cross"])
     return "build/" + "-".join(parts)

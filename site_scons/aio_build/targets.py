@@ -24,21 +24,36 @@ Variables:
 """
 
 
-def build_library(env, objects):
-    """One set of position-independent objects, both libraries. The .so is known by its SONAME."""
-    build = "#" + env["AIO_BUILD"]
-    static = env.StaticLibrary(build + "/libaio.a", objects)
-    shared_env = libraries.merge(env, *env["AIO_LIBS"])
-    shared_env.Append(LINKFLAGS=["-Wl,-soname," + install.SONAME])
-    shared_env.Append(LINKFLAGS=["-Wl,--version-script,libaio.map"])
+def link_shared(env, name, objects, needs=()):
+    """A shared library lib<name>.so, known by its SONAME, and its link names: (library, links)."""
+    build, soname = "#" + env["AIO_BUILD"], install.SONAMES[name]
+    linked = env.Clone()
+    linked.Append(LINKFLAGS=["-Wl,-soname," + soname])
+    linked.Append(LINKFLAGS=["-Wl,--version-script,lib%s.map" % name])
+    linked.Prepend(LIBS=list(needs))
     if env["mode"] not in ("asan", "tsan"):  # their runtime is the program's
-        shared_env.Append(LINKFLAGS=["-Wl,-z,defs"])
-    name = "%s/libaio-uring.so.%s" % (build, install.version())
-    real = shared_env.SharedLibrary(name, objects, SHLIBPREFIX="", SHLIBSUFFIX="")
-    env.Depends(real, "#libaio.map")
-    links = install.symlink(env, "%s/%s" % (build, install.SONAME), real)
-    links += install.symlink(env, build + "/libaio.so", real)
+        linked.Append(LINKFLAGS=["-Wl,-z,defs"])
+    path = "%s/%s" % (build, install.real_name(name))
+    real = linked.SharedLibrary(path, objects, SHLIBPREFIX="", SHLIBSUFFIX="")
+    env.Depends(real, "#lib%s.map" % name)
+    links = install.symlink(env, "%s/%s" % (build, soname), real)
+    links += install.symlink(env, "%s/lib%s.so" % (build, name), real)
+    return real, links
+
+
+def build_library(env, objects):
+    """One set of position-independent objects, both libraries."""
+    static = env.StaticLibrary("#%s/libaio.a" % env["AIO_BUILD"], objects)
+    real, links = link_shared(libraries.merge(env, *env["AIO_LIBS"]), "aio", objects)
     return {"static": static, "shared": real, "links": links}
+
+
+def build_tls(env, objects, aio):
+    """libaio-tls in the same manner, over libaio."""
+    static = env.StaticLibrary("#%s/libaio-tls.a" % env["AIO_BUILD"], objects)
+    linked = libraries.merge(env, env["AIO_TLS"])
+    real, links = link_shared(linked, "aio-tls", objects, aio["shared"])
+    return {"tls_static": static, "tls_shared": real, "tls_links": links}
 
 
 def program(env, target, sources, aio, before=()):
@@ -84,7 +99,7 @@ def declare(env, aio, examples, bench, tests):
     env["PYTHON"] = sys.executable
     build = env["AIO_BUILD"]
     env["ENV"].update(AIO_BUILD=build, AIO_CC=env["CC"], AIO_CXX=env["CXX"])
-    library = [aio["static"], aio["shared"], aio["links"]]
+    library = list(aio.values())
     database = env.CompilationDatabase("#build/compile_commands.json")
     env.Default(library, examples, bench, database)
     env.Alias("lib", library)

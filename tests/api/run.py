@@ -21,6 +21,7 @@ CXX = os.environ.get("AIO_CXX", "g++")
 STRICT = "-Wall -Wextra -Wpedantic -Werror -fsyntax-only".split()
 LANGUAGES = (("c11", [CC, "-std=c11", "-xc"]), ("c17", [CC, "-std=c17", "-xc"]))
 LANGUAGES += (("c++17", [CXX, "-std=c++17", "-xc++"]),)
+HAS_TLS = os.path.exists(BUILD + "/libaio-tls.a")
 SANITIZED = os.path.basename(BUILD).split("-")[0] in ("asan", "tsan")
 PUBLIC = re.compile(r"^aio_[a-z0-9]+_[a-z0-9_]+$")
 
@@ -59,6 +60,8 @@ def output(words, **options):
 
 def headers():
     found = sorted(glob.glob(ROOT + "/include/aio/*.h"))
+    if HAS_TLS:
+        found += sorted(glob.glob(ROOT + "/include/aio-tls/*.h"))
     if os.path.exists(BUILD + "/libaio-test.a"):
         found += sorted(glob.glob(ROOT + "/include/aio-test/*.h"))
     return [os.path.relpath(path, ROOT + "/include") for path in found]
@@ -88,9 +91,9 @@ def defined(path, *flags):
     return {row[0].split("@")[0] for row in rows if len(row) > 2 and row[1] in "TDBRVWGSiu"}
 
 
-def declared():
-    """The functions that the public headers declare."""
-    text = "".join(open(path).read() for path in glob.glob(ROOT + "/include/aio/*.h"))
+def declared(folder):
+    """The functions that the public headers of a folder declare."""
+    text = "".join(open(path).read() for path in glob.glob(ROOT + "/include/%s/*.h" % folder))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     return set(re.findall(r"\bAIO_API\b[^;{]*?\b(aio_\w+)\s*\(", text))
 
@@ -100,22 +103,30 @@ def libc_names():
     return {name for name in defined(libc, "-D") if re.match(r"(aio|lio)_", name)}
 
 
-def test_symbols(checks):
-    """Nothing but three-word public names goes out, all that is declared does, none is libc's."""
-    exported = defined(BUILD + "/libaio.so", "-D")
-    checks.check(exported, "libaio.so exports something")
+def check_symbols(checks, name):
+    """What libNAME exports is what <NAME/...> declares."""
+    exported, wanted = defined("%s/lib%s.so" % (BUILD, name), "-D"), declared(name)
+    checks.check(exported, name + " exports something")
     strange = {name for name in exported if not PUBLIC.match(name)}
     checks.check(not strange, "every exported name is aio_<noun>_<verb>", sorted(strange))
-    missing, surplus = declared() - exported, exported - declared()
-    checks.check(not missing, "every function of <aio/...> is exported", sorted(missing))
-    checks.check(not surplus, "every exported name is declared in <aio/...>", sorted(surplus))
+    missing, surplus = wanted - exported, exported - wanted
+    checks.check(not missing, "every function of <%s/...> is exported" % name, sorted(missing))
+    checks.check(not surplus, "every name is declared in <%s/...>" % name, sorted(surplus))
+    inside = defined("%s/lib%s.a" % (BUILD, name), "-g")
+    inside = {name for name in inside if not name.startswith("__odr_asan.")}
+    strange = {name for name in inside if not re.match(r"aio_(_|[a-z0-9]+_)", name)}
+    checks.check(not strange, "every global name of %s is ours" % name, sorted(strange))
+    return exported
+
+
+def test_symbols(checks):
+    """Nothing but three-word public names goes out, all that is declared does, none is libc's."""
+    exported = check_symbols(checks, "aio")
+    if HAS_TLS:
+        exported |= check_symbols(checks, "aio-tls")
     taken = libc_names()
     checks.check("aio_read" in taken, "libc's own aio_* names were found", sorted(taken))
     checks.check(not exported & taken, "no exported name is libc's", sorted(exported & taken))
-    inside = defined(BUILD + "/libaio.a", "-g")
-    inside = {name for name in inside if not name.startswith("__odr_asan.")}
-    strange = {name for name in inside if not re.match(r"aio_(_|[a-z0-9]+_)", name)}
-    checks.check(not strange, "every global name of libaio.a is aio__* or public", sorted(strange))
 
 
 def elf_files():
@@ -187,6 +198,21 @@ def test_link(checks):
         link(checks, folder, "static-all", "aio-static", before=["-static"], after=["-laio"])
 
 
+def test_tls(checks):
+    """An outside program with TLS, shared and static."""
+    if SANITIZED:
+        raise Unavailable("an outside program is not linked against a sanitized library")
+    if not HAS_TLS:
+        raise Unavailable("TLS was not built: it needs OpenSSL 3 (Debian: libssl-dev)")
+    with tempfile.TemporaryDirectory() as folder:
+        ours = {"libaio-uring.so.0", "libaio-uring-tls.so.0"}
+        for module in ("aio-tls", "aio-tls-static"):
+            program = link(checks, folder, module, module, source="outside_tls.c")
+            if program:
+                there = needed(program) & ours
+                checks.check(there == (ours if module == "aio-tls" else set()), module, there)
+
+
 def test_testing(checks):
     """An outside test program, by the module that brings CUnit."""
     if SANITIZED:
@@ -223,6 +249,7 @@ SUITES = {
     "install": test_install,
     "link": test_link,
     "testing": test_testing,
+    "tls": test_tls,
 }
 
 

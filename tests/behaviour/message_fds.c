@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { MOST = AIO_MESSAGE_FDS_MAX };
@@ -193,6 +194,37 @@ BEHAVIOUR(unexpected)
             close_pipe(); /* how 3: nobody receives them */
             carrier_close(&carrier);
         }
+    }
+    AIO_CHECK_EQ(packet_fd_count(), before);
+}
+
+/* Our own table is nearly full: as many as fit come, and the rest is told of and closed. */
+BEHAVIOUR(table_is_full)
+{
+    struct rlimit former, few;
+    struct carrier carrier;
+    if (test_on_valgrind()) {
+        aio_test_skip("Valgrind keeps the limit to itself");
+        return;
+    }
+    int before = packet_fd_count();
+    for (int kind = AIO_UNIX_STREAM; kind <= AIO_UNIX_DATAGRAM; kind++) {
+        REQUIRE(carrier_open(&carrier, kind));
+        put_pipe(10);
+        AIO_CHECK_EQ(carrier_send(&carrier), 1);
+        close_pipe();
+        int lowest = dup(0);
+        close(lowest);
+        AIO_CHECK_EQ(getrlimit(RLIMIT_NOFILE, &former), 0);
+        few = former;
+        few.rlim_cur = (rlim_t)lowest + 3;
+        AIO_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+        AIO_CHECK_OK(carrier_receive(&carrier));
+        AIO_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &former), 0);
+        int count = aio_message_take_fds(&in.message, NULL, 0);
+        AIO_CHECK(count > 0 && count <= 3);
+        AIO_CHECK_EQ(in.message.flags, AIO_MESSAGE_CONTROL_TRUNCATED);
+        carrier_close(&carrier);
     }
     AIO_CHECK_EQ(packet_fd_count(), before);
 }

@@ -71,7 +71,7 @@ BEHAVIOUR(ready_at_once)
 BEHAVIOUR(both_directions)
 {
     int fds[2];
-    char block[4096];
+    char block[4096] = "";
     REQUIRE(pair_open(fds));
     while (write(fds[0], block, sizeof block) > 0)
         continue;

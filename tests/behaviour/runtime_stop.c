@@ -290,6 +290,7 @@ static void *wait_for_it(void *arg)
 {
     struct waiter *waiter = arg;
     AIO_CHECK_OK(aio_runtime_wait(waiter->runtime, &waiter->result));
+    aio_runtime_release(waiter->runtime);
     return NULL;
 }
 
@@ -322,6 +323,7 @@ BEHAVIOUR_OUTSIDE(several_wait)
         REQUIRE(cores_wait_outside(&ready, 2));
         for (int i = 0; i < WAITERS; i++) {
             waiters[i] = (struct waiter){.runtime = runtime};
+            aio_runtime_hold(runtime);
             REQUIRE(thread_start(&waiters[i].thread, wait_for_it, &waiters[i]));
         }
         AIO_CHECK_OK(aio_runtime_stop(runtime, 0));

@@ -4,51 +4,8 @@
 #define SUITE "tcp_connect"
 #include "tests/behaviour/tcp_support.h"
 
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A port whose backlog is full: the kernel answers nobody there. */
-struct silence {
-    int fd;
-    int fillers[8];
-    int count;
-    char text[AIO_ADDRESS_TEXT_BYTES];
-};
-
-static bool silence_is_full(int fd)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    return poll(&ready, 1, 0) == 0;
-}
-
-static bool silence_begin(struct silence *silence)
-{
-    struct aio_address address;
-    struct tcp_raw_server server;
-    silence->count = 0;
-    if (!tcp_raw_server_open(&server, 0) || !AIO_CHECK(listen(server.fd, 0) == 0))
-        return false;
-    silence->fd = server.fd;
-    memcpy(silence->text, server.text, sizeof silence->text);
-    if (!AIO_CHECK_OK(aio_address_parse(&address, server.text)))
-        return false;
-    while (silence->count < 8) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        silence->fillers[silence->count++] = fd;
-        (void)connect(fd, &address.any, address.length);
-        if (silence_is_full(fd))
-            return true;
-    }
-    return AIO_CHECK(!"the backlog fills up");
-}
-
-static void silence_end(struct silence *silence)
-{
-    while (silence->count > 0)
-        close(silence->fillers[--silence->count]);
-    close(silence->fd);
-}
 
 /* A connection stands when connect returns; small writes go out at once. */
 BEHAVIOUR(success)
@@ -88,7 +45,8 @@ BEHAVIOUR(refused)
 /* What is no address is -EINVAL; an unknown zone -ENODEV. */
 BEHAVIOUR(bad_address)
 {
-    static const char *const texts[] = {"", "127.0.0.1", "localhost:80", "[::1]", "1.2.3.4:x"};
+    static const char *const texts[] = {"",         "127.0.0.1", "a b:80",
+                                        "1.2.3:80", "[::1]",     "1.2.3.4:x"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         fails(texts[i], -EINVAL);
     fails(NULL, -EINVAL);
@@ -108,16 +66,16 @@ BEHAVIOUR(kernels_error)
 /* A connect that nobody answers ends at its deadline, which says so. */
 BEHAVIOUR(deadline)
 {
-    struct silence silence;
+    struct tcp_silence silence;
     struct aio_deadline deadline;
-    REQUIRE(silence_begin(&silence));
+    REQUIRE(tcp_silence_open(&silence, "127.0.0.1:0"));
     int64_t start = aio_time_now();
     aio_deadline_set(&deadline, AIO_MS(5));
     fails(silence.text, -ETIMEDOUT);
     aio_deadline_clear(&deadline);
     AIO_CHECK(aio_deadline_expired(&deadline));
     AIO_CHECK(aio_time_now() - start >= AIO_MS(5));
-    silence_end(&silence);
+    tcp_silence_close(&silence);
 }
 
 static int connect_task(void *arg)
@@ -129,10 +87,10 @@ static int connect_task(void *arg)
 /* A connect that nobody answers can be cancelled. */
 BEHAVIOUR(cancel)
 {
-    struct silence silence;
+    struct tcp_silence silence;
     struct aio_task *task;
     int result = 0;
-    REQUIRE(silence_begin(&silence));
+    REQUIRE(tcp_silence_open(&silence, "127.0.0.1:0"));
     int before = tcp_fd_count();
     REQUIRE_OK(aio_task_spawn(&task, connect_task, silence.text, NULL));
     tcp_settle();
@@ -141,20 +99,20 @@ BEHAVIOUR(cancel)
     AIO_CHECK_OK(aio_task_join(task, &result));
     AIO_CHECK_ERROR(result, -ECANCELED);
     AIO_CHECK_EQ(tcp_fd_count(), before);
-    silence_end(&silence);
+    tcp_silence_close(&silence);
 }
 
 /* Waiting for a connection does not keep the loop turning. */
 BEHAVIOUR(waits_without_spinning)
 {
-    struct silence silence;
+    struct tcp_silence silence;
     struct aio_task *task;
-    REQUIRE(silence_begin(&silence));
+    REQUIRE(tcp_silence_open(&silence, "127.0.0.1:0"));
     REQUIRE_OK(aio_task_spawn(&task, connect_task, silence.text, NULL));
     tcp_check_no_spin();
     aio_task_cancel(task);
     AIO_CHECK_OK(aio_task_join(task, NULL));
-    silence_end(&silence);
+    tcp_silence_close(&silence);
 }
 
 /* With a deadline that has passed nothing is begun. */
@@ -263,9 +221,9 @@ BEHAVIOUR(races_leave_nothing)
 /* After a failed connect the same number of descriptor serves another connection. */
 BEHAVIOUR(descriptor_again)
 {
-    struct silence silence;
+    struct tcp_silence silence;
     struct tcp_server server;
-    REQUIRE(silence_begin(&silence));
+    REQUIRE(tcp_silence_open(&silence, "127.0.0.1:0"));
     REQUIRE(tcp_server_open(&server, NULL));
     for (int i = 0; i < 20; i++) {
         struct aio_stream *near, *far;
@@ -283,5 +241,5 @@ BEHAVIOUR(descriptor_again)
         aio_stream_close(far);
     }
     aio_listener_close(server.listener);
-    silence_end(&silence);
+    tcp_silence_close(&silence);
 }

@@ -55,6 +55,48 @@ void tcp_raw_server_close(struct tcp_raw_server *server)
     close(server->fd);
 }
 
+static bool silence_is_full(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    return poll(&ready, 1, 0) == 0;
+}
+
+static bool silence_fill(struct tcp_silence *silence, const struct aio_address *address)
+{
+    while (silence->count < 8) {
+        int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        silence->fillers[silence->count++] = fd;
+        (void)connect(fd, &address->any, address->length);
+        if (silence_is_full(fd))
+            return true;
+    }
+    return AIO_CHECK(!"the backlog fills up");
+}
+
+bool tcp_silence_open(struct tcp_silence *silence, const char *text)
+{
+    struct aio_address address;
+    silence->count = 0;
+    if (!AIO_CHECK_OK(aio_address_parse(&address, text)))
+        return false;
+    silence->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool good = AIO_CHECK(bind(silence->fd, &address.any, address.length) == 0) &&
+                AIO_CHECK(listen(silence->fd, 0) == 0) &&
+                AIO_CHECK(getsockname(silence->fd, &address.any, &address.length) == 0) &&
+                AIO_CHECK_OK(aio_address_format(&address, silence->text, sizeof silence->text)) &&
+                silence_fill(silence, &address);
+    if (!good)
+        tcp_silence_close(silence);
+    return good;
+}
+
+void tcp_silence_close(struct tcp_silence *silence)
+{
+    while (silence->count > 0)
+        close(silence->fillers[--silence->count]);
+    close(silence->fd);
+}
+
 /* On the loopback connect(2) ends at once, whether or not anybody accepts. */
 int tcp_plain_connect(int port)
 {

@@ -53,6 +53,17 @@ bool tcp_raw_server_open(struct tcp_raw_server *server, int buffer_bytes);
 bool tcp_raw_server_connect(const struct tcp_raw_server *server, struct tcp_raw *raw);
 void tcp_raw_server_close(struct tcp_raw_server *server);
 
+/* A port whose backlog is full: the kernel answers nobody there. */
+struct tcp_silence {
+    int fd;
+    int fillers[8];
+    int count;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+};
+
+bool tcp_silence_open(struct tcp_silence *silence, const char *address);
+void tcp_silence_close(struct tcp_silence *silence);
+
 /* Plain sockets. tcp_plain_connect returns one that is connected to a port of the loopback. */
 int tcp_plain_connect(int port);
 bool tcp_plain_send(int fd, const void *bytes, size_t size);

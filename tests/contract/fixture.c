@@ -170,6 +170,7 @@ static void fixture_close(const struct aio_test_case *test)
         abort();
     }
     fixture.backend->vtable->close(fixture.backend);
+    AIO_CHECK_EQ(aio__buffers_close(&fixture.buffers), 0);
     port_close();
 }
 
@@ -181,9 +182,11 @@ static void fixture_run(const struct aio_test_case *test)
         .ring_entries = extra->options.ring_entries,
         .caps = test_row()->caps,
         .offload = port_open(),
+        .buffers = &fixture.buffers,
         .explain = &explain,
     };
-    fixture = (struct fixture){NULL, 0, 0, 0};
+    fixture = (struct fixture){.backend = NULL};
+    aio__buffers_open(&fixture.buffers, FIXTURE_BUFFER_BYTES, FIXTURE_BUFFERS, 4);
     int rc = aio__backend_choose(&fixture.backend, test_row()->backend, &params);
     if (!AIO_CHECK_OK(rc))
         return;

@@ -27,8 +27,12 @@
         TEST_FIXTURE, {.size = sizeof(struct aio_runtime_options), __VA_ARGS__}};                  \
     AIO_TEST_DEFINE(test_name, SUITE, test_run_on_row, &test_extra_##test_name)
 
+/* The pool of RENT: small, so that it is easily exhausted. */
+enum { FIXTURE_BUFFERS = 16, FIXTURE_BUFFER_BYTES = 1024 };
+
 struct fixture {
     struct aio__backend *backend;
+    struct aio__buffers buffers;
     unsigned in_flight; /* ops submitted and not taken off `done` */
     unsigned polls;     /* since the start of the test */
     unsigned offloaded; /* ops the backend gave to the port */

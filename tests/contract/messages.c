@@ -83,7 +83,7 @@ CONTRACT(recvmmsg_waits_for_one)
 /* What there is room for is sent at once; with no room at all, room for one is waited for. */
 CONTRACT(sendmmsg_waits_for_room)
 {
-    struct batch out;
+    struct batch out = {.bytes = {""}};
     char bytes[16] = "";
     int fds[2];
     REQUIRE(packet_pair(fds));

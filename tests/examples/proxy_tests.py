@@ -18,7 +18,7 @@ class Pair:
     def __init__(self, context):
         self.listener = context.listen()
         self.proxy = start_proxy(context, self.listener.getsockname()[1])
-        self.idle_descriptors = self.proxy.descriptors()
+        self.idle_descriptors = self.proxy.descriptors_without_pipes()
         self.connect(context)
 
     def connect(self, context):
@@ -27,7 +27,8 @@ class Pair:
 
     def is_left(self):
         """Waits until the proxy has closed both of its ends."""
-        until(lambda: self.proxy.descriptors() == self.idle_descriptors, "both ends are closed")
+        count = self.proxy.descriptors_without_pipes
+        until(lambda: count() == self.idle_descriptors, "both ends are closed")
 
 
 def test_8_mib_through_echo(context):
@@ -177,14 +178,15 @@ def test_silent_target(context):
 def test_100_connections(context):
     echo = context.start("echo")
     proxy = start_proxy(context, echo.port)
-    before = proxy.descriptors()
+    before = proxy.descriptors_without_pipes()
     connections = [context.connect(proxy.port) for _ in range(100)]
     for number, connection in enumerate(connections):
         connection.sendall(noise(5000, number))
     for number, connection in enumerate(connections):
         assert receive(connection, 5000) == noise(5000, number), number
         connection.close()
-    until(lambda: proxy.descriptors() == before, "all descriptors are closed")
+    count = proxy.descriptors_without_pipes
+    until(lambda: count() == before, "all descriptors are closed")
     stop(proxy)
     stop(echo)
 
@@ -216,4 +218,73 @@ def test_bad_start(context):
                         ((HOST + ":0", "elsewhere"), "EINVAL")):
         status, said = call([program, *words], env=context.environment())
         assert status == 1 and words[-1] in said and name in said, said
+    stop(proxy)
+
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def through_headers(context, *options):
+    """A proxy with these options, and the listener of its target."""
+    listener = context.listen()
+    target = "%s:%d" % (HOST, listener.getsockname()[1])
+    return context.start("proxy", target, *options), listener
+
+
+def test_proxy_headers_are_taken_off(context):
+    proxy, listener = through_headers(context, "accept-proxy")
+    for header in (b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n", b"PROXY UNKNOWN\r\n",
+                   V2 + b"\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\0\x09\0\x0a", V2 + b"\x20\0\0\0"):
+        for split in (len(header), 3):  # with bytes behind it, and in two pieces
+            client = context.connect(proxy.port)
+            client.sendall(header[:split] + (b"early" if split == len(header) else b""))
+            client.sendall(header[split:] + b"late")
+            client.shutdown(socket.SHUT_WR)
+            target = context.accept(listener)
+            assert receive_all(target) in (b"earlylate", b"late"), header
+            target.sendall(b"answer")
+            target.close()
+            assert receive_all(client) == b"answer"
+    stop(proxy)
+
+
+def test_proxy_headers_are_passed_on(context):
+    proxy, listener = through_headers(context, "accept-proxy", "send-proxy")
+    line = b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"
+    for header in (line, V2 + b"\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\0\x09\0\x0a"):
+        client = context.connect(proxy.port)
+        client.sendall(header + b"body")
+        client.shutdown(socket.SHUT_WR)
+        assert receive_all(context.accept(listener)) == line + b"body"
+    stop(proxy)
+
+
+def test_proxy_headers_are_made(context):
+    proxy, listener = through_headers(context, "send-proxy")
+    client = context.connect(proxy.port)
+    client.shutdown(socket.SHUT_WR)
+    ports = (client.getsockname()[1], proxy.port)
+    line = "PROXY TCP4 %s %s %d %d\r\n" % (HOST, HOST, *ports)
+    assert receive_all(context.accept(listener)) == line.encode()
+    stop(proxy)
+
+
+def test_bad_proxy_headers(context):
+    """Whoever begins otherwise, or ends within the header, is closed and no target hears of it."""
+    proxy, listener = through_headers(context, "accept-proxy")
+    for start in (b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 1.2.3.4\r\n", V2 + b"\x31\0\0\0",
+                  b"PROXY " + b"x" * 200, V2 + b"\x21\x11\xff\xff"):
+        client = context.connect(proxy.port)
+        client.sendall(start)
+        assert ended(client), start
+    client = context.connect(proxy.port)
+    client.sendall(b"PROXY TCP4 ")
+    client.shutdown(socket.SHUT_WR)
+    assert ended(client)
+    listener.setblocking(False)
+    try:
+        listener.accept()
+        raise AssertionError("the target was connected to")
+    except BlockingIOError:
+        pass
     stop(proxy)

@@ -15,9 +15,13 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-import echo_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import echo_kit_tests  # noqa: E402
+import echo_tests  # noqa: E402
+import embed_tests  # noqa: E402
 import fanout_tests  # noqa: E402
 import http_tests  # noqa: E402
+import https_tests  # noqa: E402
 import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
@@ -42,16 +46,20 @@ def test_readme_shows_echo(context):
 
 
 SUITES = {
+    "chat": chat_tests,
     "echo": echo_tests,
+    "echo_kit": echo_kit_tests,
+    "embed_epoll": embed_tests,
     "fanout": fanout_tests,
     "http_hello": http_tests,
+    "https_hello": https_tests,
     "kv": kv_tests,
     "proxy": proxy_tests,
     "redis_client": redis_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
-CLIENTS = ("fanout",)  # a server tells whether their row can be had
+CLIENTS = ("fanout", "https_hello")  # another server tells whether their row can be had
 
 
 def tests_of(suite, wanted):

@@ -68,12 +68,12 @@ def call(words, **options):
 class Server:
     """An example that runs. said() is what it has printed to standard error."""
 
-    def __init__(self, words, environment, descriptors=None):
+    def __init__(self, words, environment, descriptors=None, arrange=None):
         self.errors = tempfile.TemporaryFile("w+")
         limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
         self.process = subprocess.Popen(
             words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self.errors, preexec_fn=limit if descriptors else None,
+            stderr=self.errors, preexec_fn=limit if descriptors else arrange, close_fds=not arrange,
         )
         self.pid = self.process.pid
         self.port = 0
@@ -114,6 +114,16 @@ class Server:
 
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
+
+    def descriptors_without_pipes(self):
+        """Of a server that keeps pipes for reuse."""
+        folder, count = "/proc/%d/fd" % self.pid, 0
+        for name in os.listdir(folder):
+            try:
+                count += not os.readlink(os.path.join(folder, name)).startswith("pipe:")
+            except FileNotFoundError:  # closed meanwhile
+                continue
+        return count
 
     def processor_seconds(self):
         with open("/proc/%d/stat" % self.pid) as stat:

@@ -92,7 +92,7 @@ static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
 {
     struct aio__op *op = &entry->op;
     *op = *entry->outer;
-    op->flags = 0;
+    op->flags = op->flags & AIO__OP_LAZY;
     op->scratch = 0;
     op->link = NULL;
     op->complete = NULL; /* never taken off a list by anybody but the shim */
@@ -102,6 +102,8 @@ static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
         op->transfer.length = cut(faults, op, op->transfer.length);
     else if (op->opcode == AIO__OP_READ || op->opcode == AIO__OP_WRITE)
         op->file.length = cut(faults, op, op->file.length);
+    else if (op->opcode == AIO__OP_SPLICE_IN || op->opcode == AIO__OP_SPLICE_OUT)
+        op->splice.length = cut(faults, op, op->splice.length);
     else if (op->opcode == AIO__OP_RECVMSG || op->opcode == AIO__OP_SENDMSG)
         copy_message(faults, entry);
 }

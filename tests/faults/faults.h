@@ -36,7 +36,7 @@ struct fault_entries {
 };
 
 struct faults {
-    struct aio__backend base; /* first member */
+    struct aio__backend base;          /* first member */
     struct aio__backend_vtable vtable; /* with the name of the inner one */
     struct aio__backend *inner;
     uint64_t random_state;

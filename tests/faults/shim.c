@@ -29,14 +29,30 @@ static int64_t nearest(int64_t left, int64_t right)
     return left < right ? left : right;
 }
 
+/* Received data comes in more pieces than it need: as a short receive, which no op can be. */
+static void cut_feed(struct faults *faults, struct aio__feed *feed)
+{
+    struct aio_buffer *last = feed->tail;
+    if (feed->count == 0 || last->size < 2 || fault_random(faults, 4) > 0)
+        return;
+    uint32_t at = 1 + fault_random(faults, last->size - 1);
+    struct aio_buffer *rest = aio__buffer_view(last, at, last->size - at);
+    if (rest == NULL)
+        return;
+    last->size = at;
+    aio__feed_deliver(feed, rest);
+}
+
 /* Above, the op completes now. */
 static void finish(struct faults *faults, struct fault_entry *entry)
 {
     struct aio__op *outer = entry->outer;
     int32_t result = entry->op.result;
     fault_entry_restore(entry);
+    if (outer->opcode == AIO__OP_RENT)
+        cut_feed(faults, outer->rent.feed);
     entry->op.state = AIO__OP_IDLE;
-    if (outer->opcode != AIO__OP_ACCEPT || result < 0) {
+    if (!aio__op_is_stream(outer) || result < 0) {
         outer->flags = 0;
         outer->backend_link = NULL;
         fault_entry_close(faults, entry);
@@ -153,7 +169,7 @@ static bool inject(struct faults *faults, struct aio__op *outer)
 static void faults_submit(struct aio__backend *self, struct aio__op *outer)
 {
     struct faults *faults = faults_of(self);
-    bool armed = outer->opcode == AIO__OP_ACCEPT && (outer->flags & HAS_ENTRY) != 0;
+    bool armed = aio__op_is_stream(outer) && (outer->flags & HAS_ENTRY) != 0;
     AIO__REQUIRE(outer->state != AIO__OP_SUBMITTED, "%s op submitted twice",
                  aio__opcode_name(outer->opcode));
     if (outer->opcode == AIO__OP_FORGET) {
@@ -163,7 +179,7 @@ static void faults_submit(struct aio__backend *self, struct aio__op *outer)
     if (!armed && inject(faults, outer))
         return;
     struct fault_entry *entry = armed ? outer->backend_link : fault_entry_open(faults, outer);
-    outer->flags = outer->opcode == AIO__OP_ACCEPT ? HAS_ENTRY : 0;
+    outer->flags = aio__op_is_stream(outer) ? HAS_ENTRY : 0;
     outer->backend_link = entry;
     outer->state = AIO__OP_SUBMITTED;
     entry->canceled = false;
@@ -209,6 +225,8 @@ static int faults_poll(struct aio__backend *self, int64_t deadline_ns)
     forward_cancels(faults);
     release(faults);
     collect(faults);
+    faults->inner->hurry |= self->hurry;
+    self->hurry = false;
     int rc = faults->inner->vtable->poll(faults->inner, cut_deadline(faults, deadline_ns));
     collect(faults);
     if (faults->watched && faults->held.count + faults->cancels.count > 0)
@@ -257,6 +275,7 @@ static struct aio__backend *faults_wrap(struct aio__backend *inner)
     faults->vtable = faults_vtable;
     faults->vtable.name = inner->vtable->name;
     faults->base.vtable = &faults->vtable;
+    faults->base.batches = inner->batches;
     faults->inner = inner;
     faults->random_state = next_seed++;
     return &faults->base;

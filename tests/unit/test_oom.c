@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { ATTEMPTS = 100 };
 
@@ -263,6 +264,84 @@ static int talk(void *entered)
 PLAIN(streams)
 {
     on_each_backend(talk);
+}
+
+/* Opens and closes; returns how the opening ended. */
+static int open_udp(const char *path)
+{
+    struct aio_socket *socket;
+    (void)path;
+    int rc = aio_udp_connect(&socket, "127.0.0.1:9", NULL);
+    if (rc == 0)
+        aio_socket_close(socket);
+    return rc;
+}
+
+static int open_unix(const char *path)
+{
+    struct aio_socket *socket;
+    int rc = aio_unix_bind(&socket, path, NULL);
+    if (rc == 0)
+        aio_socket_close(socket);
+    return rc;
+}
+
+static int open_unix_listener(const char *path)
+{
+    struct aio_listener *listener;
+    int rc = aio_unix_listen(&listener, path, NULL);
+    if (rc == 0)
+        aio_listener_close(listener);
+    return rc;
+}
+
+static int open_pair(const char *path)
+{
+    struct aio_stream *streams[2];
+    (void)path;
+    int rc = aio_unix_pair(streams);
+    for (int i = 0; i < 2 && rc == 0; i++)
+        aio_stream_close(streams[i]);
+    return rc;
+}
+
+static int open_pair_of_sockets(const char *path)
+{
+    struct aio_socket *sockets[2];
+    (void)path;
+    int rc = aio_unix_pair_sockets(sockets, AIO_UNIX_SEQUENCE);
+    for (int i = 0; i < 2 && rc == 0; i++)
+        aio_socket_close(sockets[i]);
+    return rc;
+}
+
+static int open_stubbornly(void *entered)
+{
+    static int (*const openers[])(const char *) = {open_udp, open_unix, open_unix_listener,
+                                                   open_pair, open_pair_of_sockets};
+    char path[64];
+    enter(entered);
+    snprintf(path, sizeof path, "/tmp/aio-oom-%d", (int)getpid());
+    for (size_t i = 0; i < sizeof openers / sizeof openers[0]; i++) {
+        int rc = -ENOMEM, n;
+        for (n = 1; rc < 0 && n < ATTEMPTS; n++) {
+            int64_t live = aio__alloc_live();
+            aio__alloc_fail_at(n);
+            rc = openers[i](path);
+            aio__alloc_fail_at(0);
+            AIO_CHECK(rc == 0 || rc == -ENOMEM);
+            AIO_CHECK(rc == 0 || aio__alloc_live() == live);
+            AIO_CHECK(access(path, F_OK) < 0);
+        }
+        AIO_CHECK(n > 2);
+    }
+    return 0;
+}
+
+/* Sockets of every other kind: no descriptor and no file is left of those that were refused. */
+PLAIN(sockets)
+{
+    on_each_backend(open_stubbornly);
 }
 
 static int accept_burst(void *entered)

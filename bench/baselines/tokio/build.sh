@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the tokio baseline into the folder given, with Debian's compiler and Debian's crates and
+# Builds the tokio baselines into the folder given, with Debian's compiler and Debian's crates and
 # nothing from the network. Fails with one sentence when the packages are not installed.
 set -eu
 folder=$1
@@ -15,7 +15,7 @@ missing() {
 [ -n "$(find "$registry" -maxdepth 1 -name 'tokio-1.*' 2>/dev/null)" ] || missing "the crate tokio"
 
 mkdir -p "$folder/source" "$folder/home"
-cp "$here/Cargo.toml" "$here/main.rs" "$folder/source/"
+cp -p "$here/Cargo.toml" "$here/echo.rs" "$here/micro.rs" "$folder/source/"
 cat >"$folder/home/config.toml" <<CONFIG
 [source.crates-io]
 replace-with = "debian"

@@ -1,0 +1,109 @@
+/*
+ * RENT, the stream op that receives into buffers of the pool. A buffer is chosen when the socket
+ * is readable, the one used last. As ACCEPT it receives only while it is submitted: in between the
+ * socket's own queue is the buffer. Ops that find the pool empty stand in a queue, which each poll
+ * looks at.
+ */
+#include <errno.h>
+
+#include "backends/ev/private.h"
+
+enum { RENT_PIECES = 8 };
+
+/* What one receive goes into. */
+struct rent_pieces {
+    struct aio_buffer *buffers[RENT_PIECES];
+    struct iovec vectors[RENT_PIECES];
+    size_t count;
+    size_t bytes;
+};
+
+/* One piece, or several once a receive has filled one: a stream that brings much is emptied with
+ * one system call, and the call after it, which would find nothing, is spared. */
+static void rent_take_pieces(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                             struct rent_pieces *pieces)
+{
+    size_t wanted = (entry->flags & AIO__EV_FD_BULK) != 0 ? RENT_PIECES : 1;
+    struct aio_buffer *buffer;
+
+    pieces->count = 0;
+    pieces->bytes = 0;
+    while (pieces->count < wanted && (buffer = aio__buffers_take(self->buffers)) != NULL) {
+        pieces->vectors[pieces->count] = (struct iovec){buffer->data, buffer->room};
+        pieces->buffers[pieces->count++] = buffer;
+        pieces->bytes += buffer->room;
+    }
+}
+
+static ssize_t rent_receive(int fd, struct rent_pieces *pieces)
+{
+    struct msghdr header = {.msg_iov = pieces->vectors, .msg_iovlen = pieces->count};
+    ssize_t got;
+
+    do
+        got = pieces->count == 1
+                  ? recv(fd, pieces->vectors[0].iov_base, pieces->bytes, MSG_DONTWAIT)
+                  : recvmsg(fd, &header, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Delivers the pieces that were filled and puts the others back, so that the first is used next. */
+static void rent_deliver(struct aio__feed *feed, struct rent_pieces *pieces, ssize_t got)
+{
+    size_t left = got > 0 ? (size_t)got : 0, used = 0;
+
+    for (; left > 0; used++) {
+        size_t part = left < pieces->vectors[used].iov_len ? left : pieces->vectors[used].iov_len;
+
+        aio__buffer_fill(pieces->buffers[used], (uint32_t)part);
+        aio__feed_deliver(feed, pieces->buffers[used]);
+        left -= part;
+    }
+    while (pieces->count > used)
+        aio__buffer_release(pieces->buffers[--pieces->count]);
+}
+
+int32_t aio__ev_rent(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
+{
+    struct rent_pieces pieces;
+    ssize_t got;
+    int32_t result;
+
+    if (op->rent.feed->count > 0)
+        return 0;
+    if ((entry->flags & AIO__EV_FD_DRAINED) != 0)
+        return AIO__EV_WAIT;
+    rent_take_pieces(self, entry, &pieces);
+    if (pieces.count == 0)
+        return AIO__EV_STARVED;
+    got = rent_receive(op->fd, &pieces);
+    result = aio__ev_received(self, entry, got, pieces.bytes, 0);
+    if (got >= (ssize_t)pieces.vectors[0].iov_len)
+        entry->flags |= AIO__EV_FD_BULK;
+    else if (got > 0)
+        entry->flags &= ~(uint32_t)AIO__EV_FD_BULK;
+    rent_deliver(op->rent.feed, &pieces, got);
+    if (got > 0)
+        return 0;
+    return got == 0 ? AIO__STREAM_END : result;
+}
+
+void aio__ev_starved_add(struct aio__ev_backend *self, struct aio__op *op)
+{
+    self->buffers->shortages++;
+    op->flags = AIO__EV_IN_STARVED_QUEUE;
+    aio__op_list_append(&self->starved, op);
+}
+
+void aio__ev_starved_serve(struct aio__ev_backend *self)
+{
+    struct aio__op *op;
+
+    while (aio__buffers_left(self->buffers) > 0 &&
+           (op = aio__op_list_pop(&self->starved)) != NULL) {
+        struct aio__ev_fd *entry = aio__ev_fd_find(self, op->fd);
+
+        aio__ev_settle(self, entry, op, aio__ev_rent(self, entry, op));
+    }
+}

@@ -1,0 +1,55 @@
+/*
+ * One direction of a copy, in the frame of the task that runs it.
+ */
+#ifndef AIO_NET_COPY_H
+#define AIO_NET_COPY_H
+
+#include "core/pipe.h"
+#include "net/private.h"
+
+#include <aio/copy.h>
+
+/* What the directions of a relay share; a copy has it for itself. */
+struct aio__copy_shared {
+    int64_t idle_ns;
+    int64_t moved_ns; /* when bytes moved last */
+    bool stopped;     /* by an error of the other direction */
+};
+
+struct aio__copy {
+    struct aio_stream *from;
+    struct aio_stream *to;
+    struct aio__copy_shared *shared;
+    uint64_t left; /* bytes it may still read */
+    struct aio_copy_done done;
+    struct aio__wait *inside; /* what it waits for at the moment */
+    char *buffer;             /* NULL: not needed yet */
+    struct aio__pipe pipe;
+    bool splicing;   /* pipe is one */
+    bool refused;    /* splicing is not possible */
+    unsigned streak; /* reads in a row that speak for the other way of doing it */
+};
+
+/* A gate that a copy holds. */
+struct aio__hold {
+    struct aio__handle *handle;
+    struct aio__gate *gate;
+};
+
+/* Enters all of them, in an order that is the same for every copy: two cannot wait for each other.
+ * Returns 0; or as aio__gate_enter, with none held. */
+int aio__holds_enter(struct aio__hold *holds, size_t count);
+
+/* Leaves them. Returns result; -EBADF when one of the handles is being closed. */
+int aio__holds_leave(struct aio__hold *holds, size_t count, int result);
+
+/* 0; or -EINVAL. */
+int aio__copy_check(const struct aio_copy_options *options);
+
+void aio__copy_init(struct aio__copy *copy, struct aio_stream *to, struct aio_stream *from,
+                    const struct aio_copy_options *options, struct aio__copy_shared *shared);
+
+/* Moves bytes until the end, the limit or an error, with both gates held. Returns 0 or -errno. */
+int aio__copy_run(struct aio__copy *copy);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * aio_stream_sendfile: small and large files, pieces of them, their end, and interruptions.
+ */
+#define SUITE "copy_file"
+#include "tests/behaviour/copy_tools.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FILE_BYTES = 3 << 20 };
+
+/* A file of the pattern. */
+static int pattern_file(size_t size)
+{
+    char path[] = "/tmp/aio-test-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    char *block = malloc(size > 0 ? size : 1);
+    if (AIO_CHECK(fd >= 0)) {
+        unlink(path);
+        test_pattern_fill(block, size, 0);
+        AIO_CHECK_EQ(write(fd, block, size), size);
+    }
+    free(block);
+    return fd;
+}
+
+struct file_call {
+    struct aio_stream *stream;
+    int fd;
+    int64_t offset;
+    size_t length;
+    ssize_t result;
+    size_t done;
+    struct aio_task *task;
+};
+
+static int file_task(void *arg)
+{
+    struct file_call *call = arg;
+    call->result =
+        aio_stream_sendfile(call->stream, call->fd, call->offset, call->length, &call->done);
+    return 0;
+}
+
+static void check_piece(int fd, int64_t offset, size_t length, size_t wanted)
+{
+    struct tcp_pair pair;
+    REQUIRE(tcp_pair_open(&pair));
+    struct file_call call = {.stream = pair.near, .fd = fd, .offset = offset, .length = length};
+    REQUIRE_OK(aio_task_spawn(&call.task, file_task, &call, NULL));
+    copy_check_bytes(pair.far, (uint64_t)offset, wanted);
+    AIO_CHECK_OK(aio_task_join(call.task, NULL));
+    AIO_CHECK_EQ(call.result, wanted);
+    AIO_CHECK_EQ(call.done, wanted);
+    AIO_CHECK_OK(aio_stream_shutdown(pair.near, AIO_STREAM_WRITE));
+    AIO_CHECK_EQ(copy_check_rest(pair.far, 0), 0);
+    tcp_pair_close(&pair);
+}
+
+BEHAVIOUR(sendfile_of_pieces)
+{
+    int fd = pattern_file(FILE_BYTES);
+    REQUIRE(fd >= 0);
+    check_piece(fd, 0, FILE_BYTES, FILE_BYTES);
+    check_piece(fd, 0, SIZE_MAX, FILE_BYTES);
+    check_piece(fd, 1, 10, 10);
+    check_piece(fd, 4097, 65536, 65536);
+    check_piece(fd, 4097, 65537, 65537);
+    check_piece(fd, FILE_BYTES - 10, 100, 10);
+    check_piece(fd, FILE_BYTES - 10, 1000000, 10);
+    check_piece(fd, FILE_BYTES, 100, 0);
+    check_piece(fd, FILE_BYTES + 5, 100, 0);
+    check_piece(fd, 0, 0, 0);
+    AIO_CHECK_EQ(lseek(fd, 0, SEEK_CUR), FILE_BYTES); /* where writing has left it */
+    close(fd);
+}
+
+BEHAVIOUR(sendfile_of_what_is_no_file)
+{
+    struct tcp_pair pair;
+    int pipes[2], fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    size_t done = 7;
+    REQUIRE(tcp_pair_open(&pair));
+    REQUIRE(pipe2(pipes, O_CLOEXEC) == 0);
+    AIO_CHECK_ERROR(aio_stream_sendfile(pair.near, pipes[0], 0, 1, &done), -EINVAL);
+    AIO_CHECK_EQ(done, 0);
+    AIO_CHECK_ERROR(aio_stream_sendfile(pair.near, fd, 0, 1, NULL), -EINVAL);
+    AIO_CHECK_ERROR(aio_stream_sendfile(pair.near, -1, 0, 1, NULL), -EBADF);
+    close(fd);
+    fd = pattern_file(10);
+    AIO_CHECK_ERROR(aio_stream_sendfile(pair.near, fd, -1, 1, NULL), -EINVAL);
+    close(fd);
+    close(pipes[0]);
+    close(pipes[1]);
+    tcp_pair_close(&pair);
+}
+
+/* The peer stalls: what it has got is what is told, and the file has the rest. */
+BEHAVIOUR(sendfile_is_cancelled)
+{
+    struct tcp_raw raw;
+    int fd = pattern_file(FILE_BYTES);
+    REQUIRE(fd >= 0 && tcp_raw_open(&raw, 4096));
+    struct file_call call = {.stream = raw.stream, .fd = fd, .length = FILE_BYTES};
+    REQUIRE_OK(aio_task_spawn(&call.task, file_task, &call, NULL));
+    AIO_CHECK(tcp_plain_receive_pattern(raw.fd, 1000, 0));
+    aio_task_cancel(call.task);
+    AIO_CHECK_OK(aio_task_join(call.task, NULL));
+    AIO_CHECK_ERROR(call.result, -ECANCELED);
+    AIO_CHECK(call.done >= 1000 && call.done < FILE_BYTES);
+    AIO_CHECK(tcp_plain_receive_pattern(raw.fd, call.done - 1000, 1000));
+    AIO_CHECK_OK(aio_stream_shutdown(raw.stream, AIO_STREAM_WRITE));
+    AIO_CHECK_EQ(tcp_plain_drain(raw.fd), 0);
+    tcp_raw_close(&raw);
+    close(fd);
+}
+
+BEHAVIOUR(sendfile_to_a_peer_that_goes_away)
+{
+    struct tcp_raw raw;
+    char bytes[1000];
+    int fd = pattern_file(FILE_BYTES);
+    REQUIRE(fd >= 0 && tcp_raw_open(&raw, 4096));
+    struct file_call call = {.stream = raw.stream, .fd = fd, .length = FILE_BYTES};
+    REQUIRE_OK(aio_task_spawn(&call.task, file_task, &call, NULL));
+    AIO_CHECK(tcp_plain_receive(raw.fd, bytes, sizeof bytes));
+    tcp_plain_reset(raw.fd);
+    AIO_CHECK_OK(aio_task_join(call.task, NULL));
+    AIO_CHECK(call.result == -EPIPE || call.result == -ECONNRESET);
+    aio_stream_close(raw.stream);
+    close(fd);
+}
+
+/* One file to several peers at once. */
+BEHAVIOUR(sendfile_of_one_file_many_times)
+{
+    enum { COUNT = 8 };
+    struct tcp_pair pairs[COUNT];
+    struct file_call calls[COUNT];
+    int fd = pattern_file(FILE_BYTES / 4);
+    REQUIRE(fd >= 0);
+    for (int i = 0; i < COUNT; i++) {
+        REQUIRE(tcp_pair_open(&pairs[i]));
+        calls[i] = (struct file_call){.stream = pairs[i].near, .fd = fd, .length = SIZE_MAX};
+        REQUIRE_OK(aio_task_spawn(&calls[i].task, file_task, &calls[i], NULL));
+    }
+    for (int i = 0; i < COUNT; i++) {
+        copy_check_bytes(pairs[i].far, 0, FILE_BYTES / 4);
+        AIO_CHECK_OK(aio_task_join(calls[i].task, NULL));
+        AIO_CHECK_EQ(calls[i].result, FILE_BYTES / 4);
+        tcp_pair_close(&pairs[i]);
+    }
+    close(fd);
+}

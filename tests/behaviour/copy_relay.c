@@ -1,0 +1,146 @@
+/*
+ * aio_stream_relay: both directions, their ends, and errors that end both.
+ */
+#define SUITE "copy_relay"
+#include "tests/behaviour/copy_tools.h"
+
+BEHAVIOUR(relay_both_ways)
+{
+    const uint64_t size = (uint64_t)tcp_rounds(4 << 20);
+    struct copy_path path;
+    struct copy_call call = {.result = 0};
+    REQUIRE(copy_path_open(&path));
+    struct copy_writer up = {.stream = path.in.near, .size = size};
+    struct copy_writer down = {.stream = path.out.far, .position = 7, .size = 2 * size};
+    REQUIRE(copy_start(&call, &path, true));
+    REQUIRE(copy_write_start(&up));
+    copy_check_bytes(path.out.far, 0, size);
+    AIO_CHECK_EQ(copy_check_rest(path.out.far, size), 0); /* the half-close is passed on */
+    AIO_CHECK_OK(copy_write_join(&up));
+    AIO_CHECK(!call.ended);
+    REQUIRE(copy_write_start(&down));
+    AIO_CHECK_EQ(copy_check_rest(path.in.near, 7), 2 * size);
+    AIO_CHECK_OK(copy_write_join(&down));
+    AIO_CHECK_EQ(copy_join(&call), 0);
+    AIO_CHECK_EQ(call.done[0].delivered, size);
+    AIO_CHECK_EQ(call.done[1].delivered, 2 * size);
+    copy_path_close(&path);
+}
+
+BEHAVIOUR(relay_of_both_ways_at_once)
+{
+    const uint64_t size = (uint64_t)tcp_rounds(4 << 20);
+    struct copy_path path;
+    struct copy_call call = {.result = 0};
+    REQUIRE(copy_path_open(&path));
+    struct copy_writer up = {.stream = path.in.near, .size = size};
+    struct copy_writer down = {.stream = path.out.far, .size = 100};
+    REQUIRE(copy_start(&call, &path, true));
+    REQUIRE(copy_write_start(&up));
+    REQUIRE(copy_write_start(&down));
+    AIO_CHECK_EQ(copy_check_rest(path.in.near, 0), 100);
+    AIO_CHECK_EQ(copy_check_rest(path.out.far, 0), size);
+    AIO_CHECK_OK(copy_write_join(&up));
+    AIO_CHECK_OK(copy_write_join(&down));
+    AIO_CHECK_EQ(copy_join(&call), 0);
+    copy_path_close(&path);
+}
+
+/* In either direction, whichever task carries it. */
+BEHAVIOUR(relay_ends_with_an_error_of_one_side)
+{
+    for (int side = 0; side < 2; side++) {
+        struct tcp_raw raw;
+        struct tcp_pair pair;
+        struct copy_path path;
+        struct copy_call call = {.result = 0};
+        REQUIRE(tcp_raw_open(&raw, 0) && tcp_pair_open(&pair));
+        path.in.far = side == 0 ? raw.stream : pair.near;
+        path.out.near = side == 0 ? pair.near : raw.stream;
+        REQUIRE(copy_start(&call, &path, true));
+        tcp_settle();
+        tcp_plain_reset(raw.fd);
+        AIO_CHECK_ERROR(copy_join(&call), -ECONNRESET);
+        aio_stream_close(raw.stream);
+        tcp_pair_close(&pair);
+    }
+}
+
+BEHAVIOUR(relay_is_cancelled)
+{
+    for (int half = 0; half < 3; half++) {
+        struct copy_path path;
+        struct copy_call call = {.result = 0};
+        char byte;
+        REQUIRE(copy_path_open(&path));
+        REQUIRE(copy_start(&call, &path, true));
+        tcp_settle();
+        if (half == 1) { /* only the other task is left */
+            AIO_CHECK_OK(aio_stream_shutdown(path.in.near, AIO_STREAM_WRITE));
+            AIO_CHECK_EQ(aio_stream_read(path.out.far, &byte, 1), 0);
+        }
+        if (half == 2) {
+            AIO_CHECK_OK(aio_stream_shutdown(path.out.far, AIO_STREAM_WRITE));
+            AIO_CHECK_EQ(aio_stream_read(path.in.near, &byte, 1), 0);
+        }
+        AIO_CHECK_ERROR(copy_cancel(&call), -ECANCELED);
+        copy_path_close(&path);
+    }
+}
+
+BEHAVIOUR(relay_under_a_deadline)
+{
+    struct copy_path path;
+    struct copy_call call = {.timeout_ns = AIO_MS(1)};
+    REQUIRE(copy_path_open(&path));
+    REQUIRE(copy_start(&call, &path, true));
+    AIO_CHECK_ERROR(copy_join(&call), -ETIMEDOUT);
+    AIO_CHECK(!call.done[0].idle && !call.done[1].idle);
+    call = (struct copy_call){.options = AIO_COPY_OPTIONS};
+    call.options.idle_ns = AIO_MS(1);
+    REQUIRE(copy_start(&call, &path, true));
+    AIO_CHECK_ERROR(copy_join(&call), -ETIMEDOUT);
+    AIO_CHECK(call.done[0].idle || call.done[1].idle);
+    copy_path_close(&path);
+}
+
+/* One direction is silent for longer than it may while the other one moves. */
+BEHAVIOUR(relay_is_not_idle_while_either_direction_moves)
+{
+    struct copy_path path;
+    struct copy_call call = {.options = AIO_COPY_OPTIONS};
+    const int64_t idle_ns = AIO_MS(200) * test_slowness();
+    REQUIRE(copy_path_open(&path));
+    call.options.idle_ns = idle_ns;
+    REQUIRE(copy_start(&call, &path, true));
+    int64_t end_ns = aio_time_now() + 2 * idle_ns;
+    uint64_t sent = 0;
+    for (; aio_time_now() < end_ns && !call.ended; sent++) {
+        char byte;
+        AIO_CHECK_EQ(aio_stream_write(path.in.near, "x", 1), 1);
+        AIO_CHECK_EQ(aio_stream_read(path.out.far, &byte, 1), 1);
+        AIO_CHECK_OK(aio_time_sleep(AIO_MS(5)));
+    }
+    AIO_CHECK(!call.ended);
+    AIO_CHECK_ERROR(copy_cancel(&call), -ECANCELED);
+    AIO_CHECK_EQ(call.done[0].delivered, sent);
+    copy_path_close(&path);
+}
+
+/* Whoever uses the same streams waits; relays the other way round are no deadlock. */
+BEHAVIOUR(relays_of_the_same_streams_take_turns)
+{
+    struct copy_path path;
+    struct copy_call first = {.result = 0}, second = {.result = 0};
+    REQUIRE(copy_path_open(&path));
+    struct copy_path turned = {.in = {.far = path.out.near}, .out = {.near = path.in.far}};
+    REQUIRE(copy_start(&first, &path, true));
+    REQUIRE(copy_start(&second, &turned, true));
+    tcp_settle();
+    AIO_CHECK_ERROR(copy_cancel(&first), -ECANCELED);
+    tcp_settle();
+    AIO_CHECK_OK(aio_stream_shutdown(path.in.near, AIO_STREAM_WRITE));
+    AIO_CHECK_OK(aio_stream_shutdown(path.out.far, AIO_STREAM_WRITE));
+    AIO_CHECK_EQ(copy_join(&second), 0);
+    copy_path_close(&path);
+}
