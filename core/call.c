@@ -55,6 +55,9 @@ static int call_run(void *arg)
 {
     struct call *call = arg;
     int result = call->fn(call->arg);
+    struct aio_task *task = aio_task_current();
+    if (task->locals != NULL) /* their destructors may use the caller's frame, as fn does */
+        aio__locals_end(task);
     call->result = result;
     call->task = NULL;
     call_send_home(call, &call->mail, call_answered);

@@ -76,9 +76,7 @@ int aio_runtime_fd(struct aio_runtime *runtime)
 /* While the runtime has work that no descriptor tells of, the timer does. */
 static void host_rest(struct aio_runtime *runtime, struct aio__core *core)
 {
-    bool last;
-    bool quiet = aio__loop_quiet(core) && aio__mailbox_sleep(core->mailbox, AIO__ASLEEP, &last);
-    host_set_timer(runtime, quiet ? aio__heap_next(&core->timers) : 0);
+    host_set_timer(runtime, aio__loop_quiet(core) ? aio__loop_sleep(core) : 0);
 }
 
 int aio_runtime_turn(struct aio_runtime *runtime)

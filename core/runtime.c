@@ -334,7 +334,9 @@ int aio_runtime_wait(struct aio_runtime *runtime, int *result)
     return 0;
 }
 
-static void runtime_end(struct aio_runtime *runtime)
+/* With `held` the creator's hold ends too, before the wait: tasks that wait for good in shields are
+ * a deadlock then, as nobody is left who could wake them. */
+static void runtime_end(struct aio_runtime *runtime, bool held)
 {
     int stage = atomic_load(&runtime->stage);
     if (stage == AIO__RUNTIME_MADE)
@@ -343,6 +345,8 @@ static void runtime_end(struct aio_runtime *runtime)
                  "aio_runtime_destroy was called by a task of that runtime");
     if (stage != AIO__RUNTIME_OVER)
         (void)aio_runtime_stop(runtime, 0);
+    if (held)
+        runtime_let_go(runtime);
     if (runtime->hosted)
         aio__host_end(runtime);
     runtime_await(runtime);
@@ -353,9 +357,7 @@ void aio_runtime_destroy(struct aio_runtime *runtime)
 {
     if (runtime == NULL || !aio__runtime_ours(runtime))
         return; /* a child of fork(2) leaves the parent's alone */
-    runtime_end(runtime);
-    if ((runtime->options.flags & AIO_RUNTIME_UNHELD) == 0)
-        atomic_fetch_sub(&runtime->busy, 1);
+    runtime_end(runtime, (runtime->options.flags & AIO_RUNTIME_UNHELD) == 0);
     runtime_unref(runtime);
 }
 
@@ -373,7 +375,7 @@ int aio_runtime_run(const struct aio_runtime_options *options, int (*entry)(void
     if (rc < 0)
         return rc;
     rc = aio_runtime_serve(runtime, entry, arg);
-    runtime_end(runtime);
+    runtime_end(runtime, false);
     runtime_unref(runtime);
     return rc;
 }

@@ -222,8 +222,7 @@ static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, in
     return idle ? AIO__IDLE : AIO__ASLEEP;
 }
 
-/* Announces the core's sleep. Returns until when: 0, for not at all, when there is mail. */
-static int64_t loop_sleep(struct aio__core *core)
+int64_t aio__loop_sleep(struct aio__core *core)
 {
     bool last;
     int64_t deadline_ns = aio__heap_next(&core->timers);
@@ -244,7 +243,7 @@ static void loop_poll(struct aio__core *core)
         loop_run_deferred(core);
     if (aio__loop_quiet(core)) {
         if (!core->resting)
-            deadline_ns = loop_sleep(core);
+            deadline_ns = aio__loop_sleep(core);
     } else if (core->now_ns - core->polled_ns < AIO__POLL_INTERVAL_NS) {
         return; /* there is work here, and the backend was asked a moment ago */
     }

@@ -15,4 +15,8 @@ void aio__loop_enter(struct aio__core *core);
 /* Whether nothing is ready to run. */
 bool aio__loop_quiet(const struct aio__core *core);
 
+/* Announces the sleep of a core that is quiet. Returns until when: 0, for not at all, when there is
+ * mail. */
+int64_t aio__loop_sleep(struct aio__core *core);
+
 #endif

@@ -208,6 +208,8 @@ static int copy_read(struct aio__copy *copy)
 int aio__copy_run(struct aio__copy *copy)
 {
     int rc = 1;
+    if (!aio__stream_bare(copy->from, true) || !aio__stream_bare(copy->to, false))
+        return -EOPNOTSUPP;
     copy->shared->moved_ns = copy->from->handle.core->now_ns;
     while (rc > 0 && copy->left > 0) {
         rc = copy_read(copy);

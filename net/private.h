@@ -95,6 +95,14 @@ static inline __attribute__((always_inline)) bool aio__stream_rented(struct aio_
     return aio__stream_serve_rented(call, reads, vectors, count, result);
 }
 
+/* Whether a direction's bytes are the socket's own: nothing of them passes a filter, or waits in
+ * rented buffers. What goes past those (a splice) would change their meaning or their order. */
+static inline bool aio__stream_bare(const struct aio_stream *stream, bool reads)
+{
+    return stream->filter == NULL &&
+           (reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL;
+}
+
 /* Whether rented reads of the stream would return at once. */
 bool aio__inbox_has_more(const struct aio_stream *stream);
 

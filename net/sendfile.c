@@ -74,6 +74,8 @@ static int sendfile_write(struct sendfile *file, size_t length)
 static ssize_t sendfile_run(struct sendfile *file)
 {
     ssize_t rc = 0;
+    if (!aio__stream_bare(file->stream, false))
+        return -EOPNOTSUPP;
     file->buffer = file->left > 0 ? aio__alloc(SENDFILE_BUFFER_BYTES) : NULL;
     if (file->left > 0 && file->buffer == NULL)
         return -ENOMEM;

@@ -24,8 +24,10 @@
  * - aio_select_readable may say yes to what turns out to be a part of a record; the read then
  * waits.
  *
- * One task may read while another writes. Renegotiation and compression are off. Handshakes take
- * processor time (1 ms or so for RSA) and about 20 KiB of the task's stack.
+ * One task may read while another writes. Renegotiation and compression are off. A handshake takes
+ * processor time (1 ms or so for RSA), during which the core does nothing else; it fits in a stack
+ * of 16 KiB. What OpenSSL allocates (some 20 KiB for a connection, and as much while it writes) is
+ * not counted by the runtime's memory limit.
  */
 #ifndef AIO_TLS_TLS_H
 #define AIO_TLS_TLS_H

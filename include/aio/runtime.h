@@ -237,7 +237,8 @@ AIO_API void aio_runtime_release(struct aio_runtime *runtime);
 
 /*
  * aio_runtime_destroy stops the runtime at once if it still runs, waits for its end and gives it
- * back. NULL is ignored.
+ * back. Unless others hold it, nobody is left who could wake tasks that wait on inside shields:
+ * these are a deadlock then, and abandoned. NULL is ignored.
  *
  * Suspends:  no task; it blocks the calling thread.
  * Context:   a thread that is not the runtime's own; once.

@@ -45,6 +45,32 @@ static int same_task(void *task)
     return aio_task_current() == task;
 }
 
+static void count_up(void *value)
+{
+    (void)!aio_time_sleep(AIO_US(50));
+    atomic_fetch_add((atomic_int *)value, 1);
+}
+
+static struct aio_local_key counted = AIO_LOCAL_KEY_INIT(count_up);
+
+static int set_local(void *number)
+{
+    return aio_local_set(&counted, number);
+}
+
+/* What fn leaves to its task's locals is destroyed before the caller, whose frame it may use, goes
+ * on. */
+ON_CORES(locals_end_before_the_answer, .cores = 2)
+{
+    for (int i = 0; i < 20; i++) {
+        atomic_int destroyed = 0;
+        int result = -1;
+        AIO_CHECK_OK(aio_core_call(1, set_local, &destroyed, &result));
+        AIO_CHECK_OK(result);
+        AIO_CHECK_EQ(atomic_load(&destroyed), 1);
+    }
+}
+
 /* On the caller's own core it is a plain call. */
 ON_CORES(own_core, .cores = 2)
 {

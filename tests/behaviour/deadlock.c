@@ -5,6 +5,7 @@
 #include "tests/behaviour/cores_tools.h"
 
 #include <aio/buf.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -503,13 +504,12 @@ BEHAVIOUR_OUTSIDE(held_by_its_creator)
     AIO_CHECK_OK(cores_end(runtime));
 }
 
-/* Nor is one in somebody else's loop. */
-BEHAVIOUR_OUTSIDE(embedded_never_reports)
+/* Nor is one in somebody else's loop, where he may stop it between two turns. */
+BEHAVIOUR_OUTSIDE(embedded_and_held)
 {
     struct aio_runtime_options options = test_options();
     struct aio_runtime *runtime;
     int result = 0;
-    options.flags = AIO_RUNTIME_UNHELD;
     REQUIRE_OK(aio_runtime_create(&runtime, &options));
     AIO_CHECK_OK(aio_runtime_attach(runtime, sleep_quietly, NULL));
     for (int i = 0; i < 50; i++)
@@ -520,6 +520,85 @@ BEHAVIOUR_OUTSIDE(embedded_never_reports)
     AIO_CHECK_OK(aio_runtime_wait(runtime, &result));
     AIO_CHECK_OK(result);
     aio_runtime_destroy(runtime);
+}
+
+/* Turns the runtime as often as its descriptor says, until it is over. */
+static int attach_unheld(void *entry)
+{
+    struct aio_runtime_options options = test_options();
+    struct aio_runtime *runtime;
+    struct pollfd ready = {.events = POLLIN};
+    int result = 0;
+    options.flags = AIO_RUNTIME_UNHELD;
+    if (aio_runtime_create(&runtime, &options) < 0 ||
+        aio_runtime_attach(runtime, *(int (**)(void *))entry, NULL) < 0)
+        return 2;
+    while (aio_runtime_turn(runtime) > 0) {
+        ready.fd = aio_runtime_fd(runtime);
+        (void)poll(&ready, 1, -1);
+    }
+    if (aio_runtime_wait(runtime, &result) < 0)
+        return 3;
+    aio_runtime_destroy(runtime);
+    return result == -EDEADLK ? FOUND : 4;
+}
+
+/* Unless he says that he will not; the descriptor tells when there is something to report. */
+BEHAVIOUR_OUTSIDE(embedded_and_unheld)
+{
+    static int (*const entries[])(void *) = {sleep_for_ever, join_cycle, wait_in_shield};
+    struct child child;
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        REQUIRE(child_run(&child, attach_unheld, (void *)(uintptr_t)&entries[i]));
+        child_exited(&child, FOUND);
+        child_said(&child, "deadlock");
+    }
+}
+
+static atomic_int shielded;
+
+static int shield_for_good(void *unused)
+{
+    atomic_fetch_add(&shielded, 1);
+    return wait_in_shield(unused);
+}
+
+static int destroy_started(void *arg)
+{
+    const struct scene *scene = arg;
+    struct aio_runtime *runtime = cores_start(scene->cores, scene->entry, NULL);
+    if (runtime == NULL || !cores_wait_outside(&shielded, (int)scene->cores))
+        return 1;
+    aio_runtime_destroy(runtime);
+    return FOUND;
+}
+
+static int destroy_attached(void *arg)
+{
+    const struct scene *scene = arg;
+    struct aio_runtime *runtime = cores_create(1);
+    if (runtime == NULL || aio_runtime_attach(runtime, scene->entry, NULL) < 0 ||
+        aio_runtime_turn(runtime) != 1)
+        return 1;
+    aio_runtime_destroy(runtime);
+    return FOUND;
+}
+
+/* Who destroys a runtime will not wake it any more: what waits in shields for that is abandoned. */
+BEHAVIOUR_OUTSIDE(destroyed_while_shielded)
+{
+    struct child child;
+    struct scene scene = {1, shield_for_good};
+    REQUIRE(child_run(&child, destroy_attached, &scene));
+    child_exited(&child, FOUND);
+    child_said(&child, "abandoned");
+    if (!child_may_have_threads())
+        return;
+    for (scene.cores = 1; scene.cores <= 3; scene.cores += 2) {
+        REQUIRE(child_run(&child, destroy_started, &scene));
+        child_exited(&child, FOUND);
+        child_said(&child, "abandoned");
+    }
 }
 
 static int leave_early(void *unused)

@@ -27,7 +27,7 @@ def certificate():
 
 
 def unavailable(context, name):
-    """Why this suite cannot run on this row, or an empty text; name is an example that needs less."""
+    """Why this suite cannot run on this row, or an empty text; `name` needs no TLS."""
     if not os.path.exists(context.program("https_hello")):
         return "https_hello was not built: it needs OpenSSL 3 (Debian: libssl-dev)"
     return context.unavailable(name)
@@ -140,7 +140,7 @@ def test_renegotiation_is_refused(context):
 def test_garbage(context):
     server = start(context)
     before = server.descriptors()
-    for data in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"\0" * 100, GET * 99):
+    for data in (b"", GET, b"\x16\x03\x01\x02\x00\x01", b"\0" * 100, GET * 99):
         connection = context.connect(server.port)
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
