@@ -96,6 +96,7 @@ struct aio__core {
     int64_t polled_ns;
     uint32_t task_limit;
     uint32_t ops_pending;
+    uint32_t ops_unheeded; /* of these, such as would wake nobody */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;

@@ -205,10 +205,13 @@ bool aio__loop_quiet(const struct aio__core *core)
 }
 
 /* With nothing but mail to wait for a core is idle, which core/quiet.h looks at. A task that waits
- * for a signal has something to wait for. */
+ * for a signal has something to wait for. After a deadlock every op counts: a core is only
+ * abandoned without any. */
 static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, int64_t deadline_ns)
 {
-    bool idle = deadline_ns == AIO_FOREVER && core->ops_pending == 0 && core->shutdown_task == NULL;
+    uint32_t unheeded = core->deadlocks == 0 ? core->ops_unheeded : 0;
+    bool idle =
+        deadline_ns == AIO_FOREVER && core->ops_pending == unheeded && core->shutdown_task == NULL;
     return idle ? AIO__IDLE : AIO__ASLEEP;
 }
 
