@@ -138,6 +138,10 @@ extern __thread struct aio__core *aio__core_current __attribute__((tls_model("in
 
 _Noreturn void aio__core_die_outside(const char *function);
 
+/* `what` ("this channel") belongs to that core, which need not be there any more. */
+_Noreturn void aio__core_die_elsewhere(const struct aio__core *owner, const char *what,
+                                       const char *function);
+
 static inline struct aio__core *aio__core_or_die(const char *function)
 {
     struct aio__core *core = aio__core_current;

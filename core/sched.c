@@ -24,6 +24,18 @@ void aio__core_die_outside(const char *function)
     __builtin_unreachable();
 }
 
+void aio__core_die_elsewhere(const struct aio__core *owner, const char *what, const char *function)
+{
+    const struct aio__core *here = aio__core_current;
+    const struct aio_runtime *runtime = here->runtime;
+    for (uint32_t i = 0; i < runtime->count; i++)
+        AIO__REQUIRE(&runtime->seats[i].core != owner,
+                     "%s: %s belongs to core %u and was used on core %u", function, what, i,
+                     here->index);
+    AIO__REQUIRE(false, "%s: %s belongs to another runtime", function, what);
+    __builtin_unreachable();
+}
+
 static struct aio_task *ready_pop(struct aio__core *core)
 {
     struct aio_task *task = core->ready.head;
