@@ -88,10 +88,17 @@ static struct aio__core *copy_core(const struct aio__copy *copy)
     return copy->reading.stream->handle.core;
 }
 
+/* Whether no filter and no rented buffers, whose bytes come first, stand between it and the socket.
+ */
+static bool copy_to_is_bare(const struct aio__copy *copy)
+{
+    return copy->writing.stream->filter == NULL && copy->writing.stream->outbox == NULL;
+}
+
 static bool copy_may_splice(const struct aio__copy *copy)
 {
-    return !copy->refused && aio__stream_bare(copy->reading.stream, true) &&
-           aio__stream_bare(copy->writing.stream, false);
+    const struct aio_stream *from = copy->reading.stream;
+    return !copy->refused && from->filter == NULL && from->inbox == NULL && copy_to_is_bare(copy);
 }
 
 /* A part of what is to be read or written, in whichever way it is done at the moment. */
@@ -158,7 +165,7 @@ static int copy_try_write(struct aio__copy *copy, const struct copy_part *part)
 {
     struct aio_stream *to = copy->writing.stream;
     struct aio__op_frame frame;
-    if (!aio__stream_bare(to, false))
+    if (!copy_to_is_bare(copy))
         return -ECANCELED;
     frame.op.fd = to->handle.fd;
     if (copy->splicing) {

@@ -45,6 +45,9 @@ int aio__listener_ready(const struct aio_listener *listener);
 /* Asks for connections, unless that is done already; who watches the handle is told of them. */
 void aio__listener_arm(struct aio_listener *listener);
 
+/* Looks whether anybody waits for what it brings; after somebody has come or gone. */
+void aio__listener_heed(struct aio_listener *listener);
+
 /* A call in one direction, with the stream's own time limit for it. */
 struct aio__stream_call {
     struct aio_stream *stream;
@@ -68,6 +71,7 @@ int aio__stream_end(struct aio__stream_call *call, int how);
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);
+
 /* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
  * Returns 0 or why not to wait. */
 static inline int aio__stream_may_wait(const struct aio__stream_call *call)
@@ -84,24 +88,21 @@ static inline int aio__stream_may_wait(const struct aio__stream_call *call)
 #define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
 ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
 
-/* Inside the gate, before an op of one's own: whether there are rented buffers, which come first;
- * and what has to be done with them. aio__stream_rented returns true when they, or what went wrong
- * with them, made *result. */
-static inline bool aio__stream_rents(const struct aio__stream_call *call, bool reads)
+/* The slow half of aio__stream_rented. */
+bool aio__stream_serve_rented(struct aio__stream_call *call, bool reads,
+                              const struct iovec *vectors, int count, int *result);
+
+/* Inside the gate, before an op of one's own: rented buffers on either side come first. Returns
+ * true when they, or what went wrong with them, made *result. */
+static inline __attribute__((always_inline)) bool aio__stream_rented(struct aio__stream_call *call,
+                                                                     bool reads,
+                                                                     const struct iovec *vectors,
+                                                                     int count, int *result)
 {
     const struct aio_stream *stream = call->stream;
-    return __builtin_expect((reads ? (void *)stream->inbox : (void *)stream->outbox) != NULL, 0);
-}
-
-bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
-                        int count, int *result);
-
-/* Whether a direction's bytes are the socket's own: nothing of them passes a filter, or waits in
- * rented buffers. What goes past those (a splice) would change their meaning or their order. */
-static inline bool aio__stream_bare(const struct aio_stream *stream, bool reads)
-{
-    return stream->filter == NULL &&
-           (reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL;
+    if (__builtin_expect((reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL, 1))
+        return false;
+    return aio__stream_serve_rented(call, reads, vectors, count, result);
 }
 
 /* Whether rented reads of the stream would return at once. */

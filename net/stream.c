@@ -60,8 +60,8 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
     return aio__gate_run(&call->stream->handle, call->gate, frame, what);
 }
 
-bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
-                        int count, int *result)
+bool aio__stream_serve_rented(struct aio__stream_call *call, bool reads,
+                              const struct iovec *vectors, int count, int *result)
 {
     if (reads) {
         ssize_t n = aio__inbox_read(call, vectors, count);
@@ -78,8 +78,7 @@ int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *bu
     int rc;
     if (__builtin_expect(call->stream->filter != NULL, 0))
         return aio__filter_transfer(call, reads, buffer, size);
-    if (aio__stream_rents(call, reads) &&
-        aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
+    if (aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
         return rc;
     struct aio__op_frame frame;
     size_t zerocopy = call->stream->zerocopy;
@@ -175,7 +174,7 @@ static int stream_message(struct aio__stream_call *call, uint8_t opcode,
                             .msg_iovlen = (size_t)count};
     bool reads = opcode == AIO__OP_RECVMSG;
     int rc;
-    if (aio__stream_rents(call, reads) && aio__stream_rented(call, reads, vectors, count, &rc))
+    if (aio__stream_rented(call, reads, vectors, count, &rc))
         return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;

@@ -57,6 +57,16 @@ static void say_reason(struct aio__tls *tls, unsigned long error)
                        text != NULL ? text : "error in the TLS library");
 }
 
+/* Empties the queue. Returns whether memory was short, which other errors come of. */
+static bool queue_lacked_memory(void)
+{
+    bool lacked = false;
+    unsigned long error;
+    while ((error = ERR_get_error()) != 0)
+        lacked = lacked || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return lacked;
+}
+
 int aio__tls_error(struct aio__tls *tls)
 {
     unsigned long error = ERR_peek_error();
@@ -73,23 +83,23 @@ int aio__tls_error(struct aio__tls *tls)
     } else {
         (void)aio__tls_say(tls, 0, "the peer violated the protocol");
     }
-    ERR_clear_error();
-    return code;
+    return queue_lacked_memory() ? -ENOMEM : code;
 }
 
 int aio__tls_load_error(void)
 {
     unsigned long error;
     int code = -EINVAL;
+    bool lacked = false;
     while ((error = ERR_get_error()) != 0) {
         if (ERR_SYSTEM_ERROR(error))
             code = -ERR_GET_REASON(error);
         else if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
-            code = -ENOMEM;
+            lacked = true;
         else if (ERR_GET_LIB(error) == ERR_LIB_X509 &&
                  (ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH ||
                   ERR_GET_REASON(error) == X509_R_KEY_TYPE_MISMATCH))
             code = -EKEYREJECTED;
     }
-    return code;
+    return lacked ? -ENOMEM : code;
 }

@@ -26,7 +26,7 @@
  *
  * One task may read while another writes. Renegotiation and compression are off. A handshake takes
  * processor time (1 ms or so for RSA), during which the core does nothing else; it fits in a stack
- * of 16 KiB. What OpenSSL allocates (some 20 KiB for a connection, and as much while it writes) is
+ * of 16 KiB. What OpenSSL allocates (some 40 KiB for a connection, and 17 more while it writes) is
  * not counted by the runtime's memory limit.
  */
 #ifndef AIO_TLS_TLS_H

@@ -32,7 +32,10 @@ struct aio_tls_context *tls_context(const struct aio_tls_options *options)
 static int accept_run(void *arg)
 {
     struct tls_pair *pair = arg;
-    pair->server_result = aio_tls_accept(pair->server, pair->server_context);
+    AIO_TIMEOUT(pair->limit_ns > 0 ? pair->limit_ns : AIO_FOREVER)
+    {
+        pair->server_result = aio_tls_accept(pair->server, pair->server_context);
+    }
     if (pair->server_result < 0)
         (void)aio_stream_shutdown(pair->server, AIO_STREAM_BOTH); /* nothing more will come */
     return 0;
@@ -49,7 +52,10 @@ bool tls_pair_shake(struct tls_pair *pair, const char *host)
     pair->server = wire.far;
     if (!AIO_CHECK_OK(aio_task_spawn(&task, accept_run, pair, NULL)))
         return false;
-    pair->client_result = aio_tls_connect(pair->client, pair->client_context, host);
+    AIO_TIMEOUT(pair->limit_ns > 0 ? pair->limit_ns : AIO_FOREVER)
+    {
+        pair->client_result = aio_tls_connect(pair->client, pair->client_context, host);
+    }
     return AIO_CHECK_OK(aio_task_join(task, NULL));
 }
 

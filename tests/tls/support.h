@@ -39,6 +39,7 @@ struct tls_pair {
     struct aio_stream *server;
     ssize_t client_result; /* of the handshake */
     ssize_t server_result;
+    int64_t limit_ns; /* of each handshake; 0: none */
 };
 
 /* Connects them and does both handshakes, whatever comes of them; options NULL: those above. */
