@@ -18,6 +18,7 @@
     X(BIG_CQ, big_cq, "5.5")                                                                       \
     X(RING_FD, ring_fd, "registered ring descriptor, 5.18")                                        \
     X(MULTISHOT_ACCEPT, multishot_accept, "5.19")                                                  \
+    X(SEND_ZC, send_zc, "6.0: a stream's aio_stream_zerocopy")                                     \
     X(MIN_WAIT, min_wait, "6.12: under load, wait a moment for several completions")               \
     X(MSG_RING_WAKE, msg_ring_wake, "6.13: a core is woken through its ring")                      \
     X(NO_IOWAIT, no_iowait, "6.15")                                                                \

@@ -21,6 +21,7 @@
     X(NOP, nop, "completes at once with 0")                                                        \
     X(RECV, recv, "recv(2) of a socket")                                                           \
     X(SEND, send, "send(2) of a socket, never SIGPIPE")                                            \
+    X(SEND_ZC, send_zc, "a SEND that may use the buffer in place: done when it is free again")     \
     X(RECVMSG, recvmsg, "recvmsg(2) of a socket")                                                  \
     X(SENDMSG, sendmsg, "sendmsg(2) of a socket, never SIGPIPE")                                   \
     X(RECVMMSG, recvmmsg, "recvmmsg(2): waits for one message, takes what is there; counts them")  \
@@ -80,7 +81,7 @@ struct aio__op {
             void *buffer;
             size_t length;
             int32_t flags; /* MSG_* */
-        } transfer;        /* RECV SEND; buffer of SEND is not written to */
+        } transfer;        /* RECV SEND SEND_ZC; only RECV writes to buffer */
         struct {
             void *buffer;
             size_t length;

@@ -20,11 +20,30 @@ int aio__copy_check(const struct aio_copy_options *options)
     return options->size == sizeof *options && options->idle_ns > 0 ? 0 : -EINVAL;
 }
 
+void aio__copy_interrupt(struct aio__copy *copy, int code)
+{
+    if (copy->reading.gate->inside != NULL)
+        aio__wait_interrupt(copy->reading.gate->inside, code);
+    if (copy->writing.gate->inside != NULL)
+        aio__wait_interrupt(copy->writing.gate->inside, code);
+}
+
+static void copy_notify(struct aio__watch *watch, int result)
+{
+    if (result == -EBADF)
+        aio__copy_interrupt(AIO__CONTAINER(watch, struct aio__copy_watch, watch)->copy, result);
+}
+
 void aio__copy_init(struct aio__copy *copy, struct aio_stream *to, struct aio_stream *from,
                     const struct aio_copy_options *options, struct aio__copy_shared *shared)
 {
     struct aio_copy_options settled = options != NULL ? *options : AIO_COPY_OPTIONS;
-    *copy = (struct aio__copy){.from = from, .to = to, .shared = shared, .left = settled.limit};
+    *copy = (struct aio__copy){.reading = {.stream = from, .gate = &from->reading},
+                               .writing = {.stream = to, .gate = &to->writing},
+                               .shared = shared,
+                               .left = settled.limit};
+    copy->watches[0] = (struct aio__copy_watch){{.notify = copy_notify}, copy};
+    copy->watches[1] = (struct aio__copy_watch){{.notify = copy_notify}, copy};
     *shared = (struct aio__copy_shared){.idle_ns = settled.idle_ns};
 }
 
@@ -60,117 +79,140 @@ static int copy_broken(const struct aio__copy *copy)
 {
     if (copy->shared->stopped)
         return -ECANCELED;
-    return copy->from->handle.closing || copy->to->handle.closing ? -EBADF : 0;
+    return copy->reading.stream->handle.closing || copy->writing.stream->handle.closing ? -EBADF
+                                                                                        : 0;
 }
 
-/* Runs an op of either stream. A close of the other one must end it too. */
-static int copy_op(struct aio__copy *copy, struct aio__op_frame *frame, const char *what)
+static struct aio__core *copy_core(const struct aio__copy *copy)
 {
-    struct aio__core *core = copy->from->handle.core;
+    return copy->reading.stream->handle.core;
+}
+
+/* What is between the users of a stream and its socket must see the bytes. */
+static bool copy_may_splice(const struct aio__copy *copy)
+{
+    const struct aio_stream *from = copy->reading.stream, *to = copy->writing.stream;
+    return !copy->refused && from->filter == NULL && from->inbox == NULL && to->filter == NULL &&
+           to->outbox == NULL;
+}
+
+/* A part of what is to be read or written, in whichever way it is done at the moment. */
+struct copy_part {
+    bool reads;
+    size_t offset; /* in the buffer */
+    size_t length;
+};
+
+static int copy_splice(const struct aio__copy *copy, struct aio__op_frame *frame,
+                       const struct copy_part *part)
+{
+    const struct aio__stream_call *call = part->reads ? &copy->reading : &copy->writing;
+    frame->op.opcode = part->reads ? AIO__OP_SPLICE_IN : AIO__OP_SPLICE_OUT;
+    frame->op.fd = call->stream->handle.fd;
+    frame->op.splice.pipe = part->reads ? copy->pipe.write : copy->pipe.read;
+    frame->op.splice.length = part->length;
+    return aio__gate_run(&call->stream->handle, call->gate, frame,
+                         part->reads ? "splice: read" : "splice: write");
+}
+
+static int copy_transfer(struct aio__copy *copy, const struct copy_part *part)
+{
+    struct aio__op_frame frame;
     int rc = copy_broken(copy);
     if (rc < 0)
         return rc;
-    frame->wait.task = core->current;
-    copy->inside = &frame->wait;
-    copy->from->reading.inside = &frame->wait;
-    copy->to->writing.inside = &frame->wait;
-    rc = aio__op_run(core, frame, what);
-    copy->inside = NULL;
-    copy->from->reading.inside = NULL;
-    copy->to->writing.inside = NULL;
+    if (copy->splicing)
+        rc = copy_splice(copy, &frame, part);
+    else if (part->reads)
+        rc = aio__stream_transfer(&copy->reading, AIO__OP_RECV, copy->buffer, part->length);
+    else
+        rc = aio__stream_transfer(&copy->writing, AIO__OP_SEND, copy->buffer + part->offset,
+                                  part->length);
+    copy->reading.gate->inside = NULL; /* its frame is gone */
+    copy->writing.gate->inside = NULL;
     if (rc > 0)
-        copy->shared->moved_ns = core->now_ns;
+        copy->shared->moved_ns = copy_core(copy)->now_ns;
     return rc;
 }
 
 /* The same within the time for which nothing may move. It begins anew when bytes have moved in the
  * other direction of a relay. */
-static int copy_op_in_time(struct aio__copy *copy, struct aio__op_frame *frame, const char *what)
+static int copy_transfer_in_time(struct aio__copy *copy, const struct copy_part *part)
 {
     struct aio__copy_shared *shared = copy->shared;
     if (shared->idle_ns == AIO_FOREVER)
-        return copy_op(copy, frame, what);
+        return copy_transfer(copy, part);
     int64_t seen_ns;
     struct aio_deadline idle;
     int rc;
     do {
         seen_ns = shared->moved_ns;
         aio_deadline_set(&idle, shared->idle_ns - (aio_time_now() - seen_ns));
-        rc = copy_op(copy, frame, what);
+        rc = copy_transfer(copy, part);
         aio_deadline_clear(&idle);
     } while (rc == -ETIMEDOUT && aio_deadline_expired(&idle) && shared->moved_ns != seen_ns);
     copy->done.idle = rc == -ETIMEDOUT && aio_deadline_expired(&idle);
     return rc;
 }
 
-static void copy_prepare_read(const struct aio__copy *copy, struct aio__op *op)
+/* What goes without waiting, of bytes for the socket itself. */
+static int copy_try_write(struct aio__copy *copy, const struct copy_part *part)
 {
-    size_t most = copy->splicing ? copy->pipe.bytes : COPY_BUFFER_BYTES;
-    size_t length = copy->left < most ? (size_t)copy->left : most;
-    op->fd = copy->from->handle.fd;
-    if (copy->splicing) {
-        op->opcode = AIO__OP_SPLICE_IN;
-        op->splice.pipe = copy->pipe.write;
-        op->splice.length = length;
-    } else {
-        op->opcode = AIO__OP_RECV;
-        op->transfer.buffer = copy->buffer;
-        op->transfer.length = length;
-        op->transfer.flags = 0;
-    }
-}
-
-static void copy_prepare_write(const struct aio__copy *copy, struct aio__op *op, size_t written,
-                               size_t length)
-{
-    op->fd = copy->to->handle.fd;
-    if (copy->splicing) {
-        op->opcode = AIO__OP_SPLICE_OUT;
-        op->splice.pipe = copy->pipe.read;
-        op->splice.length = length - written;
-    } else {
-        op->opcode = AIO__OP_SEND;
-        op->transfer.buffer = copy->buffer + written;
-        op->transfer.length = length - written;
-        op->transfer.flags = 0;
-    }
-}
-
-/* Interrupted: what goes without waiting. */
-static void copy_write_rest(struct aio__copy *copy, size_t written, size_t length)
-{
+    struct aio_stream *to = copy->writing.stream;
     struct aio__op_frame frame;
-    int n = 1;
-    while (n > 0 && written < length) {
-        copy_prepare_write(copy, &frame.op, written, length);
-        n = aio__op_try(copy->from->handle.core, &frame, "write");
-        written += n > 0 ? (size_t)n : 0;
-        copy->done.delivered += n > 0 ? (size_t)n : 0;
+    if (to->filter != NULL || to->outbox != NULL)
+        return -ECANCELED;
+    frame.op.fd = to->handle.fd;
+    if (copy->splicing) {
+        frame.op.opcode = AIO__OP_SPLICE_OUT;
+        frame.op.splice.pipe = copy->pipe.read;
+        frame.op.splice.length = part->length;
+    } else {
+        frame.op.opcode = AIO__OP_SEND;
+        frame.op.transfer.buffer = copy->buffer + part->offset;
+        frame.op.transfer.length = part->length;
+        frame.op.transfer.flags = 0;
     }
-    copy->done.undelivered += length - written;
+    return aio__op_try(copy_core(copy), &frame, "copy: rest");
+}
+
+static void copy_written(struct aio__copy *copy, struct copy_part *part, int count)
+{
+    part->offset += (size_t)count;
+    part->length -= (size_t)count;
+    copy->done.delivered += (size_t)count;
+}
+
+/* Interrupted with bytes in hand. */
+static void copy_write_rest(struct aio__copy *copy, struct copy_part *part)
+{
+    int n = 1;
+    while (n > 0 && part->length > 0) {
+        n = copy_try_write(copy, part);
+        if (n > 0)
+            copy_written(copy, part, n);
+    }
+    copy->done.undelivered += part->length;
 }
 
 /* Returns 1; or -errno. */
 static int copy_write(struct aio__copy *copy, size_t length)
 {
-    struct aio__op_frame frame;
-    size_t written = 0;
-    while (written < length) {
-        copy_prepare_write(copy, &frame.op, written, length);
-        int rc = copy_op_in_time(copy, &frame, "copy: write");
+    struct copy_part part = {.length = length};
+    while (part.length > 0) {
+        int rc = copy_transfer_in_time(copy, &part);
         if (rc <= 0) {
-            copy_write_rest(copy, written, length);
+            copy_write_rest(copy, &part);
             return rc < 0 ? rc : -EPIPE;
         }
-        written += (size_t)rc;
-        copy->done.delivered += (size_t)rc;
+        copy_written(copy, &part, rc);
     }
     return 1;
 }
 
 static void copy_stop_splicing(struct aio__copy *copy)
 {
-    aio__pipe_give(copy->from->handle.core, &copy->pipe, copy->done.undelivered == 0);
+    aio__pipe_give(copy_core(copy), &copy->pipe, copy->done.undelivered == 0);
     copy->splicing = false;
 }
 
@@ -184,19 +226,21 @@ static void copy_choose(struct aio__copy *copy, size_t got)
     copy->streak = 0;
     if (copy->splicing)
         copy_stop_splicing(copy);
-    else if (!copy->refused)
-        copy->splicing = aio__pipe_take(copy->from->handle.core, &copy->pipe) == 0;
+    else if (copy_may_splice(copy))
+        copy->splicing = aio__pipe_take(copy_core(copy), &copy->pipe) == 0;
 }
 
 /* Returns bytes; 0 at the end; or -errno. */
 static int copy_read(struct aio__copy *copy)
 {
-    struct aio__op_frame frame;
-    if (!copy->splicing && copy->buffer == NULL &&
-        (copy->buffer = aio__alloc(COPY_BUFFER_BYTES)) == NULL)
+    size_t most = copy->splicing ? copy->pipe.bytes : COPY_BUFFER_BYTES;
+    struct copy_part part = {.reads = true,
+                             .length = copy->left < most ? (size_t)copy->left : most};
+    if (!copy->splicing && copy->buffer == NULL)
+        copy->buffer = aio__alloc(COPY_BUFFER_BYTES);
+    if (!copy->splicing && copy->buffer == NULL)
         return -ENOMEM;
-    copy_prepare_read(copy, &frame.op);
-    int rc = copy_op_in_time(copy, &frame, "copy: read");
+    int rc = copy_transfer_in_time(copy, &part);
     if (rc == -EINVAL && copy->splicing) {
         copy_stop_splicing(copy);
         copy->refused = true;
@@ -205,12 +249,9 @@ static int copy_read(struct aio__copy *copy)
     return rc;
 }
 
-int aio__copy_run(struct aio__copy *copy)
+static int copy_loop(struct aio__copy *copy)
 {
     int rc = 1;
-    if (!aio__stream_bare(copy->from, true) || !aio__stream_bare(copy->to, false))
-        return -EOPNOTSUPP;
-    copy->shared->moved_ns = copy->from->handle.core->now_ns;
     while (rc > 0 && copy->left > 0) {
         rc = copy_read(copy);
         if (rc <= 0)
@@ -221,10 +262,22 @@ int aio__copy_run(struct aio__copy *copy)
         if (rc > 0)
             copy_choose(copy, got);
     }
+    return rc < 0 ? rc : 0;
+}
+
+int aio__copy_run(struct aio__copy *copy)
+{
+    copy->shared->moved_ns = copy_core(copy)->now_ns;
+    aio__watch_enter(&copy->watches[0].watch, &copy->reading.stream->handle);
+    aio__watch_enter(&copy->watches[1].watch, &copy->writing.stream->handle);
+    int rc = copy_loop(copy);
     if (copy->splicing)
         copy_stop_splicing(copy);
     aio__free(copy->buffer);
-    return rc < 0 ? rc : 0;
+    copy->buffer = NULL;
+    aio__watch_leave(&copy->watches[0].watch);
+    aio__watch_leave(&copy->watches[1].watch);
+    return rc;
 }
 
 int aio_stream_copy(struct aio_stream *to, struct aio_stream *from,

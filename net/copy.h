@@ -16,14 +16,22 @@ struct aio__copy_shared {
     bool stopped;     /* by an error of the other direction */
 };
 
+struct aio__copy;
+
+/* A close of either stream ends the wait for the other one. */
+struct aio__copy_watch {
+    struct aio__watch watch;
+    struct aio__copy *copy;
+};
+
 struct aio__copy {
-    struct aio_stream *from;
-    struct aio_stream *to;
+    struct aio__stream_call reading;
+    struct aio__stream_call writing;
+    struct aio__copy_watch watches[2];
     struct aio__copy_shared *shared;
     uint64_t left; /* bytes it may still read */
     struct aio_copy_done done;
-    struct aio__wait *inside; /* what it waits for at the moment */
-    char *buffer;             /* NULL: not needed yet */
+    char *buffer; /* NULL: not needed yet */
     struct aio__pipe pipe;
     bool splicing;   /* pipe is one */
     bool refused;    /* splicing is not possible */
@@ -48,6 +56,9 @@ int aio__copy_check(const struct aio_copy_options *options);
 
 void aio__copy_init(struct aio__copy *copy, struct aio_stream *to, struct aio_stream *from,
                     const struct aio_copy_options *options, struct aio__copy_shared *shared);
+
+/* Ends its wait, if it is in one, for the reason code. */
+void aio__copy_interrupt(struct aio__copy *copy, int code);
 
 /* Moves bytes until the end, the limit or an error, with both gates held. Returns 0 or -errno. */
 int aio__copy_run(struct aio__copy *copy);

@@ -30,6 +30,7 @@ struct aio_stream {
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 
 /* Allocates a stream that has no descriptor yet; NULL when there is no memory. */
@@ -57,10 +58,17 @@ int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 
+/* Inside the gate: one transfer, RECV or SEND. Returns its result or -errno. */
+int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size);
+
+/* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
+int aio__stream_end(struct aio__stream_call *call, int how);
+
 /* filter.c: a transfer through the stream's filter, inside the gate. */
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);
+
 /* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
  * Returns 0 or why not to wait. */
 static inline int aio__stream_may_wait(const struct aio__stream_call *call)
@@ -77,24 +85,21 @@ static inline int aio__stream_may_wait(const struct aio__stream_call *call)
 #define AIO__INBOX_EMPTY ((ssize_t)INT32_MIN)
 ssize_t aio__inbox_read(struct aio__stream_call *call, const struct iovec *vectors, int count);
 
-/* Inside the gate, before an op of one's own: whether there are rented buffers, which come first;
- * and what has to be done with them. aio__stream_rented returns true when they, or what went wrong
- * with them, made *result. */
-static inline bool aio__stream_rents(const struct aio__stream_call *call, bool reads)
+/* The slow half of aio__stream_rented. */
+bool aio__stream_serve_rented(struct aio__stream_call *call, bool reads,
+                              const struct iovec *vectors, int count, int *result);
+
+/* Inside the gate, before an op of one's own: rented buffers on either side come first. Returns
+ * true when they, or what went wrong with them, made *result. */
+static inline __attribute__((always_inline)) bool aio__stream_rented(struct aio__stream_call *call,
+                                                                     bool reads,
+                                                                     const struct iovec *vectors,
+                                                                     int count, int *result)
 {
     const struct aio_stream *stream = call->stream;
-    return __builtin_expect((reads ? (void *)stream->inbox : (void *)stream->outbox) != NULL, 0);
-}
-
-bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
-                        int count, int *result);
-
-/* Whether a direction's bytes are the socket's own: nothing of them passes a filter, or waits in
- * rented buffers. What goes past those (a splice) would change their meaning or their order. */
-static inline bool aio__stream_bare(const struct aio_stream *stream, bool reads)
-{
-    return stream->filter == NULL &&
-           (reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL;
+    if (__builtin_expect((reads ? (void *)stream->inbox : (void *)stream->outbox) == NULL, 1))
+        return false;
+    return aio__stream_serve_rented(call, reads, vectors, count, result);
 }
 
 /* Whether rented reads of the stream would return at once. */

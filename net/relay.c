@@ -22,8 +22,7 @@ static void relay_stop(struct relay *relay, int error)
     relay->error = error;
     relay->shared.stopped = true;
     for (int i = 0; i < 2; i++)
-        if (relay->ways[i].inside != NULL)
-            aio__wait_interrupt(relay->ways[i].inside, -ECANCELED);
+        aio__copy_interrupt(&relay->ways[i], -ECANCELED);
 }
 
 /* Carries one direction to its end, and passes that on. */
@@ -32,8 +31,8 @@ static int relay_carry(void *arg)
     const struct relay_way *way = arg;
     struct aio__copy *copy = &way->relay->ways[way->index];
     int rc = aio__copy_run(copy);
-    if (rc == 0 && shutdown(copy->to->handle.fd, SHUT_WR) < 0)
-        rc = -errno;
+    if (rc == 0)
+        rc = aio__stream_end(&copy->writing, SHUT_WR);
     if (rc < 0)
         relay_stop(way->relay, rc);
     return rc;

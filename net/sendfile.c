@@ -15,7 +15,7 @@
 #define SENDFILE_BUFFER_BYTES ((size_t)65536)
 
 struct sendfile {
-    struct aio_stream *stream;
+    struct aio__stream_call call;
     int fd;
     int64_t offset; /* of what is to be read next */
     size_t left;
@@ -53,18 +53,12 @@ static ssize_t sendfile_read(struct sendfile *file)
 
 static int sendfile_write(struct sendfile *file, size_t length)
 {
-    struct aio_stream *stream = file->stream;
-    struct aio__op_frame frame;
     for (size_t written = 0; written < length;) {
-        frame.op.opcode = AIO__OP_SEND;
-        frame.op.fd = stream->handle.fd;
-        frame.op.transfer.buffer = file->buffer + written;
-        frame.op.transfer.length = length - written;
-        frame.op.transfer.flags = 0;
-        int rc = aio__gate_run(&stream->handle, &stream->writing, &frame, "sendfile");
-        stream->writing.inside = NULL; /* its frame may be gone before the next one */
-        if (rc < 0)
-            return rc;
+        int rc = aio__stream_transfer(&file->call, AIO__OP_SEND, file->buffer + written,
+                                      length - written);
+        file->call.gate->inside = NULL; /* its frame may be gone before the next wait */
+        if (rc <= 0)
+            return rc < 0 ? rc : -EPIPE;
         written += (size_t)rc;
         file->sent += (size_t)rc;
     }
@@ -74,8 +68,6 @@ static int sendfile_write(struct sendfile *file, size_t length)
 static ssize_t sendfile_run(struct sendfile *file)
 {
     ssize_t rc = 0;
-    if (!aio__stream_bare(file->stream, false))
-        return -EOPNOTSUPP;
     file->buffer = file->left > 0 ? aio__alloc(SENDFILE_BUFFER_BYTES) : NULL;
     if (file->left > 0 && file->buffer == NULL)
         return -ENOMEM;
@@ -103,13 +95,12 @@ ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset, s
                             size_t *done)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    struct sendfile file = {.stream = stream, .fd = fd, .offset = offset, .left = length};
-    struct aio__stream_call call;
+    struct sendfile file = {.fd = fd, .offset = offset, .left = length};
     ssize_t rc = sendfile_check(fd, offset);
     if (rc == 0)
-        rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
+        rc = aio__stream_enter(&file.call, stream, &stream->writing, stream->write_ns);
     if (rc == 0)
-        rc = aio__stream_leave(&call, sendfile_run(&file));
+        rc = aio__stream_leave(&file.call, sendfile_run(&file));
     if (done != NULL)
         *done = file.sent;
     return rc;

@@ -6,9 +6,9 @@
 #include "core/alloc.h"
 #include "core/runtime.h"
 
+#include <aio/select.h>
 #include <aio/server.h>
 #include <aio/sync.h>
-#include <poll.h>
 
 /* How long to wait for memory when no connection is there whose end would give some back. */
 #define SERVER_BACKOFF_NS AIO_MS(10)
@@ -27,7 +27,7 @@ struct aio_connection {
     struct server *server;
     struct aio_stream *stream;
     struct aio_task *task;   /* NULL until it runs */
-    struct aio__wait *await; /* for a request, at the moment */
+    struct aio_task *awaits; /* a request, at the moment; NULL: nobody does */
     struct aio_connection *next;
     struct aio_connection *prev;
 };
@@ -81,36 +81,22 @@ bool aio_connection_draining(const struct aio_connection *connection)
     return connection->server->draining;
 }
 
-/* With the reading side held: a POLL op, which draining interrupts with -ESHUTDOWN. */
-static int connection_poll(struct aio_connection *connection)
-{
-    struct aio_stream *stream = connection->stream;
-    struct aio__op_frame frame;
-    frame.op.opcode = AIO__OP_POLL;
-    frame.op.fd = stream->handle.fd;
-    frame.op.poll.events = POLLIN | POLLRDHUP;
-    connection->await = &frame.wait;
-    int rc = aio__gate_run(&stream->handle, &stream->reading, &frame, "request");
-    connection->await = NULL;
-    return rc;
-}
-
 int aio_connection_await(struct aio_connection *connection)
 {
-    struct aio_stream *stream = connection->stream;
+    struct aio_select_case readable = aio_select_readable(connection->stream);
+    struct aio__core *core = aio__handle_core(&connection->stream->handle, __func__);
     struct aio_deadline keep_alive;
-    (void)aio__handle_core(&stream->handle, __func__);
-    int rc = aio__interrupted(stream->handle.core);
+    int rc = aio__interrupted(core);
     if (rc < 0 || connection->server->draining)
         return rc;
     aio_deadline_set(&keep_alive, connection->server->options.keep_alive_ns);
-    rc = aio__gate_enter(&stream->handle, &stream->reading);
-    if (rc == 0)
-        rc = (int)aio__gate_leave(&stream->handle, &stream->reading, connection_poll(connection));
+    connection->awaits = core->current;
+    rc = aio_select_wait(&readable, 1);
+    connection->awaits = NULL;
     aio_deadline_clear(&keep_alive);
     if (rc == -ESHUTDOWN || (rc == -ETIMEDOUT && aio_deadline_expired(&keep_alive)))
         return 0;
-    return rc > 0 ? 1 : rc;
+    return rc == 0 ? readable.result < 0 ? readable.result : 1 : rc;
 }
 
 /* There is no memory: waits for a connection's end, or a little. */
@@ -175,8 +161,8 @@ static int server_drain(struct server *server)
     int cut = 0;
     server->draining = true;
     for (struct aio_connection *at = server->connections; at != NULL; at = at->next)
-        if (at->await != NULL)
-            aio__wait_interrupt(at->await, -ESHUTDOWN);
+        if (at->awaits != NULL && at->awaits->wait != NULL)
+            aio__wait_interrupt(at->awaits->wait, -ESHUTDOWN);
     AIO_TIMEOUT(server->options.drain_ns)
     {
         server_await_all(server);

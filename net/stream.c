@@ -60,8 +60,8 @@ static int stream_run(struct aio__stream_call *call, struct aio__op_frame *frame
     return aio__gate_run(&call->stream->handle, call->gate, frame, what);
 }
 
-bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
-                        int count, int *result)
+bool aio__stream_serve_rented(struct aio__stream_call *call, bool reads,
+                              const struct iovec *vectors, int count, int *result)
 {
     if (reads) {
         ssize_t n = aio__inbox_read(call, vectors, count);
@@ -72,16 +72,18 @@ bool aio__stream_rented(struct aio__stream_call *call, bool reads, const struct 
     return *result < 0;
 }
 
-static int stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
+int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
 {
     bool reads = opcode == AIO__OP_RECV;
     int rc;
     if (__builtin_expect(call->stream->filter != NULL, 0))
         return aio__filter_transfer(call, reads, buffer, size);
-    if (aio__stream_rents(call, reads) &&
-        aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
+    if (aio__stream_rented(call, reads, &(struct iovec){buffer, size}, 1, &rc))
         return rc;
     struct aio__op_frame frame;
+    size_t zerocopy = call->stream->zerocopy;
+    if (__builtin_expect(zerocopy > 0, 0) && opcode == AIO__OP_SEND && size >= zerocopy)
+        opcode = AIO__OP_SEND_ZC;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
     frame.op.transfer.buffer = buffer;
@@ -98,7 +100,7 @@ ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size)
     if (rc < 0)
         return rc;
     if (size > 0)
-        rc = stream_transfer(&call, AIO__OP_RECV, buffer, size);
+        rc = aio__stream_transfer(&call, AIO__OP_RECV, buffer, size);
     return aio__stream_leave(&call, rc);
 }
 
@@ -110,7 +112,7 @@ ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t s
     if (rc < 0)
         return rc;
     if (size > 0)
-        rc = stream_transfer(&call, AIO__OP_SEND, (void *)(uintptr_t)buffer, size);
+        rc = aio__stream_transfer(&call, AIO__OP_SEND, (void *)(uintptr_t)buffer, size);
     return aio__stream_leave(&call, rc);
 }
 
@@ -121,7 +123,7 @@ stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer,
                     size_t *through)
 {
     while (*through < size) {
-        int rc = stream_transfer(call, opcode, buffer + *through, size - *through);
+        int rc = aio__stream_transfer(call, opcode, buffer + *through, size - *through);
         if (rc <= 0)
             return rc;
         *through += (size_t)rc;
@@ -172,7 +174,7 @@ static int stream_message(struct aio__stream_call *call, uint8_t opcode,
                             .msg_iovlen = (size_t)count};
     bool reads = opcode == AIO__OP_RECVMSG;
     int rc;
-    if (aio__stream_rents(call, reads) && aio__stream_rented(call, reads, vectors, count, &rc))
+    if (aio__stream_rented(call, reads, vectors, count, &rc))
         return rc;
     frame.op.opcode = opcode;
     frame.op.fd = call->stream->handle.fd;
@@ -225,6 +227,17 @@ static int stream_shutdown_now(struct aio_stream *stream, int how)
     return shutdown(stream->handle.fd, how) < 0 ? -errno : 0;
 }
 
+int aio__stream_end(struct aio__stream_call *call, int how)
+{
+    struct aio_stream *stream = call->stream;
+    int rc = 0;
+    if (stream->filter != NULL)
+        rc = stream->filter->kind->shutdown(stream->filter);
+    else if (stream->outbox != NULL)
+        rc = aio__outbox_settle(call);
+    return rc == 0 ? stream_shutdown_now(stream, how) : rc;
+}
+
 int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
 {
     (void)aio__handle_core(&stream->handle, __func__);
@@ -242,12 +255,7 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     int rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc < 0)
         return rc;
-    if (stream->filter != NULL)
-        rc = stream->filter->kind->shutdown(stream->filter);
-    else if (stream->outbox != NULL)
-        rc = aio__outbox_settle(&call);
-    if (rc == 0)
-        rc = stream_shutdown_now(stream, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
+    rc = aio__stream_end(&call, side == AIO_STREAM_WRITE ? SHUT_WR : SHUT_RDWR);
     return (int)aio__stream_leave(&call, rc);
 }
 

@@ -27,6 +27,12 @@ int aio_stream_timeout(struct aio_stream *stream, int64_t read_ns, int64_t write
     return 0;
 }
 
+void aio_stream_zerocopy(struct aio_stream *stream, size_t from_bytes)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    stream->zerocopy = from_bytes;
+}
+
 bool aio_stream_expired(const struct aio_stream *stream)
 {
     return stream->expired;

@@ -8,8 +8,7 @@ static int message_run(struct aio__stream_call *call, uint8_t opcode, struct msg
     struct aio__op_frame frame;
     bool reads = opcode == AIO__OP_RECVMSG;
     int rc;
-    if (aio__stream_rents(call, reads) &&
-        aio__stream_rented(call, reads, header->msg_iov, (int)header->msg_iovlen, &rc)) {
+    if (aio__stream_rented(call, reads, header->msg_iov, (int)header->msg_iovlen, &rc)) {
         header->msg_controllen = 0; /* bytes came, and nothing with them */
         header->msg_flags = 0;
         return rc;

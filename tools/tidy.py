@@ -32,7 +32,7 @@ MAY_INCLUDE = (
     ("tests/behaviour/", r'"tests/(behaviour|harness)/|<(aio|aio-test|CUnit)/'),
     ("tests/lib/", r'"tests/lib/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'),
     ("tests/api/", r"<(aio|aio-test|aio-tls)/|<libaio\.h"),
-    ("tests/", r'"(tests|core|backends|net|os)/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'
+    ("tests/", r'"(tests|core|backends|net|os|examples)/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'
                r"|<linux/io_uring"),
     ("bench/baselines/", r'"bench/|<liburing|<ev\.h'),
     ("bench/", r'"bench/|<aio/'),

@@ -223,6 +223,7 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_NOP] = {perform_nothing, AIO__EV_IN_NO_QUEUE},
     [AIO__OP_RECV] = {perform_recv, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SEND] = {perform_send, AIO__EV_IN_WRITE_QUEUE},
+    [AIO__OP_SEND_ZC] = {perform_send, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_RECVMSG] = {perform_recvmsg, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SENDMSG] = {perform_sendmsg, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_RECVMMSG] = {perform_recvmmsg, AIO__EV_IN_READ_QUEUE},

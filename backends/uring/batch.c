@@ -5,8 +5,8 @@
  * on one socket may be served out of order; recvmmsg(2) and sendmmsg(2) take a whole batch in one
  * call. Splicing: the ring would hand it to a thread each time.
  */
-#include "core/splice.h"
 #include "backends/uring/private.h"
+#include "core/splice.h"
 
 #include <errno.h>
 #include <sys/socket.h>

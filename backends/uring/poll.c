@@ -64,6 +64,29 @@ static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t r
         aio__backend_finish(&uring->base, op, result);
 }
 
+/* Not with every socket, and it takes memory that may be locked: then it is a plain send. */
+static bool poll_lacks_zerocopy(int32_t result)
+{
+    return result == -EOPNOTSUPP || result == -EINVAL || result == -ENOMEM || result == -ENOBUFS;
+}
+
+/* A zero-copy send completes twice: with its result, and when the buffer is free. */
+static void poll_zerocopy_completed(struct uring *uring, struct aio__op *op,
+                                    const struct io_uring_cqe *cqe)
+{
+    if ((cqe->flags & IORING_CQE_F_NOTIF) == 0)
+        op->result = cqe->res;
+    if ((cqe->flags & IORING_CQE_F_MORE) != 0) {
+        op->flags |= URING_NOTIFIES;
+        return;
+    }
+    op->flags &= (uint16_t)~URING_NOTIFIES;
+    bool lacks = poll_lacks_zerocopy(op->result);
+    if (lacks)
+        op->opcode = AIO__OP_SEND;
+    poll_op_completed(uring, op, lacks ? -EINTR : op->result);
+}
+
 /*
  * A cancel's answer says nothing that the op's own completion does not say better. Only when the
  * kernel did not find an op that it has, between two of its states, the cancel is sent once more.
@@ -71,7 +94,7 @@ static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t r
 static void poll_cancel_completed(struct uring *uring, struct aio__op *op, int32_t result)
 {
     op->flags &= (uint16_t)~URING_CANCEL_IN_KERNEL;
-    if (result == -ENOENT && (op->flags & URING_IN_KERNEL) != 0) {
+    if (result == -ENOENT && (op->flags & (URING_IN_KERNEL | URING_NOTIFIES)) == URING_IN_KERNEL) {
         aio__uring_send_cancel(uring, op);
         return;
     }
@@ -102,6 +125,9 @@ static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
         aio__uring_rent_completed(uring, op, cqe->res, cqe->flags);
     else if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0))
         aio__uring_accept_completed(uring, op, cqe->res, cqe->flags);
+    else if (__builtin_expect(op->opcode == AIO__OP_SEND_ZC, 0) &&
+             (op->flags & URING_WAITS_READY) == 0)
+        poll_zerocopy_completed(uring, op, cqe);
     else if ((op->flags & URING_QUIET) != 0)
         poll_quiet_told(op, cqe->res);
     else

@@ -37,6 +37,17 @@ static void prep_send(const struct uring *uring, struct io_uring_sqe *sqe, const
     prep_quiet(sqe, op);
 }
 
+static void prep_send_zc(const struct uring *uring, struct io_uring_sqe *sqe,
+                         const struct aio__op *op)
+{
+    if ((uring->caps & AIO__URING_SEND_ZC) == 0)
+        prep_send(uring, sqe, op);
+    else
+        io_uring_prep_send_zc(sqe, op->fd, op->transfer.buffer,
+                              aio__uring_length(op->transfer.length),
+                              op->transfer.flags | MSG_NOSIGNAL, 0);
+}
+
 static void prep_recvmsg(const struct uring *uring, struct io_uring_sqe *sqe,
                          const struct aio__op *op)
 {
@@ -99,6 +110,7 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     [AIO__OP_NOP] = prep_nop,
     [AIO__OP_RECV] = prep_recv,
     [AIO__OP_SEND] = prep_send,
+    [AIO__OP_SEND_ZC] = prep_send_zc,
     [AIO__OP_RECVMSG] = prep_recvmsg,
     [AIO__OP_SENDMSG] = prep_sendmsg,
     [AIO__OP_ACCEPT] = prep_accept,
@@ -125,6 +137,7 @@ static uint32_t prep_ready_events(const struct aio__op *op)
 {
     switch (op->opcode) {
     case AIO__OP_SEND:
+    case AIO__OP_SEND_ZC:
     case AIO__OP_SENDMSG:
     case AIO__OP_SENDMMSG:
     case AIO__OP_SPLICE_OUT:

@@ -7,6 +7,8 @@
  * How an op stands is in its flags:
  *   BACKLOG          waits for a free submission entry; the kernel does not know it
  *   IN_KERNEL        the kernel has a request with its address
+ *   NOTIFIES         the request has its result, which op->result keeps; the kernel will say when
+ *                    it needs the buffer no more
  *   WAITS_READY      that request is a poll; the op itself is tried again after it
  *   STARVED          a RENT that waits for a free buffer; the kernel does not know it
  *   QUIET            its request posts no completion unless it fails; on the list of those
@@ -58,6 +60,7 @@ enum uring_flag {
     URING_QUIET = 1u << 7,
     URING_TOLD = 1u << 8,
     URING_LOUD = 1u << 9,
+    URING_NOTIFIES = 1u << 10,
 };
 
 #define URING_TAG_MASK 7u

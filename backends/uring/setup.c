@@ -185,6 +185,10 @@ static int setup_check_ops(struct setup *setup)
                          setup_required_ops[i].text);
         return -ENOSYS;
     }
+    if (io_uring_opcode_supported(&probe.head, IORING_OP_SEND_ZC))
+        setup->uring->caps |= setup->wanted & AIO__URING_SEND_ZC;
+    else
+        setup->uring->caps &= ~(uint32_t)AIO__URING_SEND_ZC;
     /* Multishot accept is not probed for by itself; it came in the release of this opcode, 5.19. */
     if (io_uring_opcode_supported(&probe.head, IORING_OP_SOCKET))
         setup->uring->caps |= setup->wanted & AIO__URING_MULTISHOT_ACCEPT;

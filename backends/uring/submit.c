@@ -161,7 +161,8 @@ void aio__uring_cancel(struct aio__backend *self, struct aio__op *op)
         aio__uring_rent_unstarve(uring, op);
     } else if ((op->flags & URING_QUIET) != 0) {
         self->hurry = true; /* the next enter ends it */
-    } else if ((op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG)) == 0) {
+    } else if ((op->flags & (URING_CANCEL_IN_KERNEL | URING_CANCEL_BACKLOG | URING_NOTIFIES)) ==
+               0) {
         aio__uring_send_cancel(uring, op);
     }
 }

@@ -11,10 +11,6 @@
  *     64 KiB           0.26                    0.22                      0.19
  *     bulk             0.44                    0.35                      0.23
  *
- * All of this goes past what is between a stream's users and its socket: streams with a filter
- * (TLS), and directions that were used with rented buffers, are refused with -EOPNOTSUPP. Copy
- * those with aio_stream_read and aio_stream_write_all.
- *
  * A pipe is held by a direction only while it splices. Where there is none to be had (EMFILE, a
  * limit on pipes), or a socket that cannot be spliced, the buffer does it all.
  */
@@ -58,8 +54,7 @@ struct aio_copy_done {
  * Suspends:  until the end, the limit or an error.
  * Context:   a task of the streams' core. `to` and `from` may be the same stream.
  * Lifetime:  options only during the call.
- * Returns:   0 at the end of `from` or the limit; -EINVAL for bad options; -EOPNOTSUPP for streams
- *            that have more than their socket, see above; -ENOMEM; -ECANCELED;
+ * Returns:   0 at the end of `from` or the limit; -EINVAL for bad options; -ENOMEM; -ECANCELED;
  *            -ETIMEDOUT; -EBADF once one of the streams is being closed; or an error as of
  *            aio_stream_read of `from` or aio_stream_write of `to`. *done, if done is not NULL, is
  *            set in every case.
@@ -96,8 +91,7 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * Lifetime:  fd stays open until the call returns; several calls may use it at once.
  * Returns:   bytes sent: length, or less at the end of the file; -EINVAL for what is not a regular
  *            file or a block device, or a negative offset; -EBADF for a descriptor that is not open
- *            for reading, or once the stream is being closed; -EOPNOTSUPP for a stream that has
- *            more than its socket, see above; -ENOMEM; an error as of
+ *            for reading, or once the stream is being closed; -ENOMEM; an error as of
  *            aio_stream_write, or another -errno of pread(2). *done, if done is not NULL, is what
  *            was sent in every case.
  */

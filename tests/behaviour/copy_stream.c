@@ -4,8 +4,6 @@
 #define SUITE "copy"
 #include "tests/behaviour/copy_tools.h"
 
-#include <aio/buf.h>
-
 static void check_copy(uint64_t size)
 {
     struct copy_path path;
@@ -127,22 +125,6 @@ BEHAVIOUR(copy_with_bad_options)
     AIO_CHECK_ERROR(aio_stream_relay(pair.near, pair.far, &options, NULL), -EINVAL);
     AIO_CHECK_ERROR(aio_stream_relay(pair.near, pair.near, NULL, NULL), -EINVAL);
     tcp_pair_close(&pair);
-}
-
-/* What goes past rented buffers would change the order of bytes. */
-BEHAVIOUR(copy_beside_rented_buffers_is_refused)
-{
-    struct copy_path path;
-    struct aio_copy_done done;
-    struct aio_buffer *buffer;
-    REQUIRE(copy_path_open(&path));
-    AIO_CHECK_EQ(aio_stream_write(path.in.near, "ab", 2), 2);
-    REQUIRE(aio_stream_read_rent(path.in.far, &buffer) > 0);
-    AIO_CHECK_ERROR(aio_stream_copy(path.out.near, path.in.far, NULL, &done), -EOPNOTSUPP);
-    AIO_CHECK_EQ(done.delivered, 0);
-    AIO_CHECK_OK(aio_stream_write_rent(path.out.near, buffer));
-    AIO_CHECK_ERROR(aio_stream_copy(path.out.near, path.in.far, NULL, &done), -EOPNOTSUPP);
-    copy_path_close(&path);
 }
 
 /* The receiver is gone while bytes are on their way: the sum is what was read. */

@@ -1,47 +1,8 @@
 /*
- * Cancellation at every wait: a scenario of many different waits is played again and again, the
- * n-th wait cancelled for every n, in the moments before and during it. Whatever was under way
- * must have ended then, and nothing be left.
+ * Cancellation at every wait of a scenario of time, joins, races, scopes and streams.
  */
 #define SUITE "scope_every_wait"
-#include "tests/behaviour/task_tools.h"
-
-#include <aio/scope.h>
-#include <errno.h>
-
-/* When the chosen wait is cancelled. */
-enum moment { BEFORE_IT, WHEN_PARKED, A_ROUND_LATER, THREE_ROUNDS_LATER, MOMENTS };
-
-struct scenario {
-    int waits;  /* entered so far */
-    int chosen; /* the one to be cancelled, from 1 */
-    enum moment moment;
-    struct aio_task *task;
-    struct aio_stream *near; /* connected to each other while open */
-    struct aio_stream *far;
-};
-
-/* Belongs to the scenario's task as long as that lives, which is told by its scope. */
-static int cancel_player(void *arg)
-{
-    struct scenario *scenario = arg;
-    for (int i = scenario->moment == A_ROUND_LATER ? 1 : 3; i > 0; i--)
-        if (scenario->moment != WHEN_PARKED && aio_task_yield() < 0)
-            return 0;
-    aio_task_cancel(scenario->task);
-    return 0;
-}
-
-/* To be called with each call that may wait; the canceller is a child of the player's stage. */
-static void waiting(struct scenario *scenario, struct aio_scope *scope)
-{
-    if (++scenario->waits != scenario->chosen)
-        return;
-    if (scenario->moment == BEFORE_IT)
-        aio_task_cancel(scenario->task);
-    else
-        AIO_CHECK_OK(aio_scope_spawn(scope, cancel_player, scenario));
-}
+#include "tests/behaviour/every_wait.h"
 
 static int nap(void *unused)
 {
@@ -161,76 +122,41 @@ static int stage_stream(struct scenario *scenario, struct aio_scope *scope)
     return n < 0 ? (int)n : 0;
 }
 
-static int play(void *arg)
+static int play_all(struct scenario *scenario, struct aio_scope *scope)
 {
-    struct scenario *scenario = arg;
-    struct aio_scope scope;
-    scenario->task = aio_task_current();
-    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
-    int rc = stage_time(scenario, &scope);
+    int rc = stage_time(scenario, scope);
     if (rc >= 0)
-        rc = stage_join(scenario, &scope);
+        rc = stage_join(scenario, scope);
     if (rc >= 0)
-        rc = stage_branches(scenario, &scope);
+        rc = stage_branches(scenario, scope);
     if (rc >= 0)
-        rc = connect_to(scenario, &scope);
+        rc = connect_to(scenario, scope);
     if (rc >= 0)
-        rc = stage_stream(scenario, &scope);
-    if (rc >= 0)
-        waiting(scenario, &scope);
-    else
-        aio_scope_cancel(&scope);
-    int joined = aio_scope_join(&scope);
-    if (scenario->near != NULL)
-        aio_stream_close(scenario->near);
-    if (scenario->far != NULL)
-        aio_stream_close(scenario->far);
-    return rc < 0 ? rc : joined;
+        rc = stage_stream(scenario, scope);
+    return rc;
 }
 
-/* Plays with one wait cancelled. Tells whether there was such a wait. */
-static bool play_once(int chosen, enum moment moment)
+static void play(enum moment moment)
 {
-    struct scenario scenario = {.chosen = chosen, .moment = moment};
-    struct aio_task *task;
-    int result = 1;
-    if (!AIO_CHECK_OK(aio_task_spawn(&task, play, &scenario, NULL)))
-        return false;
-    AIO_CHECK_OK(aio_task_join(task, &result));
-    AIO_CHECK(result == 0 || result == -ECANCELED);
-    if (moment == BEFORE_IT || scenario.waits < chosen)
-        AIO_CHECK_EQ(result, scenario.waits < chosen ? 0 : -ECANCELED);
-    struct aio_runtime_stats stats = task_stats();
-    AIO_CHECK_EQ(stats.tasks_live, 1);
-    AIO_CHECK_EQ(stats.ops_pending, 0);
-    AIO_CHECK_EQ(stats.handles_open, 0);
-    return scenario.waits >= chosen;
-}
-
-static void play_all(enum moment moment)
-{
-    int chosen = 1;
-    while (play_once(chosen, moment))
-        chosen++;
-    AIO_CHECK_EQ(chosen, 15); /* as many waits as the stages have, and one more */
+    every_wait_play((struct scenario){.play = play_all, .moment = moment}, 13);
 }
 
 BEHAVIOUR(cancelled_before)
 {
-    play_all(BEFORE_IT);
+    play(BEFORE_IT);
 }
 
 BEHAVIOUR(cancelled_when_parked)
 {
-    play_all(WHEN_PARKED);
+    play(WHEN_PARKED);
 }
 
 BEHAVIOUR(cancelled_a_round_later)
 {
-    play_all(A_ROUND_LATER);
+    play(A_ROUND_LATER);
 }
 
 BEHAVIOUR(cancelled_three_rounds_later)
 {
-    play_all(THREE_ROUNDS_LATER);
+    play(THREE_ROUNDS_LATER);
 }

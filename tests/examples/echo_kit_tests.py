@@ -1,4 +1,4 @@
-"""The server kit as a program: serving, a graceful end, sockets inherited from a service manager."""
+"""The server kit as a program: serving, a graceful end, sockets of a service manager."""
 import os
 import signal
 import socket

@@ -98,7 +98,7 @@ static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
     op->complete = NULL; /* never taken off a list by anybody but the shim */
     op->backend_link = NULL;
     op->state = AIO__OP_IDLE;
-    if (op->opcode == AIO__OP_RECV || op->opcode == AIO__OP_SEND)
+    if (op->opcode == AIO__OP_RECV || op->opcode == AIO__OP_SEND || op->opcode == AIO__OP_SEND_ZC)
         op->transfer.length = cut(faults, op, op->transfer.length);
     else if (op->opcode == AIO__OP_READ || op->opcode == AIO__OP_WRITE)
         op->file.length = cut(faults, op, op->file.length);

@@ -3,6 +3,7 @@
  * them. Tokens in are tokens out.
  */
 #define SUITE "soak_races"
+#include "tests/behaviour/race_tokens.h"
 #include "tests/soak/soak.h"
 
 #include <aio/scope.h>
@@ -104,6 +105,28 @@ BEHAVIOUR(take_against_take)
 BEHAVIOUR(take_against_sleep)
 {
     race_often("take against sleep", 1);
+}
+
+/* Items of channels and permits of semaphores. */
+static void race_for_tokens(const char *what, int takers)
+{
+    struct tokens tokens;
+    REQUIRE(tokens_open(&tokens, 1));
+    struct storm storm = storm_begin(what, 1000000);
+    while (storm_goes_on(&storm))
+        tokens_race(&tokens, takers);
+    tokens_close(&tokens);
+    storm_check_end();
+}
+
+BEHAVIOUR(tokens_against_tokens)
+{
+    race_for_tokens("a token against a token", 2);
+}
+
+BEHAVIOUR(tokens_against_sleep)
+{
+    race_for_tokens("a token against sleep", 1);
 }
 
 static int wait_often(void *arg)
