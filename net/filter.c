@@ -85,8 +85,7 @@ ssize_t aio_filter_receive(struct aio_filter *filter, void *buffer, size_t size)
     struct aio__stream_call call = {.stream = filter->stream, .gate = &filter->stream->reading};
     struct aio__op_frame frame;
     int rc;
-    if (aio__stream_rents(&call, true) &&
-        aio__stream_rented(&call, true, &(struct iovec){buffer, size}, 1, &rc))
+    if (aio__stream_rented(&call, true, &(struct iovec){buffer, size}, 1, &rc))
         return rc; /* received before there was a filter */
     frame.op.opcode = AIO__OP_RECV;
     frame.op.fd = filter_handle(filter)->fd;
