@@ -59,8 +59,8 @@ int aio_broadcast_open(struct aio_broadcast **out, size_t element_bytes, size_t 
 static struct aio__core *broadcast_core(const struct aio_broadcast *broadcast, const char *function)
 {
     struct aio__core *core = aio__core_or_die(function);
-    AIO__REQUIRE(broadcast->core == core, "%s: this broadcast belongs to another runtime",
-                 function);
+    if (__builtin_expect(broadcast->core != core, 0))
+        aio__core_die_elsewhere(broadcast->core, "this broadcast", function);
     return core;
 }
 

@@ -43,7 +43,8 @@ static inline struct aio__core *channel_core(const struct aio_channel *channel,
                                              const char *function)
 {
     struct aio__core *core = aio__core_or_die(function);
-    AIO__REQUIRE(channel->core == core, "%s: this channel belongs to another runtime", function);
+    if (__builtin_expect(channel->core != core, 0))
+        aio__core_die_elsewhere(channel->core, "this channel", function);
     return core;
 }
 

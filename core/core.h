@@ -109,6 +109,7 @@ struct aio__core {
     uint32_t task_limit;
     uint32_t ops_pending;
     uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
+    uint32_t ops_unheeded;  /* of these, such as would wake nobody */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;
@@ -150,6 +151,10 @@ extern __thread struct aio__core *aio__core_current __attribute__((tls_model("in
 #define AIO__CORE_OR_DIE() aio__core_or_die(__func__)
 
 _Noreturn void aio__core_die_outside(const char *function);
+
+/* `what` ("this channel") belongs to that core, which need not be there any more. */
+_Noreturn void aio__core_die_elsewhere(const struct aio__core *owner, const char *what,
+                                       const char *function);
 
 static inline struct aio__core *aio__core_or_die(const char *function)
 {

@@ -19,7 +19,8 @@ static struct aio__core *oneshot_core(struct aio_oneshot *oneshot, const char *f
     struct aio__core *core = aio__core_or_die(function);
     if (oneshot->runtime == NULL)
         oneshot->runtime = core;
-    AIO__REQUIRE(oneshot->runtime == core, "%s: this oneshot belongs to another runtime", function);
+    if (__builtin_expect(oneshot->runtime != core, 0))
+        aio__core_die_elsewhere(oneshot->runtime, "this oneshot", function);
     return core;
 }
 

@@ -24,6 +24,18 @@ void aio__core_die_outside(const char *function)
     __builtin_unreachable();
 }
 
+void aio__core_die_elsewhere(const struct aio__core *owner, const char *what, const char *function)
+{
+    const struct aio__core *here = aio__core_current;
+    const struct aio_runtime *runtime = here->runtime;
+    for (uint32_t i = 0; i < runtime->count; i++)
+        AIO__REQUIRE(&runtime->seats[i].core != owner,
+                     "%s: %s belongs to core %u and was used on core %u", function, what, i,
+                     here->index);
+    AIO__REQUIRE(false, "%s: %s belongs to another runtime", function, what);
+    __builtin_unreachable();
+}
+
 static struct aio_task *ready_pop(struct aio__core *core)
 {
     struct aio_task *task = core->ready.head;
@@ -215,10 +227,13 @@ static void loop_run_deferred(struct aio__core *core)
 }
 
 /* With nothing but mail to wait for a core is idle, which core/quiet.h looks at. A task that waits
- * for a signal has something to wait for. */
+ * for a signal has something to wait for. After a deadlock every op counts: a core is only
+ * abandoned without any. */
 static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, int64_t deadline_ns)
 {
-    bool idle = deadline_ns == AIO_FOREVER && core->ops_pending == 0 && core->shutdown_task == NULL;
+    uint32_t unheeded = core->deadlocks == 0 ? core->ops_unheeded : 0;
+    bool idle =
+        deadline_ns == AIO_FOREVER && core->ops_pending == unheeded && core->shutdown_task == NULL;
     return idle ? AIO__IDLE : AIO__ASLEEP;
 }
 

@@ -50,8 +50,7 @@ _Noreturn static void scope_die(const struct aio_scope *scope, const char *funct
 {
     AIO__REQUIRE(scope->state != SCOPE_JOINED, "%s: the scope has been joined", function);
     AIO__REQUIRE(scope->state == SCOPE_OPEN, "%s: the scope has not been opened", function);
-    AIO__REQUIRE(false, "%s: the scope belongs to another runtime", function);
-    __builtin_unreachable();
+    aio__core_die_elsewhere(scope->owner->core, "the scope", function);
 }
 
 /* The core of an open scope used by the calling task. */

@@ -75,6 +75,8 @@ void aio_semaphore_release(struct aio_semaphore *semaphore, uint32_t count)
 
 uint32_t aio_semaphore_available(const struct aio_semaphore *semaphore)
 {
+    AIO__REQUIRE(semaphore->core == NULL || semaphore->core == aio__core_current,
+                 "aio_semaphore_available: this semaphore belongs to another core or runtime");
     return semaphore->permits;
 }
 

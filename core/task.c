@@ -152,9 +152,16 @@ int aio_task_spawn(struct aio_task **out, int (*fn)(void *arg), void *arg,
     return aio__task_start(core, out, fn, arg, options);
 }
 
+static void task_check_core(const struct aio__core *core, const struct aio_task *task,
+                            const char *function)
+{
+    if (__builtin_expect(task->core != core, 0))
+        aio__core_die_elsewhere(task->core, "the task", function);
+}
+
 static void task_check_handle(struct aio__core *core, struct aio_task *task, const char *function)
 {
-    AIO__REQUIRE(task->core == core, "%s: the task belongs to another runtime", function);
+    task_check_core(core, task, function);
     AIO__REQUIRE(!task->detached, "%s: task '%s' is detached", function, aio_task_name(task));
 }
 
@@ -221,7 +228,7 @@ void aio__task_cancel(struct aio_task *task)
 void aio_task_cancel(struct aio_task *task)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
-    AIO__REQUIRE(task->core == core, "aio_task_cancel: the task belongs to another runtime");
+    task_check_core(core, task, __func__);
     aio__task_cancel(task);
 }
 

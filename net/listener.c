@@ -25,6 +25,7 @@ struct aio_listener {
     struct aio__op op;
     struct aio__deliveries deliveries;
     struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
+    bool unheeded;            /* op is in flight, and nobody waits for it */
     int32_t error;            /* what op ended with, until a call has reported it */
     int type;                 /* of its sockets: SOCK_STREAM or SOCK_SEQPACKET */
     struct aio__path *path;   /* the file that binding made, or NULL */
@@ -39,9 +40,20 @@ static void listener_close_handle(struct aio__handle *handle)
 
 static const struct aio__handle_kind listener_kind = {"listener", listener_close_handle};
 
+/* A connection that nobody waits for would wake nobody: it keeps no core from being idle. */
+void aio__listener_heed(struct aio_listener *listener)
+{
+    bool unheeded = listener->op.state == AIO__OP_SUBMITTED && listener->waiter == NULL &&
+                    listener->handle.watches == NULL;
+    if (unheeded != listener->unheeded)
+        listener->handle.core->ops_unheeded += unheeded ? 1 : UINT32_MAX;
+    listener->unheeded = unheeded;
+}
+
 static void listener_op_done(struct aio__op *op)
 {
     struct aio_listener *listener = AIO__CONTAINER(op, struct aio_listener, op);
+    aio__listener_heed(listener);
     if (op->result < 0)
         listener->error = op->result;
     struct aio__wait *waiter = listener->waiter;
@@ -59,7 +71,9 @@ struct listener_wait {
 /* The op stays armed: what it brings is for the next call. */
 static void listener_abort(struct aio__wait *wait)
 {
-    AIO__CONTAINER(wait, struct listener_wait, wait)->listener->waiter = NULL;
+    struct aio_listener *listener = AIO__CONTAINER(wait, struct listener_wait, wait)->listener;
+    listener->waiter = NULL;
+    aio__listener_heed(listener);
     aio__wake(wait, -ECANCELED);
 }
 
@@ -82,6 +96,7 @@ static bool listener_submit(struct aio_listener *listener)
 void aio__listener_arm(struct aio_listener *listener)
 {
     (void)listener_submit(listener);
+    aio__listener_heed(listener);
 }
 
 static int listener_await(struct aio_listener *listener)
@@ -92,6 +107,7 @@ static int listener_await(struct aio_listener *listener)
     }
     struct listener_wait frame = {listener, {.abort = listener_abort, .what = "accept"}};
     listener->waiter = &frame.wait;
+    aio__listener_heed(listener);
     listener->gate.inside = &frame.wait;
     int rc = aio__park(listener->handle.core, &frame.wait);
     return rc < 0 ? aio__wait_reason(&frame.wait) : 0;
@@ -201,6 +217,7 @@ static void listener_stop(struct aio_listener *listener)
             aio__op_cancel(core, &listener->op);
             struct listener_wait frame = {listener, {.abort = NULL, .what = "close"}};
             listener->waiter = &frame.wait;
+            aio__listener_heed(listener);
             (void)aio__park(core, &frame.wait);
         }
         ended = listener->op.result < 0 && listener->deliveries.count == 0;

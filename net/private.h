@@ -45,6 +45,9 @@ int aio__listener_ready(const struct aio_listener *listener);
 /* Asks for connections, unless that is done already; who watches the handle is told of them. */
 void aio__listener_arm(struct aio_listener *listener);
 
+/* Looks whether anybody waits for what it brings; after somebody has come or gone. */
+void aio__listener_heed(struct aio_listener *listener);
+
 /* A call in one direction, with the stream's own time limit for it. */
 struct aio__stream_call {
     struct aio_stream *stream;

@@ -185,6 +185,7 @@ static void acceptable_delist(struct aio__core *core, struct aio__select_entry *
 {
     (void)core;
     aio__watch_leave(&entry->ready.watch);
+    aio__listener_heed(entry->of->object);
 }
 
 struct aio_select_case aio_select_acceptable(struct aio_listener *listener)

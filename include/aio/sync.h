@@ -148,7 +148,9 @@ AIO_API AIO_NODISCARD int aio_rwlock_try_write(struct aio_rwlock *rwlock);
  * reads, all readers up to the next writer.
  *
  * Suspends:  never.
- * Context:   a task that holds the lock; another one aborts.
+ * Context:   a task that holds the lock; another one aborts. Which tasks read is not recorded: of
+ *            those that do not hold this lock while others read it, only such as hold no rwlock at
+ *            all are found out.
  */
 AIO_API void aio_rwlock_unlock(struct aio_rwlock *rwlock);
 

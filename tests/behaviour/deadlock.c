@@ -317,6 +317,94 @@ BEHAVIOUR_OUTSIDE(real_things_are_waited_for)
     }
 }
 
+static void *connect_later(void *address)
+{
+    const struct aio_address *to = address;
+    const struct timespec pause = {.tv_nsec = 5000000};
+    nanosleep(&pause, NULL); /* tidy: allow nanosleep: the runtime falls asleep meanwhile */
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AIO_CHECK_EQ(connect(fd, &to->any, to->length), 0);
+    close(fd);
+    return NULL;
+}
+
+/* An accept and a select that are cut short leave the listener armed. */
+static void arm_listener(struct aio_listener *listener)
+{
+    struct aio_stream *peer;
+    struct aio_select_case ready = aio_select_acceptable(listener);
+    AIO_TIMEOUT(AIO_MS(1))
+    {
+        AIO_CHECK_ERROR(aio_listener_accept(listener, &peer), -ETIMEDOUT);
+    }
+    AIO_TIMEOUT(AIO_MS(1))
+    {
+        AIO_CHECK_ERROR(aio_select_wait(&ready, 1), -ETIMEDOUT);
+    }
+}
+
+/* Who asks it again waits for something real, by a select as by an accept. */
+static int real_listener(void *unused)
+{
+    struct aio_listener *listener;
+    struct aio_stream *peer;
+    struct aio_address address;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    pthread_t threads[2];
+    (void)unused;
+    if (!wire_listen(&listener, text))
+        return -1;
+    AIO_CHECK_OK(aio_address_parse(&address, text));
+    arm_listener(listener);
+    struct aio_select_case ready = aio_select_acceptable(listener);
+    for (int i = 0; i < 2; i++) {
+        if (!thread_start(&threads[i], connect_later, &address))
+            return -1;
+        if (i == 0)
+            AIO_CHECK_EQ(aio_select_wait(&ready, 1), 0);
+        AIO_CHECK_OK(aio_listener_accept(listener, &peer));
+        aio_stream_close(peer);
+        thread_join(threads[i]);
+    }
+    aio_listener_close(listener);
+    return 0;
+}
+
+static int wait_for_listener(void *unused)
+{
+    return others_wait(real_listener, unused);
+}
+
+BEHAVIOUR_OUTSIDE(listener_that_is_asked)
+{
+    for (uint32_t cores = 1; cores <= 3; cores++)
+        AIO_CHECK_OK(cores_run(cores, wait_for_listener, NULL));
+}
+
+static int leave_listener_armed(void *unused)
+{
+    struct aio_listener *listener;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    if (!wire_listen(&listener, text))
+        return 2;
+    arm_listener(listener);
+    int rc = sleep_for_ever(unused);
+    if (aio_core_index() % 2 == 0) /* else by the end of the runtime */
+        aio_listener_close(listener);
+    return rc;
+}
+
+/* One that nobody asks keeps nobody waiting. */
+BEHAVIOUR_OUTSIDE(listener_that_nobody_asks)
+{
+    struct child child;
+    for (uint32_t cores = 1; cores <= 3; cores++) {
+        if (!check_found(&child, cores, leave_listener_armed))
+            return;
+        child_said(&child, "task 'sleeper': parked in sleep");
+    }
+}
+
 /* A ping that goes round the cores by spawns: all but one are always idle. */
 static atomic_int hops;
 
