@@ -188,9 +188,9 @@ AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_
  * Suspends:  never; after rented reads (see <aio/buf.h>) for a moment, shielded, until the core has
  *            stopped receiving for it.
  * Context:   a task of the stream's core.
- * Returns:   0; -EBUSY while calls on it are in progress, while rented buffers wait in it to be sent
- *            (aio_stream_flush) or something it has received waits to be read, which the next read
- *            then returns at once; -EBADF while it is being closed.
+ * Returns:   0; -EBUSY while calls on it are in progress, while rented buffers wait in it to be
+ *            sent (aio_stream_flush) or something it has received waits to be read, which the next
+ *            read then returns at once; -EBADF while it is being closed.
  */
 AIO_API AIO_NODISCARD int aio_stream_detach(struct aio_stream *stream);
 
