@@ -99,7 +99,8 @@ struct aio_runtime_options {
      * memory has been given back. Counted are the blocks from the allocator, each with 16 bytes of
      * its own, and a page for each stack that is in use or kept for reuse (stack_cache); a stack
      * that is used deeper takes more than that. Not counted is what the kernel, libc and libev
-     * have, and rented buffers, which have a limit of their own. A runtime wants some 100 KB to start.
+     * have, and rented buffers, which have a limit of their own. A runtime wants some 100 KB to
+     * start.
      */
     size_t memory_limit;
     /* Rented buffers, see <aio/buf.h>: bytes of each, 64 to 16 MiB. Default 16 KiB. Only what is

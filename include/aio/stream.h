@@ -189,8 +189,8 @@ AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_
  *            stopped receiving for it.
  * Context:   a task of the stream's core.
  * Returns:   0; -EBUSY while calls on it are in progress, while rented buffers wait in it to be
- * sent (aio_stream_flush) or something it has received waits to be read, which the next read then
- * returns at once; -EBADF while it is being closed.
+ *            sent (aio_stream_flush) or something it has received waits to be read, which the next
+ *            read then returns at once; -EBADF while it is being closed.
  */
 AIO_API AIO_NODISCARD int aio_stream_detach(struct aio_stream *stream);
 
