@@ -28,6 +28,7 @@
 #include <aio/copy.h>
 #include <aio/core.h>
 #include <aio/error.h>
+#include <aio/filter.h>
 #include <aio/local.h>
 #include <aio/message.h>
 #include <aio/net.h>
