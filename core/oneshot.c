@@ -34,7 +34,8 @@ static struct aio__wait *oneshot_take_receiver(struct aio_oneshot *oneshot)
 
 static void oneshot_set_receiver(struct aio_oneshot *oneshot, struct aio__wait *wait)
 {
-    AIO__REQUIRE(oneshot->receiver == NULL, "aio_oneshot_receive: another task is receiving");
+    AIO__REQUIRE(oneshot->receiver == NULL || aio__wait_stale(oneshot->receiver),
+                 "aio_oneshot_receive: another task is receiving");
     oneshot->receiver = wait;
 }
 

@@ -102,6 +102,20 @@ bool aio__select_decide_held(struct aio__select *select, struct aio__select_entr
     return open;
 }
 
+bool aio__wait_stale(struct aio__wait *wait)
+{
+    if (wait->task != NULL)
+        return false;
+    const struct aio__select_entry *entry = aio__select_entry_of(wait);
+    struct aio__select *select = entry->select;
+    if (select->shared)
+        (void)aio__select_hold(select);
+    bool stale = select->winner != NULL && select->winner != entry;
+    if (select->shared)
+        aio__select_let(select);
+    return stale;
+}
+
 /* It may be running still, with a readiness op that completed at once. */
 void aio__select_finish(struct aio__select_entry *entry, int result)
 {

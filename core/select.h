@@ -129,6 +129,10 @@ static inline bool aio__wait_claim(struct aio__wait *wait)
     return __builtin_expect(wait->task != NULL, 1) || aio__select_claim(aio__select_entry_of(wait));
 }
 
+/* Whether it is an entry of a select that something else has decided: it waits no more, and only
+ * has not been taken out yet. */
+bool aio__wait_stale(struct aio__wait *wait);
+
 static inline void aio__wait_finish(struct aio__wait *wait, int result)
 {
     if (__builtin_expect(wait->task != NULL, 1))

@@ -276,3 +276,35 @@ BEHAVIOUR_OUTSIDE(joining_oneself)
     child_killed(&child, SIGABRT);
     child_said(&child, "aio_select_join: task 'main' joins itself");
 }
+
+struct beside {
+    struct aio_oneshot oneshot;
+    struct aio_channel *channel;
+    int which;
+};
+
+static int select_beside(void *arg)
+{
+    struct beside *beside = arg;
+    int item;
+    struct aio_select_case cases[] = {aio_select_oneshot(&beside->oneshot),
+                                      aio_select_receive(beside->channel, &item)};
+    beside->which = aio_select_wait(cases, 2);
+    return aio_oneshot_send(&beside->oneshot, NULL);
+}
+
+/* A select that is decided waits for nothing more, even before its task has run: the oneshot is
+ * free for another receiver. */
+BEHAVIOUR(oneshot_of_a_decided_select)
+{
+    struct beside beside = {.oneshot = AIO_ONESHOT_SIGNAL};
+    int item = 1;
+    REQUIRE_OK(aio_channel_open(&beside.channel, sizeof item, 0));
+    struct aio_task *task = task_named("selecting", select_beside, &beside);
+    AIO_CHECK(task_wait_parked("selecting"));
+    AIO_CHECK_OK(aio_channel_send(beside.channel, &item)); /* decides it */
+    AIO_CHECK_EQ(aio_oneshot_receive(&beside.oneshot), 1);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_EQ(beside.which, 1);
+    aio_channel_free(beside.channel);
+}
