@@ -70,6 +70,8 @@ int aio_runtime_attach(struct aio_runtime *runtime, int (*entry)(void *arg), voi
 
 int aio_runtime_fd(struct aio_runtime *runtime)
 {
+    if (!aio__runtime_ours(runtime))
+        return -ESHUTDOWN;
     return runtime->host_fd >= 0 ? runtime->host_fd : -EINVAL;
 }
 

@@ -41,6 +41,11 @@ static int local_enter_key(struct aio_local_key *key)
     return rc;
 }
 
+void aio__locals_forked(void)
+{
+    pthread_mutex_init(&local_lock, NULL);
+}
+
 static uint32_t local_count(const struct aio_task *task)
 {
     return task->locals != NULL ? task->locals->count : 0;

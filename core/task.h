@@ -52,6 +52,9 @@ void aio__task_check_join(struct aio__core *core, struct aio_task *task, const c
 /* Destroys the calling task's locals, of which there are some. May suspend. */
 void aio__locals_end(struct aio_task *task);
 
+/* In a child of fork(2): nobody else is there. */
+void aio__locals_forked(void);
+
 /* The first function of every task. */
 void aio__task_main(void);
 

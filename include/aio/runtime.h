@@ -278,7 +278,8 @@ AIO_API AIO_NODISCARD int aio_runtime_attach(struct aio_runtime *runtime, int (*
  * Suspends:  never.
  * Context:   the thread that attached it.
  * Lifetime:  the descriptor is the runtime's, and is closed by the turn that ends it.
- * Returns:   the descriptor; -EINVAL when the runtime is not attached or is over.
+ * Returns:   the descriptor; -EINVAL when the runtime is not attached or is over; -ESHUTDOWN in a
+ *            child of fork(2).
  */
 AIO_API int aio_runtime_fd(struct aio_runtime *runtime);
 
