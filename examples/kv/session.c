@@ -1,5 +1,6 @@
 /*
- * A connection: reads what has come, answers every complete request in it, writes the answers.
+ * A connection: reads what has come, answers every complete request in it, writes the answers. It
+ * waits without a buffer; the one that the requests come in takes the answers back.
  *
  * A key belongs to a core by its hash. Requests whose keys are here are answered at once. Of a
  * pipeline that has others, those of one core are sent there together, in one call, and every
@@ -225,37 +226,34 @@ static int refuse_protocol(struct session *session, const char *problem)
     return 0;
 }
 
-/* Every complete request of the input. What is left of it goes to the front. */
-static int take_input(struct session *session)
+/* Every complete request of these bytes; *taken is how many of them that were. */
+static int take_requests(struct session *session, const char *data, size_t size, size_t *taken)
 {
     const char *problem = NULL;
     struct item item;
-    size_t at = 0;
     int rc = 0;
+    *taken = 0;
     while (rc == 0 && !session->closing) {
-        long taken =
-            resp_parse(session->input + at, session->input_length - at, &item.request, &problem);
-        if (taken == 0)
+        long n = resp_parse(data + *taken, size - *taken, &item.request, &problem);
+        if (n == 0)
             break;
-        rc = taken < 0 ? refuse_protocol(session, problem) : take_request(session, &item);
-        at += taken > 0 ? (size_t)taken : 0;
+        rc = n < 0 ? refuse_protocol(session, problem) : take_request(session, &item);
+        *taken += n > 0 ? (size_t)n : 0;
         if (rc == 0 && session->output.length >= KV_OUTPUT_FLUSH && session->item_count == 0)
             rc = flush(session);
     }
-    if (rc == 0 && session->item_count > 0)
-        rc = answer_batch(session);
-    session->input_length -= at;
-    memmove(session->input, session->input + at, session->input_length);
-    return rc;
+    return rc == 0 && session->item_count > 0 ? answer_batch(session) : rc;
 }
 
-static int make_room(struct session *session)
+static int make_room(struct session *session, size_t size)
 {
-    if (session->input_length < session->input_capacity)
-        return 0;
-    size_t capacity = session->input_capacity > 0 ? 2 * session->input_capacity : INPUT_BYTES;
+    size_t capacity = session->input_capacity > 0 ? session->input_capacity : INPUT_BYTES;
+    while (capacity < session->input_length + size)
+        capacity *= 2;
     if (capacity > KV_REQUEST_MAX)
         return -EMSGSIZE;
+    if (capacity == session->input_capacity)
+        return 0;
     char *input = realloc(session->input, capacity);
     if (input == NULL)
         return -ENOMEM;
@@ -264,18 +262,65 @@ static int make_room(struct session *session)
     return 0;
 }
 
-static int step(struct session *session)
+/* A request that came in parts is put together in the input; what is left goes to its front. */
+static int take_parts(struct session *session, const char *data, size_t size)
 {
-    int rc = make_room(session);
+    size_t taken;
+    int rc = make_room(session, size);
     if (rc < 0)
         return rc;
-    ssize_t n = aio_stream_read(session->stream, session->input + session->input_length,
-                                session->input_capacity - session->input_length);
+    memcpy(session->input + session->input_length, data, size);
+    session->input_length += size;
+    rc = take_requests(session, session->input, session->input_length, &taken);
+    session->input_length -= taken;
+    memmove(session->input, session->input + taken, session->input_length);
+    return rc;
+}
+
+/* Mostly all requests are complete, and are answered where they were received. */
+static int take_input(struct session *session, const char *data, size_t size)
+{
+    size_t taken;
+    if (session->input_length > 0)
+        return take_parts(session, data, size);
+    int rc = take_requests(session, data, size, &taken);
+    size_t left = size - taken;
+    if (rc < 0 || left == 0 || session->closing)
+        return rc;
+    rc = make_room(session, left);
+    if (rc == 0) {
+        memcpy(session->input, data + taken, left);
+        session->input_length = left;
+    }
+    return rc;
+}
+
+/* The buffer that brought the requests takes the answers back, if they fit; it is sent without
+ * waiting for it. */
+static int answer_in(struct session *session, struct aio_buffer *buffer)
+{
+    struct buffer *output = &session->output;
+    if (output->failed || output->length == 0 || output->length > aio_buffer_room(buffer)) {
+        aio_buffer_release(buffer);
+        return flush(session);
+    }
+    memcpy(aio_buffer_data(buffer), output->data, output->length);
+    (void)aio_buffer_resize(buffer, output->length); /* it has the room */
+    output->length = 0;
+    return aio_stream_write_rent(session->stream, buffer);
+}
+
+static int step(struct session *session)
+{
+    struct aio_buffer *buffer;
+    ssize_t n = aio_stream_read_rent(session->stream, &buffer);
     if (n <= 0)
         return n < 0 ? (int)n : -ECONNRESET; /* the end */
-    session->input_length += (size_t)n;
-    rc = take_input(session);
-    return rc < 0 ? rc : flush(session);
+    int rc = take_input(session, aio_buffer_data(buffer), (size_t)n);
+    if (rc == 0)
+        return answer_in(session, buffer);
+    aio_buffer_release(buffer);
+    return rc;
 }
 
 int session_run(void *stream)
@@ -284,6 +329,8 @@ int session_run(void *stream)
     int rc = 0;
     while (rc == 0 && !session.closing)
         rc = step(&session);
+    if (rc == 0)
+        rc = aio_stream_flush(session.stream);
     aio_stream_close(session.stream);
     buffer_free(&session.output);
     free(session.items);
