@@ -24,6 +24,10 @@ def _idle(rows):
     return [rows[name]["bytes_per_connection"] / 1024 for name in AIO if name in rows]
 
 
+def _rented_idle(rows):
+    return [rows[name]["bytes_per_connection"] / 1024 for name in ("rent-uring", "rent-epoll")]
+
+
 def _row(name, key):
     return lambda rows: [rows[name][key]]
 
@@ -80,6 +84,19 @@ BARS = (
         (("epoll", "kv-epoll -P 16", "ratio"),)),
     Bar("ticks in time beside a task that only yields, worse backend", 95, PERCENT, "ticks",
         _every_row("share"), least=True),
+    Bar("rented buffers against raw liburing", 1.05, RATIO, "rent", _ratio("rent-uring")),
+    Bar("the same, 1000 connections", 1.05, RATIO, "rent-1000", _ratio("rent-uring")),
+    Bar("the same, 16 KiB", 1.08, RATIO, "rent-16k", _ratio("rent-uring")),
+    Bar("the same, 64 KiB", 1.08, RATIO, "rent-64k", _ratio("rent-uring")),
+    Bar("the same, 16 requests in the pipe", 1.05, RATIO, "rent-pipe16", _ratio("rent-uring")),
+    Bar("rented buffers against raw epoll, 1 connection", 0.95, RATIO, "rent-1",
+        _ratio("rent-uring")),
+    Bar("calls per request, rented buffers, 1 connection", 1.10, CALLS, "rent-calls",
+        _calls("rent-uring", 1)),
+    Bar("rented buffers on epoll against raw epoll", 1.05, RATIO, "rent-epoll",
+        _ratio("rent-epoll")),
+    Bar("memory of an idle connection on rented reads, worse backend", 5, KIB, "rent-idle",
+        _rented_idle),
 )
 
 

@@ -138,14 +138,6 @@ SCENARIOS = (
     Parked("parked", "memory of 100,000 and of 1,000,000 tasks that wait", (100000, 1000000)),
     Ticks("ticks", "ticks of 1 ms in time (per cent) beside a task that only yields"),
     Kv("kv", "examples/kv on one core against Redis, CPU per command", (1, 16)),
-)
-
-# Not among the bars; run by --only.
-EXTRA = (
-    Echo("c8", "8 connections, 512 bytes", shape(8)),
-    Echo("c64-16k", "64 connections, 16 KiB", shape(64, 16384)),
-    Echo("c64-64k", "64 connections, 64 KiB", shape(64, 65536)),
-    Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
     Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
          RENT, "raw-uring"),
     Echo("rent-1000", "rented buffers, 1000 connections, against raw liburing", shape(1000),
@@ -163,6 +155,14 @@ EXTRA = (
           (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
     Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
          ("rent-uring", "rent-epoll", "raw-uring")),
+)
+
+# Not among the bars; run by --only.
+EXTRA = (
+    Echo("c8", "8 connections, 512 bytes", shape(8)),
+    Echo("c64-16k", "64 connections, 16 KiB", shape(64, 16384)),
+    Echo("c64-64k", "64 connections, 64 KiB", shape(64, 65536)),
+    Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv")
