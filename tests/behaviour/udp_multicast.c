@@ -4,6 +4,7 @@
 #define SUITE "udp_multicast"
 #include "tests/behaviour/packet_support.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
 
 struct group {
@@ -13,15 +14,19 @@ struct group {
 
 static const struct group groups[] = {{"*:0", "239.255.77.7:0"}, {"[::]:0", "[ff01::7707]:0"}};
 
-/* An interface that such a group has a route by: the loopback, or the one of the default route. */
-static int interface_for(struct aio_socket *sender, const struct aio_address *to)
+/* An interface that such a group has a route by: the loopback, or the one of the default route. It
+ * is tried with an empty packet to the discard port: at the group's own it could still arrive after
+ * the join. */
+static int interface_for(struct aio_socket *sender, const struct aio_address *group)
 {
+    struct aio_address to = *group;
+    to.v4.sin_port = htons(9);
     struct if_nameindex *all = if_nameindex();
     int found = -1;
     for (int i = 0; all != NULL && found < 0 && all[i].if_index != 0; i++) {
         int index = (int)all[i].if_index;
         if (aio_socket_option_set(sender, AIO_SOCKET_MULTICAST_INTERFACE, index) == 0 &&
-            aio_socket_send_to(sender, "", 0, to) == 0)
+            aio_socket_send_to(sender, "", 0, &to) == 0)
             found = index;
     }
     if_freenameindex(all);
