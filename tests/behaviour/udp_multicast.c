@@ -6,13 +6,30 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <stdio.h>
+#include <unistd.h>
 
 struct group {
     const char *any;
-    const char *text;
+    char text[32];
 };
 
-static const struct group groups[] = {{"*:0", "239.255.77.7:0"}, {"[::]:0", "[ff01::7707]:0"}};
+/* A group of this process alone: a socket at the wildcard address also hears what others of the
+ * machine have joined, see IP_MULTICAST_ALL in ip(7). */
+static struct group group_v4(void)
+{
+    struct group group = {.any = "*:0"};
+    unsigned pid = (unsigned)getpid();
+    (void)snprintf(group.text, sizeof group.text, "239.255.%u.%u:0", pid >> 8 & 255, pid & 255);
+    return group;
+}
+
+static struct group group_v6(void)
+{
+    struct group group = {.any = "[::]:0"};
+    (void)snprintf(group.text, sizeof group.text, "[ff01::77:%x]:0", (unsigned)getpid() & 0xffff);
+    return group;
+}
 
 /* An interface that such a group has a route by: the loopback, or the one of the default route. It
  * is tried with an empty packet to the discard port: at the group's own it could still arrive after
@@ -67,12 +84,14 @@ static void join_and_leave(const struct group *group)
 
 BEHAVIOUR(over_v4)
 {
-    join_and_leave(&groups[0]);
+    struct group group = group_v4();
+    join_and_leave(&group);
 }
 
 BEHAVIOUR(over_v6)
 {
-    join_and_leave(&groups[1]);
+    struct group group = group_v6();
+    join_and_leave(&group);
 }
 
 /* Several sockets of one address are members, and each gets its copy. */
@@ -88,7 +107,8 @@ BEHAVIOUR(copies_for_all)
     AIO_CHECK_OK(aio_socket_local(first, &at));
     AIO_CHECK_OK(aio_address_format(&at, text, sizeof text));
     REQUIRE_OK(aio_udp_bind(&second, text, &options));
-    REQUIRE_OK(aio_address_parse(&to, groups[0].text));
+    struct group group = group_v4();
+    REQUIRE_OK(aio_address_parse(&to, group.text));
     to.v4.sin_port = at.v4.sin_port;
     AIO_CHECK_OK(aio_udp_join(first, &to, lo));
     AIO_CHECK_OK(aio_udp_join(second, &to, lo));
@@ -109,7 +129,8 @@ BEHAVIOUR(bad_memberships)
     REQUIRE_OK(aio_address_parse(&single, "127.0.0.1:1"));
     AIO_CHECK_ERROR(aio_udp_join(socket, &single, 1), -EINVAL);
     AIO_CHECK_ERROR(aio_udp_join(socket, &none, 1), -EINVAL);
-    REQUIRE_OK(aio_address_parse(&at, groups[0].text));
+    struct group group = group_v4();
+    REQUIRE_OK(aio_address_parse(&at, group.text));
     AIO_CHECK_ERROR(aio_udp_join(socket, &at, -1), -EINVAL);
     AIO_CHECK_ERROR(aio_udp_join(socket, &at, 1 << 20), -ENODEV);
     aio_socket_close(socket);
