@@ -132,7 +132,8 @@ _Noreturn static inline __attribute__((always_inline)) void sched_exit(struct ai
     if (__builtin_expect(task->locals != NULL, 0))
         aio__locals_end(task);
     aio__task_require_released(task);
-    aio__heap_disarm(&core->timers, &task->timer);
+    if (aio__timer_armed(&task->timer))
+        aio__heap_disarm(&core->timers, &task->timer);
     task->state = AIO__TASK_FINISHED;
     core->tasks_live--;
     if (core->shutdown_task == task)

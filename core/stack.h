@@ -102,14 +102,20 @@ static inline char *aio__stack_header(const struct aio__stack *stack)
     return stack->base + stack->bytes - AIO__STACK_HEADER_BYTES - color * AIO__STACK_COLOR_BYTES;
 }
 
-static inline int aio__stack_get(struct aio__stack_pool *pool, size_t bytes, struct aio__stack *out)
+/* Takes a stack of the pool's size that is free, of which there is one. */
+static inline struct aio__stack aio__stack_take(struct aio__stack_pool *pool)
 {
     struct aio__stack_node *node = pool->free;
-    if (__builtin_expect(node == NULL || (bytes != 0 && bytes != pool->stack_bytes), 0))
-        return aio__stack_get_slow(pool, bytes, out);
     pool->free = node->next;
     pool->free_count--;
-    *out = node->stack;
+    return node->stack;
+}
+
+static inline int aio__stack_get(struct aio__stack_pool *pool, size_t bytes, struct aio__stack *out)
+{
+    if (__builtin_expect(pool->free == NULL || (bytes != 0 && bytes != pool->stack_bytes), 0))
+        return aio__stack_get_slow(pool, bytes, out);
+    *out = aio__stack_take(pool);
     return 0;
 }
 

@@ -45,8 +45,8 @@ static inline struct aio_task *aio__sync_unhindered(const struct aio__core *boun
     struct aio__core *core = aio__core_current;
     if (__builtin_expect(core == NULL || core != bound, 0))
         return NULL;
-    struct aio_task *task = core->current;
-    if (__builtin_expect(task == NULL || task->canceled || task->deadline_ns <= core->now_ns, 0))
+    struct aio_task *task = core->current; /* not NULL: only tasks call from a core's thread */
+    if (__builtin_expect(task->canceled || task->deadline_ns <= core->now_ns, 0))
         return NULL;
     return task;
 }

@@ -70,8 +70,7 @@ void aio_mutex_unlock(struct aio_mutex *mutex)
 {
     struct aio__core *core = aio__core_current;
     struct aio_task *task = mutex->holder;
-    if (__builtin_expect(core == NULL || task == NULL || task != core->current, 0) ||
-        __builtin_expect(mutex->queue.head != NULL, 0)) {
+    if (__builtin_expect(core == NULL || task != core->current || mutex->queue.head != NULL, 0)) {
         mutex_unlock_slowly(mutex);
         return;
     }

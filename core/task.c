@@ -84,6 +84,31 @@ static void task_init(struct aio__core *core, struct aio_task *task, const struc
     aio__context_make(&task->context, stack->base, task, aio__task_main);
 }
 
+/* Makes a task on this stack, at its place there, and ready to run. */
+static inline struct aio_task *task_begin(struct aio__core *core, struct aio_task **out,
+                                          int (*fn)(void *), void *arg,
+                                          const struct aio__stack *stack)
+{
+    struct aio_task *task = (struct aio_task *)(void *)aio__stack_header(stack);
+    task_init(core, task, stack);
+    task->fn = fn;
+    task->arg = arg;
+    task->detached = out == NULL;
+    task_link(core, task);
+    core->tasks_live++;
+    core->tasks_started++;
+    aio__ready_push(core, task);
+    if (out != NULL)
+        *out = task;
+    return task;
+}
+
+/* A task uses two timers at most: its deadline's and its sleep's; and the core has one to stop. */
+static inline uint32_t task_timers(const struct aio__core *core)
+{
+    return 2 * (core->tasks_live + 1) + 1;
+}
+
 int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(void *), void *arg,
                     const struct aio_task_options *options)
 {
@@ -95,28 +120,16 @@ int aio__task_start(struct aio__core *core, struct aio_task **out, int (*fn)(voi
         return -ECANCELED;
     if (core->tasks_live >= core->task_limit)
         return -EAGAIN;
-    /* A task uses two timers at most: its deadline's and its sleep's; and the core has one to stop.
-     */
-    rc = aio__heap_reserve(&core->timers, 2 * (core->tasks_live + 1) + 1);
+    rc = aio__heap_reserve(&core->timers, task_timers(core));
     if (rc < 0)
         return rc;
     struct aio__stack stack;
     rc = aio__stack_get(&core->stacks, stack_bytes, &stack);
     if (rc < 0)
         return rc;
-    struct aio_task *task = (struct aio_task *)(void *)aio__stack_header(&stack);
-    task_init(core, task, &stack);
-    task->fn = fn;
-    task->arg = arg;
-    task->detached = out == NULL;
+    struct aio_task *task = task_begin(core, out, fn, arg, &stack);
     if (options != NULL && options->name != NULL)
         task_set_name(task, options->name);
-    task_link(core, task);
-    core->tasks_live++;
-    core->tasks_started++;
-    aio__ready_push(core, task);
-    if (out != NULL)
-        *out = task;
     return 0;
 }
 
@@ -145,11 +158,19 @@ void aio__task_reap_all(struct aio__core *core)
         task_reap(core, core->tasks);
 }
 
+/* The usual case stands apart: no options, and nothing has to be asked for. */
 int aio_task_spawn(struct aio_task **out, int (*fn)(void *arg), void *arg,
                    const struct aio_task_options *options)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
-    return aio__task_start(core, out, fn, arg, options);
+    if (__builtin_expect(options != NULL || core->stacks.free == NULL || core->ending ||
+                             core->tasks_live >= core->task_limit ||
+                             task_timers(core) > core->timers.capacity,
+                         0))
+        return aio__task_start(core, out, fn, arg, options);
+    const struct aio__stack stack = aio__stack_take(&core->stacks);
+    (void)task_begin(core, out, fn, arg, &stack);
+    return 0;
 }
 
 static void task_check_core(const struct aio__core *core, const struct aio_task *task,
