@@ -9,57 +9,91 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A file's "QUOTA PERIOD" (PERIOD may be left out) rounded up to whole processors; 0: no limit
- * there.
- */
-static uint32_t affinity_quota(const char *path)
+#define AFFINITY_PATH_BYTES 768
+
+/* The numbers at the start of a file. Returns how many there are. */
+static int affinity_numbers(const char *path, long long *first, long long *second)
 {
-    long long quota = 0;
-    long long period = 100000;
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return 0;
-    int found = fscanf(file, "%lld %lld", &quota, &period); /* "max 100000" finds nothing */
+    int found = fscanf(file, "%lld %lld", first, second); /* "max 100000" finds nothing */
     (void)fclose(file);
+    return found;
+}
+
+/* A quota of one group, rounded up to whole processors; 0: none. */
+static uint32_t affinity_quota(const char *group, bool version_1)
+{
+    char path[AFFINITY_PATH_BYTES + 32];
+    long long quota = 0;
+    long long period = 100000;
+    long long unused;
+    (void)snprintf(path, sizeof path, "%s/%s", group, version_1 ? "cpu.cfs_quota_us" : "cpu.max");
+    int found = affinity_numbers(path, &quota, &period);
+    (void)snprintf(path, sizeof path, "%s/cpu.cfs_period_us", group);
+    if (version_1)
+        (void)affinity_numbers(path, &period, &unused);
     if (found < 1 || quota <= 0 || period <= 0)
         return 0;
     return (uint32_t)((quota + period - 1) / period);
 }
 
-/* The group's folder below /sys/fs/cgroup, from the line "0::/path" of /proc/self/cgroup. */
-static bool affinity_group(char *path, size_t size)
+static uint32_t affinity_least(uint32_t one, uint32_t other)
 {
-    char line[512];
-    bool found = false;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    if (file == NULL)
-        return false;
-    while (!found && fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "0::", 3) != 0)
-            continue;
-        int length = snprintf(path, size, "/sys/fs/cgroup%s", line + 3);
-        found = length > 0 && (size_t)length < size;
-    }
-    (void)fclose(file);
-    return found;
+    return one == 0 || (other != 0 && other < one) ? other : one;
 }
 
-/* A quota of any group above this one counts as well. */
+/* The quotas of a group and of those above it, up to the root of the hierarchy. */
+static uint32_t affinity_hierarchy(const char *root, const char *name, bool version_1)
+{
+    char group[AFFINITY_PATH_BYTES];
+    int length = snprintf(group, sizeof group, "%s%s", root, name);
+    if (length < 0 || (size_t)length >= sizeof group)
+        return 0;
+    uint32_t least = affinity_quota(group, version_1);
+    while (strlen(group) > strlen(root)) {
+        *strrchr(group, '/') = '\0';
+        least = affinity_least(least, affinity_quota(group, version_1));
+    }
+    return least;
+}
+
+/* Whether a list of controllers, like "cpu,cpuacct", names cpu. */
+static bool affinity_has_cpu(const char *controllers)
+{
+    return strncmp(controllers, "cpu:", 4) == 0 || strncmp(controllers, "cpu,", 4) == 0 ||
+           strstr(controllers, ",cpu:") != NULL || strstr(controllers, ",cpu,") != NULL;
+}
+
+/* A line of /proc/self/cgroup, "ID:CONTROLLERS:/GROUP"; that of version 2 has no controllers. */
+static uint32_t affinity_line(char *line)
+{
+    line[strcspn(line, "\n")] = '\0';
+    char *controllers = strchr(line, ':');
+    char *name = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+    if (name == NULL)
+        return 0;
+    if (name == controllers + 1) {
+        uint32_t least = affinity_hierarchy("/sys/fs/cgroup", name + 1, false);
+        return affinity_least(least, affinity_hierarchy("/sys/fs/cgroup/unified", name + 1, false));
+    }
+    if (!affinity_has_cpu(controllers + 1))
+        return 0;
+    return affinity_hierarchy("/sys/fs/cgroup/cpu", name + 1, true);
+}
+
+/* 0: no quota. */
 static uint32_t affinity_cgroup(void)
 {
-    char path[768], file[800];
+    char line[AFFINITY_PATH_BYTES];
     uint32_t least = 0;
-    if (!affinity_group(path, sizeof path))
-        return affinity_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    while (strncmp(path, "/sys/fs/cgroup", 14) == 0) {
-        (void)snprintf(file, sizeof file, "%s/cpu.max", path);
-        uint32_t quota = affinity_quota(file);
-        if (quota > 0 && (least == 0 || quota < least))
-            least = quota;
-        char *slash = strrchr(path, '/');
-        *slash = '\0';
-    }
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        least = affinity_least(least, affinity_line(line));
+    (void)fclose(file);
     return least;
 }
 
