@@ -112,7 +112,6 @@ void aio__quiet_break(struct aio__core *core)
     aio__runtime_note(core->runtime, -EDEADLK);
     if (first) {
         quiet_report(core, "every task waits for another; all are cancelled");
-        core->ending = true;
         aio__task_cancel(core->root);
         aio__core_cancel(core);
         return;

@@ -2,7 +2,6 @@
  * Stopping a runtime from outside: every core's first task is cancelled, the others may go on until
  * a time, and are cancelled then.
  */
-#include "core/quiet.h"
 #include "core/runtime.h"
 #include "core/task.h"
 
@@ -41,13 +40,12 @@ void aio__stop_post(struct aio_runtime *runtime)
     }
 }
 
-static bool stop_sooner(struct aio_runtime *runtime, int64_t at_ns)
+/* A later call can only shorten the time. */
+static void stop_sooner(struct aio_runtime *runtime, int64_t at_ns)
 {
     long long before = atomic_load(&runtime->stop_at);
-    while (at_ns < before)
-        if (atomic_compare_exchange_weak(&runtime->stop_at, &before, at_ns))
-            return true;
-    return false;
+    while (at_ns < before && !atomic_compare_exchange_weak(&runtime->stop_at, &before, at_ns))
+        continue;
 }
 
 int aio_runtime_stop(struct aio_runtime *runtime, int64_t drain_ns)
@@ -56,7 +54,7 @@ int aio_runtime_stop(struct aio_runtime *runtime, int64_t drain_ns)
         return -ESHUTDOWN;
     int64_t now_ns = aio_time_now();
     int64_t at_ns = drain_ns >= AIO_FOREVER - now_ns ? AIO_FOREVER : now_ns + drain_ns;
-    (void)stop_sooner(runtime, at_ns);
+    stop_sooner(runtime, at_ns);
     pthread_mutex_lock(&runtime->lock);
     int stage = atomic_load(&runtime->stage);
     runtime->stop_pending = true;
