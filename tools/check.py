@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-LIBRARY = ("core/", "backends/", "net/", "os/", "tls/")
+LIBRARY = ("core/", "backends/", "net/", "fs/", "os/", "tls/")
 C_FOLDERS = LIBRARY + ("include/", "tests/", "bench/", "examples/")
 
 # What cppcheck is told not to say: it does not see libc; and a pointer to a local variable may be

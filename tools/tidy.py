@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-LIBRARY = ("core/", "backends/", "net/", "os/", "tls/")
+LIBRARY = ("core/", "backends/", "net/", "fs/", "os/", "tls/")
 FOLDERS = LIBRARY + ("include/", "tests/", "bench/", "examples/")
 SCRIPTS = ("SConstruct", "site_scons/", "tools/", ".ci/")
 
@@ -26,14 +26,15 @@ MAY_INCLUDE = (
     ("backends/", r'"(core|backends)/|<aio/'),
     ("net/resolve_dns.c", r'"net/|"core/(?!backend\.h)|<aio/|<ares\.h'),
     ("net/", r'"net/|"core/(?!backend\.h)|<aio/'),
+    ("fs/", r'"fs/|"core/(?!backend\.h)|<aio/'),
     ("os/", r'"os/|"core/(?!backend\.h)|<aio/'),
     ("tls/", r'"tls/|<(aio|aio-tls|openssl)/'),
     ("tests/tls/", r'"tests/(tls|behaviour|harness)/|<(aio|aio-test|aio-tls|openssl)/'),
     ("tests/behaviour/", r'"tests/(behaviour|harness)/|<(aio|aio-test|CUnit)/'),
     ("tests/lib/", r'"tests/lib/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'),
     ("tests/api/", r"<(aio|aio-test|aio-tls)/|<libaio\.h"),
-    ("tests/", r'"(tests|core|backends|net|os|examples)/|<(aio|aio-test|CUnit|valgrind|sanitizer)/'
-               r"|<linux/io_uring"),
+    ("tests/", r'"(tests|core|backends|net|fs|os|examples)/'
+               r"|<(aio|aio-test|CUnit|valgrind|sanitizer)/|<linux/io_uring"),
     ("bench/baselines/", r'"bench/|<liburing|<ev\.h'),
     ("bench/", r'"bench/|<aio/'),
     ("examples/", r'<(aio|aio-tls)/|<http_parser\.h|<hiredis/|"examples/'),
