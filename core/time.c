@@ -61,18 +61,19 @@ static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
     task->deadline_ns = deadline != NULL ? deadline->nearest_ns : AIO_FOREVER;
 }
 
-static bool deadline_is_set(const struct aio_task *task, const struct aio_deadline *deadline)
+/* Among the task's own: those above are of the owners of the scopes it is in. */
+static inline bool deadline_is_set(const struct aio_task *task, const struct aio_deadline *deadline)
 {
     const struct aio_deadline *at = task->deadlines;
-    while (at != NULL && at != deadline)
+    while (at != NULL && at != deadline && at->task == task)
         at = at->outer;
-    return at != NULL;
+    return at == deadline;
 }
 
 void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns)
 {
     struct aio_task *task = AIO__CORE_OR_DIE()->current;
-    AIO__ASSERT(!deadline_is_set(task, deadline));
+    AIO__REQUIRE(!deadline_is_set(task, deadline), "aio_deadline_set: this deadline is set");
     deadline->outer = task->deadlines;
     deadline->task = task;
     deadline->at_ns = aio__time_after(timeout_ns);
