@@ -188,8 +188,10 @@ AIO_API int aio_runtime_serve(struct aio_runtime *runtime, int (*entry)(void *ar
  *
  * Suspends:  no task; it blocks the calling thread.
  * Context:   a thread that runs no runtime (-EBUSY) and holds this one, if somebody else may
- * destroy it; several may wait. Returns:   0 with *result (which may be NULL) as aio_runtime_run
- * returns it; -EINVAL when it was not started; -ESHUTDOWN in a child of fork(2).
+ *            destroy it; several may wait.
+ * Returns:   0 with *result (which may be NULL) as aio_runtime_run returns it; -EINVAL when it was
+ *            not started; -EDEADLK on the thread that attached it, while it lives: nobody else
+ *            turns it; -ESHUTDOWN in a child of fork(2).
  */
 AIO_API AIO_NODISCARD int aio_runtime_wait(struct aio_runtime *runtime, int *result);
 

@@ -108,6 +108,7 @@ BEHAVIOUR_OUTSIDE(runs_in_turns)
     REQUIRE(loop_open(&loop));
     struct aio_runtime *runtime = loop_attach(&loop, note_entry, &entered);
     REQUIRE(runtime != NULL);
+    AIO_CHECK_ERROR(aio_runtime_wait(runtime, NULL), -EDEADLK); /* nobody would turn it */
     AIO_CHECK_EQ(entered, 0);
     AIO_CHECK(loop_run(&loop));
     AIO_CHECK_EQ(entered, 1);
