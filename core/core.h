@@ -167,6 +167,9 @@ static inline struct aio__core *aio__core_or_die(const char *function)
 /* Marks the deadline that is at fault and returns -ETIMEDOUT. */
 int aio__deadline_hit(struct aio_task *task);
 
+/* Moves a deadline that is set. A wait in progress notices a later time, and no earlier one. */
+void aio__deadline_move(struct aio_deadline *deadline, int64_t at_ns);
+
 /* What is pending for the calling task: 0, -ECANCELED or -ETIMEDOUT. A call that can suspend asks
  * first. */
 static inline int aio__interrupted(struct aio__core *core)

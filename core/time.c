@@ -97,6 +97,29 @@ void aio_deadline_clear(struct aio_deadline *deadline)
     deadline_apply(task, deadline->outer);
 }
 
+/* The nearest of those from `inner` to `outer`, and of what is nearest from there on. */
+static int64_t deadline_nearest(const struct aio_deadline *inner, const struct aio_deadline *outer)
+{
+    int64_t nearest_ns = outer->nearest_ns;
+    for (const struct aio_deadline *at = inner; at != outer; at = at->outer)
+        nearest_ns = at->at_ns < nearest_ns ? at->at_ns : nearest_ns;
+    return nearest_ns;
+}
+
+void aio__deadline_move(struct aio_deadline *deadline, int64_t at_ns)
+{
+    struct aio_task *task = deadline->task;
+    const struct aio_deadline *outer = deadline->outer;
+    bool shielded = !deadline_is_set(task, deadline);
+    deadline->at_ns = at_ns;
+    deadline->nearest_ns = outer != NULL && outer->nearest_ns < at_ns ? outer->nearest_ns : at_ns;
+    if (shielded)
+        return; /* what stands inside the shield knows nothing of it */
+    for (struct aio_deadline *at = task->deadlines; at != deadline; at = at->outer)
+        at->nearest_ns = deadline_nearest(at, deadline);
+    task->deadline_ns = task->deadlines->nearest_ns;
+}
+
 bool aio_deadline_expired(const struct aio_deadline *deadline)
 {
     return deadline->expired;
