@@ -30,6 +30,7 @@ struct aio_stream {
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    bool lingers;    /* close(2) would wait for the peer, O_NONBLOCK or not */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 
@@ -141,6 +142,8 @@ void aio__outbox_close(struct aio_stream *stream);
  */
 int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
+/* close(2) of a socket that lingers; the backend has forgotten it. Waits, in a task. */
+void aio__socket_close_slowly(int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);
 
 /* SOCK_STREAM and so on of a descriptor, or -errno. */

@@ -4,6 +4,7 @@
  */
 #include "net/private.h"
 
+#include <aio/offload.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -19,6 +20,21 @@ void aio__socket_drop(struct aio__core *core, int fd)
     struct aio__op op = {.opcode = AIO__OP_FORGET, .fd = fd};
     (void)aio__op_submit(core, &op);
     (void)close(fd); /* tidy: allow close: forgotten above */
+}
+
+static int socket_close_blocking(void *fd)
+{
+    return close(*(int *)fd) < 0 ? -errno : 0; /* tidy: allow close: forgotten by the caller */
+}
+
+/* Without a thread the kernel goes on by itself. */
+void aio__socket_close_slowly(int fd)
+{
+    static const struct linger off = {.l_onoff = 0};
+    if (aio_offload_call(socket_close_blocking, &fd, NULL) == 0)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    (void)close(fd); /* tidy: allow close: forgotten by the caller */
 }
 
 int aio__socket_type(int fd)

@@ -259,6 +259,16 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     return (int)aio__stream_leave(&call, rc);
 }
 
+static void stream_close_socket(struct aio_stream *stream)
+{
+    if (!stream->lingers) {
+        aio__handle_finish(&stream->handle);
+        return;
+    }
+    aio__handle_part(&stream->handle);
+    aio__socket_close_slowly(stream->handle.fd);
+}
+
 void aio_stream_close(struct aio_stream *stream)
 {
     if (stream == NULL)
@@ -274,7 +284,7 @@ void aio_stream_close(struct aio_stream *stream)
         aio__outbox_close(stream);
     if (stream->inbox != NULL)
         aio__inbox_close(stream);
-    aio__handle_finish(&stream->handle);
+    stream_close_socket(stream);
     aio_shield_leave(&shield);
     aio__free(stream);
 }
