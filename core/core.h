@@ -110,6 +110,7 @@ struct aio__core {
     uint32_t ops_pending;
     uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
     uint32_t ops_unheeded;  /* of these, such as would wake nobody */
+    void (*disarm)(struct aio__core *core); /* ends those; set by whoever begins them */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;

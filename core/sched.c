@@ -242,6 +242,10 @@ int64_t aio__loop_sleep(struct aio__core *core)
 {
     bool last;
     int64_t deadline_ns = aio__heap_next(&core->timers);
+    if (core->deadlocks > 0 && core->ops_unheeded > 0) {
+        core->disarm(core); /* they would keep it from being abandoned */
+        return 0;
+    }
     if (core->ops_pending == core->sends_pending)
         core->backend->hurry = true; /* they may be over, and the core idle */
     if (!aio__mailbox_sleep(core->mailbox, loop_sleep_state(core, deadline_ns), &last))

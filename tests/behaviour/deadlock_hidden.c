@@ -86,13 +86,6 @@ static int leave_listener_armed(void *unused)
     return rc;
 }
 
-static int run_listeners(void *arg)
-{
-    const struct deadlock_scene *scene = arg;
-    int rc = cores_run(scene->cores, scene->entry, NULL);
-    return rc == -EDEADLK ? DEADLOCK_FOUND : rc < 0 ? 1 : rc;
-}
-
 /* One that nobody asks keeps nobody waiting. */
 BEHAVIOUR_OUTSIDE(listener_that_nobody_asks)
 {
@@ -101,9 +94,30 @@ BEHAVIOUR_OUTSIDE(listener_that_nobody_asks)
         return;
     for (uint32_t cores = 1; cores <= 3; cores++) {
         struct deadlock_scene scene = {cores, leave_listener_armed};
-        REQUIRE(child_run(&child, run_listeners, &scene));
+        REQUIRE(child_run(&child, deadlock_run, &scene));
         child_exited(&child, DEADLOCK_FOUND);
         child_said(&child, "task 'sleeper': parked in sleep");
+    }
+}
+
+static int shield_beside_listener(void *unused)
+{
+    struct aio_listener *listener;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    if (!wire_listen(&listener, text))
+        return 2;
+    arm_listener(listener);
+    return deadlock_shield(unused);
+}
+
+/* Nor does it keep a task waiting for good that no cancellation reaches. */
+BEHAVIOUR_OUTSIDE(listener_beside_shields)
+{
+    struct child child;
+    for (uint32_t cores = 1; cores <= 3; cores += 2) {
+        if (!deadlock_check(&child, cores, shield_beside_listener))
+            return;
+        child_said(&child, "abandoned");
     }
 }
 
@@ -131,7 +145,8 @@ static int attach_unheld(void *entry)
 /* Unless he says that he will not; the descriptor tells when there is something to report. */
 BEHAVIOUR_OUTSIDE(embedded_and_unheld)
 {
-    static int (*const entries[])(void *) = {deadlock_sleep, deadlock_shield};
+    static int (*const entries[])(void *) = {deadlock_sleep, deadlock_shield,
+                                             shield_beside_listener};
     struct child child;
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         REQUIRE(child_run(&child, attach_unheld, (void *)(uintptr_t)&entries[i]));
