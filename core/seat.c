@@ -14,6 +14,7 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
     struct aio__core *core = &seat->core;
     struct aio__backend_params params = {
         .ring_entries = runtime->options.ring_entries,
+        .ring_workers = runtime->options.ring_workers,
         .caps = runtime->options.caps,
         .offload = &seat->offload.port,
         .buffers = &core->buffers,

@@ -152,9 +152,6 @@ int aio__socket_type(int fd);
 /* Makes a socket that came from elsewhere non-blocking and close-on-exec. Returns 0 or -errno. */
 int aio__socket_take(int fd);
 
-/* Takes the descriptor of a handle off its core. Returns 0; -EBUSY; -EBADF. */
-int aio__socket_part(struct aio__handle *handle);
-
 /* setsockopt(2), getsockopt(2) for an int. Return 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
 int aio__socket_get(int fd, int level, int name, int *value);
@@ -199,19 +196,11 @@ void aio__path_free(struct aio__path *path);
 int aio__path_bind(struct aio__path **path, int fd, const struct aio_address *address,
                    const struct aio_unix_options *options);
 
-/*
- * Runs an op inside a gate. A close while the task was woken already, or while an instant op gave
- * way, has interrupted nothing: look before each op. The wait has its task from the start, for a
- * close looks at it.
- */
+/* Runs an op inside a gate. */
 static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
                                 struct aio__op_frame *frame, const char *what)
 {
-    if (__builtin_expect(handle->closing, 0))
-        return -EBADF;
-    frame->wait.task = handle->core->current;
-    gate->inside = &frame->wait;
-    return aio__op_run(handle->core, frame, what);
+    return aio__handle_run(handle, &gate->inside, frame, what);
 }
 
 /* A socket that carries packets. */

@@ -16,7 +16,7 @@ static int move_part(struct aio_stream *stream)
     if (rc == 0 && !handle->closing && (stream->outbox != NULL || !aio__inbox_empty(stream)))
         rc = -EBUSY;
     if (rc == 0)
-        rc = aio__socket_part(handle);
+        rc = aio__handle_release(handle);
     if (rc == 0 && stream->inbox != NULL)
         aio__inbox_close(stream);
     return rc;
