@@ -80,17 +80,33 @@ AIO_API AIO_NODISCARD int aio_pipe_connect(struct aio_stream **out, const char *
                                            enum aio_pipe_end end);
 
 /*
- * aio_stream_stdin, aio_stream_stdout and aio_stream_stderr make streams of descriptors 0, 1 and 2,
- * whatever these are: as aio_pipe_adopt, but the descriptors themselves stay open and unchanged
- * when the stream is closed. The reader of a pipe that is our standard output therefore sees its
- * end when descriptor 1 is closed or the process ends, not by aio_stream_shutdown.
+ * aio_stream_stdin makes a stream of descriptor 0, whatever that is: as aio_pipe_adopt, but the
+ * descriptor itself stays open and unchanged when the stream is closed.
  *
  * Suspends:  never.
  * Context:   a task; the stream belongs to its core.
  * Returns:   as aio_pipe_adopt; -EBADF when the descriptor is closed.
  */
 AIO_API AIO_NODISCARD int aio_stream_stdin(struct aio_stream **out);
+
+/*
+ * aio_stream_stdout makes a stream of descriptor 1, as aio_stream_stdin does of descriptor 0. Who
+ * reads a pipe that is our standard output sees its end when descriptor 1 is closed or the process
+ * ends, and not by aio_stream_shutdown.
+ *
+ * Suspends:  never.
+ * Context:   a task; the stream belongs to its core.
+ * Returns:   as aio_stream_stdin.
+ */
 AIO_API AIO_NODISCARD int aio_stream_stdout(struct aio_stream **out);
+
+/*
+ * aio_stream_stderr makes a stream of descriptor 2, as aio_stream_stdout does of descriptor 1.
+ *
+ * Suspends:  never.
+ * Context:   a task; the stream belongs to its core.
+ * Returns:   as aio_stream_stdin.
+ */
 AIO_API AIO_NODISCARD int aio_stream_stderr(struct aio_stream **out);
 
 AIO_END_DECLS
