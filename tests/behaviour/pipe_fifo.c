@@ -60,10 +60,9 @@ static int opening_join(struct opening *opening)
     return opening->result;
 }
 
-/* Long enough for its first looks. */
 static void settle(const struct opening *opening)
 {
-    AIO_CHECK_EQ(aio_time_sleep(AIO_MS(5)), 0);
+    tcp_settle();
     AIO_CHECK(!opening->ended);
 }
 
@@ -96,6 +95,19 @@ BEHAVIOUR(writer_comes_first)
     check_meet(AIO_PIPE_WRITER);
 }
 
+struct visit {
+    const char *path;
+    int fd;
+};
+
+/* Somebody writes once there is a reader. */
+static bool visit_begin(void *arg)
+{
+    struct visit *visit = arg;
+    visit->fd = open(visit->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return visit->fd >= 0;
+}
+
 /* A writer that left again was there: the reader sees what it wrote, or the end. */
 static void check_brief_writer(const char *text, size_t length)
 {
@@ -105,10 +117,10 @@ static void check_brief_writer(const char *text, size_t length)
     REQUIRE(fifo_make(&fifo));
     REQUIRE(opening_start(&opening, &fifo, AIO_PIPE_READER));
     settle(&opening);
-    int fd = open(fifo.path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    REQUIRE(fd >= 0);
-    AIO_CHECK_EQ(write(fd, text, length), (ssize_t)length);
-    close(fd);
+    struct visit visit = {fifo.path, -1};
+    REQUIRE(test_wait(visit_begin, &visit));
+    AIO_CHECK_EQ(write(visit.fd, text, length), (ssize_t)length);
+    close(visit.fd);
     REQUIRE(opening_join(&opening) == 0);
     AIO_CHECK_EQ(aio_stream_read_exact(opening.stream, bytes, length, NULL), (ssize_t)length);
     AIO_CHECK_EQ(aio_stream_read(opening.stream, bytes, 1), 0);
