@@ -147,4 +147,11 @@ static inline int aio__handle_run(struct aio__handle *handle, struct aio__wait *
     return aio__op_run(handle->core, frame, what);
 }
 
+/* The same inside a gate. */
+static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
+                                struct aio__op_frame *frame, const char *what)
+{
+    return aio__handle_run(handle, &gate->inside, frame, what);
+}
+
 #endif

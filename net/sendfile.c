@@ -54,8 +54,7 @@ static ssize_t sendfile_read(struct sendfile *file)
 static int sendfile_write(struct sendfile *file, size_t length)
 {
     for (size_t written = 0; written < length;) {
-        int rc = aio__stream_transfer(&file->call, AIO__OP_SEND, file->buffer + written,
-                                      length - written);
+        int rc = aio__stream_transfer(&file->call, false, file->buffer + written, length - written);
         file->call.gate->inside = NULL; /* its frame may be gone before the next wait */
         if (rc <= 0)
             return rc < 0 ? rc : -EPIPE;
