@@ -214,7 +214,7 @@ static void outbox_abort(struct aio__wait *wait)
 static int outbox_await(struct aio__stream_call *call, struct aio__outbox *outbox)
 {
     struct aio__core *core = call->stream->handle.core;
-    int rc = aio__stream_may_wait(call);
+    int rc = aio__handle_may_wait(&call->stream->handle);
     if (rc < 0)
         return rc;
     struct outbox_wait frame = {outbox, {.abort = outbox_abort, .what = "write"}};

@@ -17,7 +17,7 @@
 struct aio__path;
 struct aio__shard;
 struct aio_unix_options;
-struct aio__inbox;
+struct aio__intake;
 struct aio__outbox;
 
 struct aio_stream {
@@ -25,7 +25,7 @@ struct aio_stream {
     struct aio__gate reading;
     struct aio__gate writing;
     struct aio_filter *filter;  /* NULL: its users see the socket's bytes */
-    struct aio__inbox *inbox;   /* NULL until it is read with rented buffers */
+    struct aio__intake *inbox;  /* NULL until it is read with rented buffers */
     struct aio__outbox *outbox; /* NULL until it is given some to send */
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
@@ -74,10 +74,10 @@ int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct
 
 /* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
  * Returns 0 or why not to wait. */
-static inline int aio__stream_may_wait(const struct aio__stream_call *call)
+static inline int aio__handle_may_wait(const struct aio__handle *handle)
 {
-    int rc = aio__interrupted(call->stream->handle.core);
-    return rc == 0 && call->stream->handle.closing ? -EBADF : rc;
+    int rc = aio__interrupted(handle->core);
+    return rc == 0 && handle->closing ? -EBADF : rc;
 }
 
 /*
