@@ -79,6 +79,7 @@ struct aio__ready {
 struct aio__deferred {
     struct aio__deferred *next;
     void (*run)(struct aio__deferred *deferred);
+    bool listed;
 };
 
 struct aio__handle;
@@ -182,6 +183,18 @@ static inline int aio__interrupted(struct aio__core *core)
 /* Scheduling, in sched.c */
 void aio__ready_push(struct aio__core *core, struct aio_task *task);
 void aio__reschedule(struct aio__core *core);
+
+/* Puts work off, if it is not put off already; and takes it back. */
+static inline void aio__defer(struct aio__core *core, struct aio__deferred *deferred)
+{
+    if (deferred->listed)
+        return;
+    deferred->listed = true;
+    deferred->next = core->deferred;
+    core->deferred = deferred;
+}
+
+void aio__defer_not(struct aio__core *core, struct aio__deferred *deferred);
 
 /* A sleep in progress, in the sleeper's frame. wait.what is set by the caller. */
 struct aio__sleep {

@@ -221,6 +221,8 @@ struct aio_socket {
     bool drained;           /* the last batch took all that was there */
     size_t segment_limit;   /* the kernel cuts runs into datagrams shorter than this; 0: none */
     struct aio__path *path; /* the file that binding made, or NULL */
+    struct aio__packet_rent *rent; /* NULL until it is received from with rented buffers */
+    struct aio__packet_give *give; /* NULL until it is given some to send */
 };
 
 /* packet.c: makes a handle of a descriptor, which it owns from now on, with path. After an error
@@ -241,5 +243,32 @@ bool aio__message_valid(const struct aio_message *message);
 void aio__message_to_send(const struct aio_message *message, struct msghdr *header);
 void aio__message_to_receive(const struct aio_message *message, struct msghdr *header);
 void aio__message_received(struct aio_message *message, const struct msghdr *header, size_t whole);
+
+/* The same but for the vectors: `bytes` of the whole have been received elsewhere. */
+void aio__message_describe(struct aio_message *message, const struct msghdr *header, size_t bytes,
+                           size_t whole);
+
+/*
+ * packet_rent.c: a plain receive of a socket that has been received from with rented buffers,
+ * inside the gate: takes what has come already, as much as there is of `count`. Returns messages; 0
+ * when nothing has, and nothing is armed in the kernel any more; or -errno.
+ */
+int aio__packet_rented(struct aio_socket *socket, struct aio_message *messages, int count);
+
+/* With no call in progress: ends the receive that is armed. Returns 0; -EBUSY when packets wait
+ * that would be lost. And the end of it all. */
+int aio__packet_rent_disarm(struct aio_socket *socket);
+void aio__packet_rent_close(struct aio_socket *socket);
+
+/*
+ * packet_give.c: inside the gate, before a send of one's own: what was given before is sent.
+ * Returns 0 or why the wait ended. Whether there is none; and the end of it all.
+ */
+int aio__packet_give_settle(struct aio_socket *socket);
+bool aio__packet_give_idle(const struct aio_socket *socket);
+void aio__packet_give_close(struct aio_socket *socket);
+
+/* Begins a call that sends. Returns 0 with the gate held, or -errno without it. */
+int aio__packet_enter_sending(struct aio_socket *socket);
 
 #endif
