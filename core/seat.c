@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/post.h"
 #include "core/quiet.h"
+#include "core/sigpipe.h"
 #include "core/task.h"
 
 static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat)
@@ -14,6 +15,7 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
     struct aio__core *core = &seat->core;
     struct aio__backend_params params = {
         .ring_entries = runtime->options.ring_entries,
+        .ring_workers = runtime->options.ring_workers,
         .caps = runtime->options.caps,
         .offload = &seat->offload.port,
         .buffers = &core->buffers,
@@ -160,6 +162,7 @@ void aio__seat_close(struct aio__seat *seat)
                  core->ops_pending);
     seat_drop_handles(core);
     aio__pipe_close_all(core);
+    aio__sigpipe_release(core);
     aio__backlog_drop(core);
     seat_clean_up(core);
     if (core->resolver != NULL)
