@@ -105,7 +105,8 @@ static bool copy_to_is_bare(const struct aio__copy *copy)
 static bool copy_may_splice(const struct aio__copy *copy)
 {
     const struct aio_stream *from = copy->reading.stream;
-    return !copy->refused && from->filter == NULL && from->inbox == NULL && copy_to_is_bare(copy);
+    return !copy->refused && !from->unspliced && !copy->writing.stream->unspliced &&
+           from->filter == NULL && from->inbox == NULL && copy_to_is_bare(copy);
 }
 
 /* A part of what is to be read or written, in whichever way it is done at the moment. */
@@ -146,10 +147,9 @@ static int copy_transfer(struct aio__copy *copy, const struct copy_part *part)
     if (copy->splicing)
         rc = copy_splice(copy, &frame, part);
     else if (part->reads)
-        rc = aio__stream_transfer(&copy->reading, AIO__OP_RECV, copy->buffer, part->length);
+        rc = aio__stream_transfer(&copy->reading, true, copy->buffer, part->length);
     else
-        rc = aio__stream_transfer(&copy->writing, AIO__OP_SEND, copy->buffer + part->offset,
-                                  part->length);
+        rc = aio__stream_transfer(&copy->writing, false, copy->buffer + part->offset, part->length);
     copy->reading.gate->inside = NULL; /* its frame is gone */
     copy->writing.gate->inside = NULL;
     if (rc > 0 && copy->shared->idle_ns != AIO_FOREVER) {
@@ -166,16 +166,13 @@ static int copy_try_write(struct aio__copy *copy, const struct copy_part *part)
     struct aio__op_frame frame;
     if (!copy_to_is_bare(copy))
         return -ECANCELED;
-    frame.op.fd = to->handle.fd;
     if (copy->splicing) {
         frame.op.opcode = AIO__OP_SPLICE_OUT;
+        frame.op.fd = to->handle.fd;
         frame.op.splice.pipe = copy->pipe.read;
         frame.op.splice.length = part->length;
     } else {
-        frame.op.opcode = AIO__OP_SEND;
-        frame.op.transfer.buffer = copy->buffer + part->offset;
-        frame.op.transfer.length = part->length;
-        frame.op.transfer.flags = 0;
+        aio__stream_op(to, &frame.op, false, copy->buffer + part->offset, part->length);
     }
     return aio__op_try(copy_core(copy), &frame, "copy: rest");
 }

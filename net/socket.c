@@ -52,17 +52,6 @@ int aio__socket_take(int fd)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
-/* With no call in progress there is no op in flight either. */
-int aio__socket_part(struct aio__handle *handle)
-{
-    if (handle->closing)
-        return -EBADF;
-    if (handle->calls > 0)
-        return -EBUSY;
-    aio__handle_part(handle);
-    return 0;
-}
-
 int aio__socket_set(int fd, int level, int name, int value)
 {
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;

@@ -30,7 +30,7 @@ int aio_stream_timeout(struct aio_stream *stream, int64_t read_ns, int64_t write
 void aio_stream_zerocopy(struct aio_stream *stream, size_t from_bytes)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    stream->zerocopy = from_bytes;
+    stream->zerocopy = stream->kind == AIO__STREAM_SOCKET ? from_bytes : 0;
 }
 
 bool aio_stream_expired(const struct aio_stream *stream)

@@ -69,6 +69,12 @@ struct aio_runtime_options {
     size_t stack_bytes;
     /* Entries of the submission ring, a power of two of 8 to 32768. Default 1024. */
     uint32_t ring_entries;
+    /*
+     * Threads of the kernel's own that a core's ring may use at once for what cannot be done
+     * without waiting (opening, syncing, writing and uncached reading of files), for each of the
+     * kernel's two kinds of such work. 1 to 1024, default 16.
+     */
+    uint32_t ring_workers;
     /* Tasks alive at once; one more is refused with -EAGAIN. Default 4,194,304. */
     uint32_t task_limit;
     /* Stacks of finished tasks that stay resident for the next ones; the memory of those beyond
