@@ -1,10 +1,10 @@
 """The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
 from . import perf
-from .files import Files
 from .kv import Kv
 from .measure import idle_bytes, median
 from .micro import BOTH, Micro, Parked, Ticks
 from .process import BenchError, Server
+from .static import Static
 
 RENT = ("rent-uring",)
 EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
@@ -139,7 +139,7 @@ SCENARIOS = (
     Parked("parked", "memory of 100,000 and of 1,000,000 tasks that wait", (100000, 1000000)),
     Ticks("ticks", "ticks of 1 ms in time (per cent) beside a task that only yields"),
     Kv("kv", "examples/kv on one core against Redis, CPU per command", (1, 16)),
-    Files("static", "examples/static against nginx with sendfile, CPU per byte",
+    Static("static", "examples/static against nginx with sendfile, CPU per byte",
           {"100K": (100 << 10, 16), "100M": (100 << 20, 4)}),
     Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
          RENT, "raw-uring"),

@@ -17,7 +17,7 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000
     scgi_temp_path %(folder)s/scgi;
     server { listen %(address)s; root %(root)s; } }
 """
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files.lua")
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static.lua")
 
 
 def nginx_version():
@@ -60,7 +60,7 @@ def drive(server, name, connections, seconds):
             "MB_per_s": size / duration_us, "server_busy": cpu / duration_us / 1000}
 
 
-class Files:
+class Static:
     """Server CPU per byte, as a ratio of medians to nginx. The servers take turns."""
 
     uses_servers = False
