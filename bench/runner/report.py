@@ -101,6 +101,14 @@ BARS = (
         _ratio("rent-epoll")),
     Bar("memory of an idle connection on rented reads, worse backend", 5, KIB, "rent-idle",
         _rented_idle),
+    Bar("cached random reads, ring, CPU against fio io_uring batched", 1.10, RATIO, "file-cached",
+        _row("aio", "cpu_ratio")),
+    Bar("O_DIRECT random reads, 32 tasks, reads per second against the same", 0.95, RATIO,
+        "file-direct", _row("aio", "rate_ratio"), least=True),
+    Bar("the same, 128 tasks", 0.95, RATIO, "file-direct-128", _row("aio", "rate_ratio"),
+        least=True),
+    Bar("cached random reads, epoll, reads per second against fio psync", 1.00, RATIO,
+        "file-epoll", _row("aio", "rate_ratio"), least=True),
 )
 
 
