@@ -111,8 +111,8 @@ void aio__explain_add(struct aio__explain *explain, const char *format, ...)
 
 struct aio__backend_params {
     uint32_t ring_entries;
-    uint32_t ring_workers; /* the kernel's, at most, for each kind of work; 0: as the kernel has it */
-    const char *caps; /* a list that the registry has checked, see aio__caps_parse */
+    uint32_t ring_workers; /* see aio_runtime_options; 0: as many as the kernel likes */
+    const char *caps;      /* a list that the registry has checked, see aio__caps_parse */
     struct aio__offload_port *offload;
     struct aio__buffers *buffers; /* for RENT; prepared before the first */
     struct aio__explain

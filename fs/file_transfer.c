@@ -120,6 +120,8 @@ ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
     struct aio_file *file = transfer->file;
     struct aio__file_call call;
     struct aio__gate *gate = NULL;
+    if (transfer->total > SSIZE_MAX || transfer->offset < -1)
+        return -EINVAL;
     if (transfer->offset < 0)
         gate = aio__file_gate(file, transfer->reads);
     else if (!file->seekable)
@@ -131,4 +133,12 @@ ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
         return rc;
     rc = transfer_pieces(&call, transfer, all);
     return aio__file_leave(&call, transfer_result(transfer, all, rc));
+}
+
+ssize_t aio__file_transfer_all(struct aio__file_transfer *transfer, size_t *done)
+{
+    ssize_t rc = aio__file_transfer(transfer, true);
+    if (done != NULL)
+        *done = transfer->done;
+    return rc;
 }

@@ -84,6 +84,10 @@ BARS = (
         (("epoll", "kv-epoll -P 16", "ratio"),)),
     Bar("ticks in time beside a task that only yields, worse backend", 95, PERCENT, "ticks",
         _every_row("share"), least=True),
+    Bar("static against nginx, a file of 100 KiB, CPU per byte", 1.00, RATIO, "static",
+        _row("static-uring 100K", "ratio"), (("epoll", "static-epoll 100K", "ratio"),)),
+    Bar("static against nginx, a file of 100 MiB, CPU per byte", 1.00, RATIO, "static",
+        _row("static-uring 100M", "ratio"), (("epoll", "static-epoll 100M", "ratio"),)),
     Bar("rented buffers against raw liburing", 1.05, RATIO, "rent", _ratio("rent-uring")),
     Bar("the same, 1000 connections", 1.05, RATIO, "rent-1000", _ratio("rent-uring")),
     Bar("the same, 16 KiB", 1.08, RATIO, "rent-16k", _ratio("rent-uring")),
@@ -97,6 +101,14 @@ BARS = (
         _ratio("rent-epoll")),
     Bar("memory of an idle connection on rented reads, worse backend", 5, KIB, "rent-idle",
         _rented_idle),
+    Bar("cached random reads, ring, CPU against fio io_uring batched", 1.10, RATIO, "file-cached",
+        _row("aio", "cpu_ratio")),
+    Bar("O_DIRECT random reads, 32 tasks, reads per second against the same", 0.95, RATIO,
+        "file-direct", _row("aio", "rate_ratio"), least=True),
+    Bar("the same, 128 tasks", 0.95, RATIO, "file-direct-128", _row("aio", "rate_ratio"),
+        least=True),
+    Bar("cached random reads, epoll, reads per second against fio psync", 1.00, RATIO,
+        "file-epoll", _row("aio", "rate_ratio"), least=True),
 )
 
 

@@ -25,6 +25,7 @@ import https_tests  # noqa: E402
 import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
+import static_tests  # noqa: E402
 import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
@@ -56,6 +57,7 @@ SUITES = {
     "kv": kv_tests,
     "proxy": proxy_tests,
     "redis_client": redis_tests,
+    "static": static_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
