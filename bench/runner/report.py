@@ -97,6 +97,16 @@ BARS = (
         _ratio("rent-epoll")),
     Bar("memory of an idle connection on rented reads, worse backend", 5, KIB, "rent-idle",
         _rented_idle),
+    Bar("datagrams against recvmmsg and sendmmsg", 1.0, RATIO, "udp", _ratio("udp-uring"),
+        (("epoll", "udp-epoll", "ratio"), ("raw liburing", "raw-uring-udp", "ratio"))),
+    Bar("the same, in runs that the kernel cuts and joins", 0.80, RATIO, "udp-runs",
+        _ratio("udp-uring"), (("epoll", "udp-epoll", "ratio"),)),
+    Bar("accept, request, close against raw epoll", 0.95, RATIO, "accept", _ratio("aio-uring"),
+        RAW_URING + (("epoll", "aio-epoll", "ratio"),)),
+    Bar("http_hello against nginx", 0.80, RATIO, "http", _row("aio-uring", "ratio"),
+        (("epoll", "aio-epoll", "ratio"),)),
+    Bar("TCP proxy against haproxy with splicing", 0.85, RATIO, "proxy", _row("aio-uring", "ratio"),
+        (("epoll", "aio-epoll", "ratio"),)),
 )
 
 

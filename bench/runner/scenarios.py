@@ -1,11 +1,14 @@
 """The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
 from . import perf
+from .http import Http
 from .kv import Kv
 from .measure import idle_bytes, median
 from .micro import BOTH, Micro, Parked, Ticks
 from .process import BenchError, Server
+from .proxy import Proxy
 
 RENT = ("rent-uring",)
+UDP = ("udp-uring", "udp-epoll", "raw-uring-udp")
 EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
 
 
@@ -114,8 +117,8 @@ class Idle:
         return {"rows": rows}
 
 
-def shape(connections, size=512, depth=1):
-    return {"connections": connections, "size": size, "depth": depth}
+def shape(connections, size=512, depth=1, flags=()):
+    return {"connections": connections, "size": size, "depth": depth, "flags": flags}
 
 
 SCENARIOS = (
@@ -155,6 +158,14 @@ SCENARIOS = (
           (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
     Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
          ("rent-uring", "rent-epoll", "raw-uring")),
+    Echo("udp", "datagrams, 64 in flight, 512 bytes, against recvmmsg and sendmmsg",
+         shape(1, 512, 64, ("--udp",)), UDP, "raw-epoll-udp"),
+    Echo("udp-runs", "the same in runs (GSO and GRO), against recvmmsg and sendmmsg",
+         shape(1, 512, 64, ("--udp", "--segments")), UDP, "raw-epoll-udp"),
+    Echo("accept", "a connection for each request, against the raw epoll loop",
+         shape(64, 64, 1, ("--reopen",)), ("aio-uring", "aio-epoll", "raw-uring")),
+    Http("http", "examples/http_hello against nginx, wrk with 64 connections, CPU per request"),
+    Proxy("proxy", "examples/proxy against haproxy with splicing, iperf3, CPU per byte"),
 )
 
 # Not among the bars; run by --only.
@@ -165,4 +176,5 @@ EXTRA = (
     Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
 )
 
-SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv")
+SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv", "udp",
+         "udp-runs", "accept", "http", "proxy")
