@@ -16,6 +16,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import dns_tests  # noqa: E402
 import echo_kit_tests  # noqa: E402
 import echo_tests  # noqa: E402
 import embed_tests  # noqa: E402
@@ -48,6 +49,7 @@ def test_readme_shows_echo(context):
 
 SUITES = {
     "chat": chat_tests,
+    "dns_forward": dns_tests,
     "echo": echo_tests,
     "echo_kit": echo_kit_tests,
     "embed_epoll": embed_tests,
