@@ -10,6 +10,7 @@
 #define AIO_CORE_HANDLE_H
 
 #include "core/core.h"
+#include "core/op_run.h"
 
 struct aio__gate {
     bool busy;                    /* a call is inside */
@@ -126,6 +127,21 @@ static inline ssize_t aio__gate_leave(struct aio__handle *handle, struct aio__ga
         return -EBADF;
     }
     return result;
+}
+
+/*
+ * Runs an op inside a gate. A close while the task was woken already, or while an instant op gave
+ * way, has interrupted nothing: look before each op. The wait has its task from the start, for a
+ * close looks at it.
+ */
+static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
+                                struct aio__op_frame *frame, const char *what)
+{
+    if (__builtin_expect(handle->closing, 0))
+        return -EBADF;
+    frame->wait.task = handle->core->current;
+    gate->inside = &frame->wait;
+    return aio__op_run(handle->core, frame, what);
 }
 
 #endif

@@ -196,21 +196,6 @@ void aio__path_free(struct aio__path *path);
 int aio__path_bind(struct aio__path **path, int fd, const struct aio_address *address,
                    const struct aio_unix_options *options);
 
-/*
- * Runs an op inside a gate. A close while the task was woken already, or while an instant op gave
- * way, has interrupted nothing: look before each op. The wait has its task from the start, for a
- * close looks at it.
- */
-static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
-                                struct aio__op_frame *frame, const char *what)
-{
-    if (__builtin_expect(handle->closing, 0))
-        return -EBADF;
-    frame->wait.task = handle->core->current;
-    gate->inside = &frame->wait;
-    return aio__op_run(handle->core, frame, what);
-}
-
 /* A socket that carries packets. */
 struct aio_socket {
     struct aio__handle handle; /* first member */
