@@ -87,22 +87,14 @@ ssize_t aio_filter_receive(struct aio_filter *filter, void *buffer, size_t size)
     int rc;
     if (aio__stream_rented(&call, true, &(struct iovec){buffer, size}, 1, &rc))
         return rc; /* received before there was a filter */
-    frame.op.opcode = AIO__OP_RECV;
-    frame.op.fd = filter_handle(filter)->fd;
-    frame.op.transfer.buffer = buffer;
-    frame.op.transfer.length = size;
-    frame.op.transfer.flags = 0;
+    aio__stream_op(filter->stream, &frame.op, true, buffer, size);
     return filter_run(filter, &filter->stream->reading, &frame, "filtered read");
 }
 
 ssize_t aio_filter_send(struct aio_filter *filter, const void *buffer, size_t size)
 {
     struct aio__op_frame frame;
-    frame.op.opcode = AIO__OP_SEND;
-    frame.op.fd = filter_handle(filter)->fd;
-    frame.op.transfer.buffer = (void *)(uintptr_t)buffer;
-    frame.op.transfer.length = size;
-    frame.op.transfer.flags = 0;
+    aio__stream_op(filter->stream, &frame.op, false, (void *)(uintptr_t)buffer, size);
     return filter_run(filter, &filter->stream->writing, &frame, "filtered write");
 }
 

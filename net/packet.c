@@ -69,7 +69,7 @@ int aio_socket_release(struct aio_socket *socket)
 {
     (void)aio__handle_core(&socket->handle, __func__);
     int fd = socket->handle.fd;
-    int rc = aio__socket_part(&socket->handle);
+    int rc = aio__handle_release(&socket->handle);
     if (rc < 0)
         return rc;
     aio__path_free(socket->path);

@@ -84,7 +84,7 @@ void aio__ev_submit(struct aio__backend *base, struct aio__op *op)
     op->flags = AIO__EV_IN_NO_QUEUE;
     op->scratch = 0;
     if (row->place == AIO__EV_IN_NO_QUEUE) {
-        aio__backend_finish(base, op, row->perform(self, NULL, op));
+        aio__ev_settle(self, NULL, op, row->perform(self, NULL, op));
         return;
     }
     error = aio__ev_fd_get(self, op->fd, &entry);

@@ -24,6 +24,7 @@
 #include <aio/channel.h>
 #include <aio/net.h>
 #include <aio/shared.h>
+#include <aio/signal.h>
 #include <aio/stream.h>
 #include <aio/task.h>
 
@@ -134,6 +135,17 @@ AIO_API struct aio_select_case aio_select_take(struct aio_shared_channel *channe
  * Returns:   the case. Its result: 0.
  */
 AIO_API struct aio_select_case aio_select_join(struct aio_task *task, int *result);
+
+/*
+ * aio_select_signal is the case of aio_signal_wait.
+ *
+ * Suspends:  never.
+ * Context:   a task of the subscription's core.
+ * Returns:   the case. Its result: 0, with *info written; -EBADF when the subscription is closed
+ *            while the select waits.
+ */
+AIO_API struct aio_select_case aio_select_signal(struct aio_signal *signal,
+                                                 struct aio_signal_info *info);
 
 /*
  * aio_select_after is chosen when duration_ns have passed since aio_select_wait was called; 0 or

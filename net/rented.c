@@ -18,20 +18,25 @@ static void buffer_abort(struct aio__wait *wait)
     aio__wake(wait, -ECANCELED);
 }
 
-static int buffer_await(struct aio__core *core, struct aio_buffer **out)
+/* gate: in which the task is, or NULL. */
+static int buffer_await(struct aio__core *core, struct aio__gate *gate, struct aio_buffer **out)
 {
     struct aio__buffer_wait frame = {.wait = {.abort = buffer_abort, .what = "free buffer"}};
     core->buffers.shortages++;
     aio__wait_enqueue(&core->buffers.waiters, &frame.wait);
-    if (aio__park(core, &frame.wait) < 0)
+    if (gate != NULL)
+        gate->inside = &frame.wait;
+    int rc = aio__park(core, &frame.wait);
+    if (gate != NULL)
+        gate->inside = NULL; /* its frame is gone */
+    if (rc < 0)
         return aio__wait_reason(&frame.wait);
     *out = frame.buffer;
     return 0;
 }
 
-int aio_buffer_rent(struct aio_buffer **out)
+static int buffer_rent(struct aio__core *core, struct aio__gate *gate, struct aio_buffer **out)
 {
-    struct aio__core *core = AIO__CORE_OR_DIE();
     *out = NULL;
     int rc = aio__interrupted(core);
     if (rc == 0)
@@ -41,9 +46,20 @@ int aio_buffer_rent(struct aio_buffer **out)
     if (core->buffers.waiters.head == NULL && aio__buffers_may_rent(&core->buffers))
         *out = aio__buffers_take(&core->buffers);
     if (*out == NULL)
-        return buffer_await(core, out);
+        return buffer_await(core, gate, out);
     aio__buffers_note_peak(&core->buffers);
     return 0;
+}
+
+int aio_buffer_rent(struct aio_buffer **out)
+{
+    return buffer_rent(AIO__CORE_OR_DIE(), NULL, out);
+}
+
+int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out)
+{
+    int rc = aio__stream_may_wait(call);
+    return rc == 0 ? buffer_rent(call->stream->handle.core, call->gate, out) : rc;
 }
 
 void aio_buffer_release(struct aio_buffer *buffer)

@@ -1,8 +1,8 @@
 /*
  * What readers and writers share: the memory of their buffer, and that one task at a time is in it.
  */
-#ifndef AIO_NET_BUFFER_H
-#define AIO_NET_BUFFER_H
+#ifndef AIO_NET_BUFFERED_H
+#define AIO_NET_BUFFERED_H
 
 #include "core/alloc.h"
 #include "core/core.h"
