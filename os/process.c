@@ -140,28 +140,28 @@ int aio_process_killpg(struct aio_process *process, int number)
     return process_signal_group(process, number);
 }
 
-/* To all that the process stands for. */
-static int process_end(const struct aio_process *process, int number)
+int aio__process_signal_all(const struct aio_process *process, int number)
 {
-    return process->leads ? process_signal_group(process, number) : process_signal(process, number);
+    if (process->leads && !process->ended)
+        return process_signal_group(process, number);
+    return process_signal(process, number);
 }
 
 /* Returns 0 when it has ended; why it has not been awaited. */
 static int process_stop(struct aio_process *process, int64_t grace_ns)
 {
-    int rc = process->ended ? 0 : process_end(process, grace_ns > 0 ? SIGTERM : SIGKILL);
-    if (rc == -EPERM)
-        return rc;
-    rc = -ETIMEDOUT;
-    if (grace_ns > 0) {
+    int rc = -ETIMEDOUT;
+    if (aio__process_signal_all(process, grace_ns > 0 ? SIGTERM : SIGKILL) == -EPERM)
+        return -EPERM;
+    if (grace_ns > 0)
         AIO_TIMEOUT(grace_ns)
         {
             rc = aio_process_wait(process, NULL);
         }
-        if (rc == -ETIMEDOUT)
-            (void)process_end(process, SIGKILL);
-    }
-    return rc == -ETIMEDOUT ? aio_process_wait(process, NULL) : rc;
+    if (rc != -ETIMEDOUT)
+        return rc;
+    (void)aio__process_signal_all(process, SIGKILL);
+    return aio_process_wait(process, NULL);
 }
 
 int aio_process_stop(struct aio_process *process, int64_t grace_ns,
@@ -184,7 +184,8 @@ static bool process_bury(struct aio_process *process)
 {
     if (!process->ended)
         process_look(process);
-    if (!process->ended && (process->detached || process_end(process, SIGKILL) == -EPERM))
+    if (!process->ended &&
+        (process->detached || aio__process_signal_all(process, SIGKILL) == -EPERM))
         return false;
     while (!process->ended) {
         struct aio__op_frame frame = process_poll(process);
@@ -206,6 +207,7 @@ void aio_process_close(struct aio_process *process)
     AIO_SHIELD
     {
         aio__handle_expel(&process->handle, gates, 1);
+        aio__process_pipes_close(process);
         bool buried = process_bury(process);
         int fd = process->handle.fd;
         aio__handle_part(&process->handle);
@@ -215,6 +217,16 @@ void aio_process_close(struct aio_process *process)
             aio__process_orphan(fd);
     }
     aio__free(process);
+}
+
+struct aio_stream *aio_process_take(struct aio_process *process, int fd)
+{
+    (void)aio__handle_core(&process->handle, __func__);
+    if (fd < 0 || fd >= AIO__PROCESS_PIPES)
+        return NULL;
+    struct aio_stream *stream = process->streams[fd];
+    process->streams[fd] = NULL;
+    return stream;
 }
 
 pid_t aio_process_pid(const struct aio_process *process)

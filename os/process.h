@@ -8,6 +8,8 @@
 
 #include <aio/process.h>
 
+#define AIO__PROCESS_PIPES 3 /* standard streams */
+
 struct aio_process {
     struct aio__handle handle; /* first member; its descriptor is the pidfd */
     struct aio__gate waiting;  /* one polls, the others queue */
@@ -17,6 +19,7 @@ struct aio_process {
     bool ended; /* `status` is valid, or `lost` says why not */
     int lost;   /* 0, or the error that came instead of a status */
     struct aio_process_status status;
+    struct aio_stream *streams[AIO__PROCESS_PIPES]; /* our ends, until they are taken */
 };
 
 /* What a failed child tells, in memory that both have whether they share the rest or not. */
@@ -34,6 +37,7 @@ struct aio__process_plan {
     size_t fd_count;
     int fd_top; /* above all of the child's descriptors that are to be set up */
     int directory_fd;
+    int pipe_fds[AIO__PROCESS_PIPES]; /* the child's ends; -1 */
     struct aio__process_report *report;
 };
 
@@ -42,6 +46,12 @@ struct aio__process_plan {
 int aio__process_plan_open(struct aio__process_plan *plan, const char *const *argv,
                            const struct aio_process_options *options);
 void aio__process_plan_close(struct aio__process_plan *plan);
+
+/* process_pipes.c: makes the pipes, whose one ends are the plan's, the others the process's, and
+ * closes either. Returns 0 or -errno: some may be open then. */
+int aio__process_pipes_open(struct aio_process *process, struct aio__process_plan *plan);
+void aio__process_pipes_given(const struct aio__process_plan *plan);
+void aio__process_pipes_close(struct aio_process *process);
 
 /* process_child.c: all that happens in the child, on a stack of its own. Does not return. */
 int aio__process_child(void *plan);
@@ -56,6 +66,10 @@ int aio__process_probe(void);
 /* process.c: a handle for it; NULL: no memory. */
 struct aio_process *aio__process_alloc(const struct aio_process_options *options);
 void aio__process_begin(struct aio_process *process, struct aio__core *core, pid_t pid, int pidfd);
+
+/* process.c: a signal to the process, or to its group if it leads one, while it has not ended.
+ * Returns 0 or -errno. */
+int aio__process_signal_all(const struct aio_process *process, int number);
 
 /* process.c: waitid(2) of P_PIDFD, with the rusage. Returns 1 with *status set; 0 when the
  * process has not ended; -errno. */

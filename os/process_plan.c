@@ -10,24 +10,23 @@
 #include <unistd.h>
 
 #define PLAN_PATH "/bin:/usr/bin" /* where there is no PATH */
-#define PLAN_STANDARD_FDS 3
 
 static bool plan_is_io(int io)
 {
-    return io >= 0 || io == AIO_PROCESS_INHERIT || io == AIO_PROCESS_NULL;
+    return io >= AIO_PROCESS_PIPE;
 }
 
 /* None of the child's descriptors is given twice; they are few. */
 static int plan_check_fds(const struct aio_process_options *options)
 {
-    const int standard[PLAN_STANDARD_FDS] = {options->input, options->output, options->error};
+    const int standard[AIO__PROCESS_PIPES] = {options->input, options->output, options->error};
     for (size_t i = 0; i < options->fd_count; i++) {
         const struct aio_process_fd *fd = &options->fds[i];
         if (fd->parent < 0)
             return -EBADF;
         if (fd->child < 0 || fd->child == INT_MAX)
             return -EINVAL;
-        if (fd->child < PLAN_STANDARD_FDS && standard[fd->child] != AIO_PROCESS_INHERIT)
+        if (fd->child < AIO__PROCESS_PIPES && standard[fd->child] != AIO_PROCESS_INHERIT)
             return -EINVAL;
         for (size_t j = 0; j < i; j++)
             if (options->fds[j].child == fd->child)
@@ -60,15 +59,12 @@ static void plan_add_fd(struct aio__process_plan *plan, int child, int parent)
 static void plan_add_fds(struct aio__process_plan *plan)
 {
     const struct aio_process_options *options = plan->options;
-    int error = options->error;
-    if (error == AIO_PROCESS_JOIN)
-        error = options->output == AIO_PROCESS_INHERIT ? STDOUT_FILENO : options->output;
     if (options->input != AIO_PROCESS_INHERIT)
         plan_add_fd(plan, STDIN_FILENO, options->input);
     if (options->output != AIO_PROCESS_INHERIT)
         plan_add_fd(plan, STDOUT_FILENO, options->output);
-    if (error != AIO_PROCESS_INHERIT)
-        plan_add_fd(plan, STDERR_FILENO, error);
+    if (options->error != AIO_PROCESS_INHERIT)
+        plan_add_fd(plan, STDERR_FILENO, options->error);
     for (size_t i = 0; i < options->fd_count; i++)
         plan_add_fd(plan, options->fds[i].child, options->fds[i].parent);
 }
@@ -116,7 +112,7 @@ int aio__process_plan_open(struct aio__process_plan *plan, const char *const *ar
         return rc;
     const char *program = options->program != NULL ? options->program : argv[0];
     const char *path = plan_search_path(program);
-    size_t fd_bytes = (PLAN_STANDARD_FDS + options->fd_count) * sizeof *plan->fds;
+    size_t fd_bytes = (AIO__PROCESS_PIPES + options->fd_count) * sizeof *plan->fds;
     size_t program_bytes = plan_programs_bytes(program, path);
     char *block = aio__alloc_zero(fd_bytes + program_bytes);
     if (block == NULL)
@@ -127,8 +123,9 @@ int aio__process_plan_open(struct aio__process_plan *plan, const char *const *ar
         .environment = options->environment != NULL ? options->environment : (void *)environ,
         .programs = block + fd_bytes,
         .fds = (struct aio_process_fd *)(void *)block,
-        .fd_top = PLAN_STANDARD_FDS,
+        .fd_top = AIO__PROCESS_PIPES,
         .directory_fd = options->directory_fd,
+        .pipe_fds = {-1, -1, -1},
     };
     plan_add_fds(plan);
     plan_add_programs(block + fd_bytes, program, path);

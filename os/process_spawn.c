@@ -52,6 +52,21 @@ static int spawn_offload(struct spawn *spawn)
     return rc < 0 ? rc : pid;
 }
 
+/* With a plan. */
+static int spawn_process(struct spawn *spawn, struct aio_process *process, struct aio__core *core)
+{
+    int rc = aio__process_pipes_open(process, &spawn->plan);
+    if (rc == 0)
+        rc = spawn_offload(spawn);
+    aio__process_pipes_given(&spawn->plan);
+    if (rc < 0) {
+        aio__process_pipes_close(process);
+        return rc;
+    }
+    aio__process_begin(process, core, rc, spawn->pidfd);
+    return 0;
+}
+
 int aio_process_spawn(struct aio_process **out, const char *const *argv,
                       const struct aio_process_options *options)
 {
@@ -64,13 +79,11 @@ int aio_process_spawn(struct aio_process **out, const char *const *argv,
     if (rc < 0)
         return rc;
     struct aio_process *process = aio__process_alloc(options);
-    rc = process == NULL ? -ENOMEM : spawn_offload(&spawn);
+    rc = process != NULL ? spawn_process(&spawn, process, core) : -ENOMEM;
     aio__process_plan_close(&spawn.plan);
-    if (rc < 0) {
+    if (rc < 0)
         aio__free(process);
-        return rc;
-    }
-    aio__process_begin(process, core, rc, spawn.pidfd);
-    *out = process;
-    return 0;
+    else
+        *out = process;
+    return rc;
 }

@@ -26,6 +26,7 @@
 #define AIO_PROCESS_H
 
 #include <aio/base.h>
+#include <aio/pipe.h>
 #include <sys/resource.h>
 
 AIO_BEGIN_DECLS
@@ -39,7 +40,8 @@ struct aio_process;
 enum aio_process_io {
     AIO_PROCESS_INHERIT = -1, /* the same as ours */
     AIO_PROCESS_NULL = -2,    /* /dev/null */
-    AIO_PROCESS_JOIN = -3,    /* of error only: the same as the child's output */
+    AIO_PROCESS_PIPE = -3,    /* a pipe, whose other end aio_process_take gives */
+    AIO_PROCESS_JOIN = -4,    /* of error only: the same as the child's output */
 };
 
 /* The child's descriptor `child` is our descriptor `parent`. */
@@ -136,6 +138,19 @@ AIO_API AIO_NODISCARD int aio_process_spawn(struct aio_process **out, const char
                                             const struct aio_process_options *options);
 
 /*
+ * aio_process_take gives our end of the child's standard stream fd (0, 1 or 2), if that is
+ * AIO_PROCESS_PIPE: the child's input is written to, its output and error are read from. The end of
+ * a child's output comes when all who have inherited it have closed it, the child's own children
+ * included. An end that was not taken is closed by aio_process_close.
+ *
+ * Suspends:  never.
+ * Context:   a task of the process's core.
+ * Lifetime:  the stream is the caller's, to be closed by aio_stream_close.
+ * Returns:   the stream; NULL when there is no such pipe, or it was taken before.
+ */
+AIO_API AIO_NODISCARD struct aio_stream *aio_process_take(struct aio_process *process, int fd);
+
+/*
  * aio_process_wait waits for the process's end, and tells it as often as it is asked. Several tasks
  * may wait. What the process has started itself may live on.
  *
@@ -215,6 +230,78 @@ AIO_API pid_t aio_process_pid(const struct aio_process *process);
  * Returns:   the descriptor.
  */
 AIO_API int aio_process_pidfd(const struct aio_process *process);
+
+/* Options of aio_process_run. Start from AIO_RUN_OPTIONS. */
+struct aio_run_options {
+    size_t size;
+    /*
+     * Of the process; NULL: AIO_PROCESS_OPTIONS. What is AIO_PROCESS_INHERIT there becomes, of the
+     * output and of the error, a pipe that is collected; of the input, a pipe that has the bytes
+     * below, or /dev/null if they are NULL. Anything else stays as it is.
+     */
+    const struct aio_process_options *process;
+    const void *input;
+    size_t input_bytes;
+    size_t output_limit; /* bytes that are kept; what comes beyond is read and dropped */
+    size_t error_limit;
+    bool stop_beyond;  /* a process that writes more than is kept is sent SIGKILL */
+    int64_t grace_ns;  /* between SIGTERM and SIGKILL, see aio_process_stop */
+    int64_t linger_ns; /* see aio_process_run */
+};
+
+#define AIO_RUN_OPTIONS                                                                            \
+    ((struct aio_run_options){.size = sizeof(struct aio_run_options),                              \
+                              .output_limit = (size_t)1 << 20,                                     \
+                              .error_limit = (size_t)1 << 20,                                      \
+                              .grace_ns = AIO_SEC(2),                                              \
+                              .linger_ns = AIO_SEC(1)})
+
+/* What a process has written to one of its streams. */
+struct aio_process_text {
+    char *bytes; /* with a NUL behind them; NULL: there are none */
+    size_t size;
+    bool truncated; /* there were more */
+};
+
+/* What became of a process that was run. */
+struct aio_process_result {
+    struct aio_process_status status;
+    struct aio_process_text output;
+    struct aio_process_text error;
+    bool lingered; /* somebody who has inherited its streams held them open beyond linger_ns */
+};
+
+/*
+ * aio_process_run runs a program to its end, feeds its input and collects what it writes. argv as
+ * in aio_process_spawn; options NULL means AIO_RUN_OPTIONS. A process that does not read all its
+ * input has not failed.
+ *
+ * A process may leave others behind that hold its streams open. After its end they are awaited for
+ * linger_ns at most; all that the process itself has written is in the result then.
+ *
+ * When the call is cancelled, or its deadline passes, the process is ended as by aio_process_stop
+ * with grace_ns, and reaped.
+ *
+ * Suspends:  until the process has ended, and the others, see above. Once it has ended, or is being
+ *            ended, neither cancellation nor a deadline cuts the call short.
+ * Context:   a task.
+ * Lifetime:  all that is handed over, until the call returns. *result is written in every case;
+ * give it back with aio_result_free. Returns:   0 when the process has ended by itself or by
+ * stop_beyond, whatever its status; an error as of aio_process_spawn: it was not started then;
+ * -ECANCELED, -ETIMEDOUT, -ENOMEM: it was ended, and *result has its status and what was collected;
+ * -ECHILD; -EPERM when it was to be ended and may not be sent signals: it is left to itself.
+ */
+AIO_API AIO_NODISCARD int aio_process_run(struct aio_process_result *result,
+                                          const char *const *argv,
+                                          const struct aio_run_options *options);
+
+/*
+ * aio_result_free gives the memory of a result back, and empties it. One that is zero is fine.
+ *
+ * Suspends:  never.
+ * Context:   anywhere.
+ */
+AIO_API void aio_result_free(struct aio_process_result *result);
 
 AIO_END_DECLS
 

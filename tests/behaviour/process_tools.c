@@ -78,6 +78,16 @@ bool process_wait_gone(pid_t pid)
     return test_wait(process_is_gone, &pid);
 }
 
+static bool file_is_gone(void *arg)
+{
+    return access(arg, F_OK) < 0;
+}
+
+bool file_wait_gone(const char *path)
+{
+    return test_wait(file_is_gone, (void *)(uintptr_t)path);
+}
+
 void no_children(void)
 {
     AIO_CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);

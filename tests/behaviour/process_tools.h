@@ -31,6 +31,9 @@ void shell_prints(const char *script, struct aio_process_options options, const 
 /* Waits until a process exists no more, or is a zombie. */
 bool process_wait_gone(pid_t pid);
 
+/* Waits until a child has removed a file, to say how far it is. */
+bool file_wait_gone(const char *path);
+
 /* No child of ours exists, not even as a zombie. */
 void no_children(void);
 
