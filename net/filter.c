@@ -60,7 +60,7 @@ int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct
                          int count)
 {
     struct aio_filter *filter = call->stream->filter;
-    int rc = aio__stream_may_wait(call);
+    int rc = aio__handle_may_wait(&call->stream->handle);
     if (rc < 0)
         return rc;
     return (int)(reads ? filter->kind->read : filter->kind->write)(filter, vectors, count);

@@ -58,7 +58,7 @@ int aio_buffer_rent(struct aio_buffer **out)
 
 int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out)
 {
-    int rc = aio__stream_may_wait(call);
+    int rc = aio__handle_may_wait(&call->stream->handle);
     return rc == 0 ? buffer_rent(call->stream->handle.core, call->gate, out) : rc;
 }
 

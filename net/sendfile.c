@@ -134,7 +134,7 @@ static int sendfile_wait(struct sendfile *file)
 /* Sends a piece that is cached. Returns 1; 0 at the end of the file; or -errno. */
 static int sendfile_splice(struct sendfile *file, size_t length)
 {
-    int rc = aio__stream_may_wait(&file->call);
+    int rc = aio__handle_may_wait(&file->call.stream->handle);
     if (rc < 0)
         return rc;
     ssize_t n = aio__splice_file(file->fd, file->offset, file->call.stream->handle.fd, length);
