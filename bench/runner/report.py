@@ -97,6 +97,8 @@ BARS = (
         _ratio("rent-epoll")),
     Bar("memory of an idle connection on rented reads, worse backend", 5, KIB, "rent-idle",
         _rented_idle),
+    Bar("500 processes, 16 at once, against xargs -P16, worse backend", 1.00, RATIO, "spawn",
+        _ratio("uring", "epoll")),
 )
 
 

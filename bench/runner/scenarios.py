@@ -4,6 +4,7 @@ from .kv import Kv
 from .measure import idle_bytes, median
 from .micro import BOTH, Micro, Parked, Ticks
 from .process import BenchError, Server
+from .spawn import Spawn
 
 RENT = ("rent-uring",)
 EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
@@ -155,6 +156,8 @@ SCENARIOS = (
           (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
     Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
          ("rent-uring", "rent-epoll", "raw-uring")),
+    Spawn("spawn", "500 processes of /bin/true, 16 at once, by the clock, against xargs -P16", 500,
+          16),
 )
 
 # Not among the bars; run by --only.
@@ -165,4 +168,5 @@ EXTRA = (
     Echo("pipe16", "64 connections, 512 bytes, 16 requests in the pipe", shape(64, 512, 16)),
 )
 
-SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv")
+SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv",
+         "spawn")
