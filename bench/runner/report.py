@@ -119,6 +119,8 @@ BARS = (
         (("epoll", "aio-epoll", "ratio"),)),
     Bar("TCP proxy against haproxy with splicing", 0.85, RATIO, "proxy", _row("aio-uring", "ratio"),
         (("epoll", "aio-epoll", "ratio"),)),
+    Bar("500 processes, 16 at once, against xargs -P16, worse backend", 1.00, RATIO, "spawn",
+        _ratio("uring", "epoll")),
 )
 
 

@@ -7,6 +7,7 @@ from .measure import idle_bytes, median
 from .micro import BOTH, Micro, Parked, Ticks
 from .process import BenchError, Server
 from .proxy import Proxy
+from .spawn import Spawn
 from .static import Static
 
 RENT = ("rent-uring",)
@@ -177,6 +178,8 @@ SCENARIOS = (
          shape(64, 64, 1, ("--reopen",)), ("aio-uring", "aio-epoll", "raw-uring")),
     Http("http", "examples/http_hello against nginx, wrk with 64 connections, CPU per request"),
     Proxy("proxy", "examples/proxy against haproxy with splicing, iperf3, CPU per byte"),
+    Spawn("spawn", "500 processes of /bin/true, 16 at once, by the clock, against xargs -P16", 500,
+          16),
 )
 
 # Not among the bars; run by --only.
@@ -188,4 +191,5 @@ EXTRA = (
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv",
-         "file-cached", "udp", "udp-runs", "accept", "http", "proxy")
+         "file-cached", "udp", "udp-runs", "accept", "http", "proxy",
+         "spawn")
