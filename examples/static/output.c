@@ -57,7 +57,8 @@ int output_file(struct output *output, const struct file *file, uint64_t first, 
     (void)send_gathered(output);
     while (output->error == 0 && length > 0) {
         size_t piece = (size_t)(length < PIECE_BYTES ? length : PIECE_BYTES);
-        ssize_t n = aio_stream_sendfile(output->stream, file->fd, (int64_t)first, piece, NULL);
+        ssize_t n = aio_stream_sendfile(output->stream, aio_file_fd(file->handle), (int64_t)first,
+                                        piece, NULL);
         if (n < (ssize_t)piece)
             output->error = n < 0 ? (int)n : -ENODATA; /* it has become shorter meanwhile */
         first += piece;
