@@ -107,8 +107,20 @@ BARS = (
         "file-direct", _row("aio", "rate_ratio"), least=True),
     Bar("the same, 128 tasks", 0.95, RATIO, "file-direct-128", _row("aio", "rate_ratio"),
         least=True),
-    Bar("cached random reads, epoll, reads per second against fio psync", 1.00, RATIO,
-        "file-epoll", _row("aio", "rate_ratio"), least=True),
+    Bar("cached random reads, epoll, CPU against 32 threads of fio psync", 1.00, RATIO,
+        "file-epoll", _row("aio", "cpu_ratio")),
+    Bar("datagrams against recvmmsg and sendmmsg", 1.0, RATIO, "udp", _ratio("udp-uring"),
+        (("epoll", "udp-epoll", "ratio"), ("raw liburing", "raw-uring-udp", "ratio"))),
+    Bar("the same, in runs that the kernel cuts and joins", 0.80, RATIO, "udp-runs",
+        _ratio("udp-uring"), (("epoll", "udp-epoll", "ratio"),)),
+    Bar("accept, request, close against raw epoll", 0.95, RATIO, "accept", _ratio("aio-uring"),
+        RAW_URING + (("epoll", "aio-epoll", "ratio"),)),
+    Bar("http_hello against nginx", 0.80, RATIO, "http", _row("aio-uring", "ratio"),
+        (("epoll", "aio-epoll", "ratio"),)),
+    Bar("TCP proxy against haproxy with splicing", 0.85, RATIO, "proxy", _row("aio-uring", "ratio"),
+        (("epoll", "aio-epoll", "ratio"),)),
+    Bar("500 processes, 16 at once, against xargs -P16, worse backend", 1.00, RATIO, "spawn",
+        _ratio("uring", "epoll")),
 )
 
 
