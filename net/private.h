@@ -43,6 +43,7 @@ struct aio_stream {
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    bool tries;      /* what its filter receives must be there already */
     bool lingers;    /* close(2) would wait for the peer, O_NONBLOCK or not */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
@@ -123,7 +124,11 @@ int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out);
 /* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
 int aio__stream_end(struct aio__stream_call *call, int how);
 
+/* Inside the gate: rents a buffer and reads into it. Returns as aio_stream_read_rent. */
+ssize_t aio__stream_fill(struct aio__stream_call *call, struct aio_buffer **out);
+
 /* filter.c: a transfer through the stream's filter, inside the gate. */
+ssize_t aio__filter_rent(struct aio__stream_call *call, struct aio_buffer **out);
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);

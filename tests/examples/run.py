@@ -26,6 +26,8 @@ import https_tests  # noqa: E402
 import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
+import run_tests  # noqa: E402
+import static_tests  # noqa: E402
 import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
@@ -58,10 +60,12 @@ SUITES = {
     "kv": kv_tests,
     "proxy": proxy_tests,
     "redis_client": redis_tests,
+    "run": run_tests,
+    "static": static_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
-CLIENTS = ("fanout", "https_hello")  # another server tells whether their row can be had
+CLIENTS = ("fanout", "https_hello", "run")  # another server tells whether their row can be had
 
 
 def tests_of(suite, wanted):

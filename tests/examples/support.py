@@ -197,9 +197,12 @@ class Context:
     def accept(self, listener):
         return self.keep(listener.accept()[0])
 
-    def clean_up(self):
+    def close_connections(self):
         for connection in self.sockets:
             connection.close()
+
+    def clean_up(self):
+        self.close_connections()
         for server in self.servers:
             server.kill()
         self.servers, self.sockets = [], []
