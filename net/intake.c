@@ -6,12 +6,15 @@
 #include "core/op_run.h"
 #include "net/private.h"
 
+/* News that a call has taken already is none: those who wait are to hear of the next. */
 void aio__intake_tell(struct aio__intake *intake)
 {
     if (aio__intake_has_more(intake))
         aio__watch_notify(intake->handle, AIO__INBOX_NEWS);
     else if (!intake->armed)
         aio__watch_notify(intake->handle, AIO__INBOX_DISARMED);
+    else if (intake->watches > 0)
+        (void)aio__intake_submit(intake);
 }
 
 static void intake_op_done(struct aio__op *op)

@@ -13,8 +13,8 @@ from support import stop, until
 
 
 class Forwarder:
-    """A forwarder, its upstream server, and a client. attempt_ms is the time for an answer: long where
-    it is counted how often the server is asked, short where it is silent."""
+    """A forwarder, its upstream server, and a client. attempt_ms is the time for an answer: long
+    where it is counted how often the server is asked, short where it is silent."""
 
     def __init__(self, context, entries=1000, attempt_ms=3000):
         self.context = context
