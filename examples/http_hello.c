@@ -2,20 +2,20 @@
  * http_hello: answers GET / and HEAD / with a greeting. Usage: http_hello [HOST:PORT]
  *
  * HTTP/1.1 with keep-alive, pipelining and request bodies, which it reads and drops. A task serves
- * a connection from start to end, so the code is straight: read, parse, write. The parser is
- * Debian's libhttp-parser; its callbacks run on the task's stack and may therefore wait too, as
- * flush() does when the answers of one read do not fit in the output buffer. Everything a client
- * can use up has a limit: connections, header and body bytes, and the time it may take.
+ * a connection from start to end, so the code is straight: read, parse, write. Buffers are rented,
+ * so a connection that waits for a request holds none. The parser is Debian's libhttp-parser; its
+ * callbacks run on the task's stack and may therefore wait too, as flush() does when the answers of
+ * one read do not fit in a buffer. Everything a client can use up has a limit: connections, header
+ * and body bytes, and the time it may take.
  */
 #include <aio/aio.h>
+#include <aio/buf.h>
 #include <errno.h>
 #include <http_parser.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CONNECTION_LIMIT 10000
-#define INPUT_BYTES 4096 /* small: they are the memory that an idle connection holds */
-#define OUTPUT_BYTES 2048
 #define HEADER_LIMIT 8192
 #define BODY_LIMIT (1024 * 1024)
 #define DRAIN_LIMIT (1024 * 1024)
@@ -53,9 +53,8 @@ enum phase { BETWEEN_REQUESTS, IN_HEADER, IN_BODY };
 struct connection {
     struct aio_stream *stream;
     http_parser parser;
-    char *output; /* OUTPUT_BYTES of answers not yet sent, of which output_bytes are filled */
-    size_t output_bytes;
-    int64_t phase_ends_ns; /* 0: not looked at the clock yet, most requests never have to */
+    struct aio_buffer *output; /* answers not yet sent; NULL: none */
+    int64_t phase_ends_ns;     /* 0: not looked at the clock yet, most requests never have to */
     uint64_t body_bytes;
     enum phase phase;
     enum reply_id refusal; /* if the parser stops: why, unless it knows better */
@@ -80,29 +79,41 @@ static void prepare_replies(void)
     }
 }
 
+/* Gives the answers away. An error of theirs comes with a later call. */
 static int flush(struct connection *c)
 {
-    if (c->error == 0 && c->output_bytes > 0) {
-        ssize_t n = aio_stream_write_all(c->stream, c->output, c->output_bytes, NULL);
-        c->error = n < 0 ? (int)n : 0;
-    }
-    c->output_bytes = 0;
+    if (c->output != NULL && c->error == 0)
+        c->error = aio_stream_write_rent(c->stream, c->output);
+    else
+        aio_buffer_release(c->output);
+    c->output = NULL;
+    return c->error;
+}
+
+/* Room for so many bytes behind the answers that wait. */
+static int make_room(struct connection *c, size_t bytes)
+{
+    if (c->output != NULL && aio_buffer_room(c->output) - aio_buffer_size(c->output) < bytes &&
+        flush(c) < 0)
+        return c->error;
+    if (c->output == NULL && c->error == 0)
+        c->error = aio_buffer_rent(&c->output);
     return c->error;
 }
 
 static void append(struct connection *c, const char *text, size_t bytes)
 {
-    memcpy(c->output + c->output_bytes, text, bytes);
-    c->output_bytes += bytes;
+    size_t filled = aio_buffer_size(c->output);
+    memcpy((char *)aio_buffer_data(c->output) + filled, text, bytes);
+    (void)aio_buffer_resize(c->output, filled + bytes);
 }
 
-/* Puts an answer behind those that wait in the output buffer. The longest is under 300 bytes. */
+/* Puts an answer behind those that wait. The longest is under 300 bytes. */
 static int answer(struct connection *c, enum reply_id id, const char *last_lines, bool with_body)
 {
     const struct reply *reply = &replies[id];
     size_t last_bytes = strlen(last_lines);
-    if (c->output_bytes + reply->head_bytes + last_bytes + reply->body_bytes > OUTPUT_BYTES &&
-        flush(c) < 0)
+    if (make_room(c, reply->head_bytes + last_bytes + reply->body_bytes) < 0)
         return -1;
     append(c, reply->head, reply->head_bytes);
     append(c, last_lines, last_bytes);
@@ -194,7 +205,7 @@ static int on_header_end(http_parser *parser)
     }
     if (c->expects && is_http_1_1(parser) && (chunked || has_length)) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (c->output_bytes + sizeof go_on > OUTPUT_BYTES && flush(c) < 0)
+        if (make_room(c, sizeof go_on) < 0)
             return -1;
         append(c, go_on, sizeof go_on - 1);
     }
@@ -258,47 +269,50 @@ static void consume(struct connection *c, const char *input, size_t bytes)
 
 /* Between requests the stream's own timeout bounds the wait; within one, the time for its phase as
  * a whole does, however small the pieces in which it comes. */
-static ssize_t receive(struct connection *c, char *input)
+static ssize_t receive(struct connection *c, struct aio_buffer **input)
 {
     if (c->phase == BETWEEN_REQUESTS)
-        return aio_stream_read(c->stream, input, INPUT_BYTES);
+        return aio_stream_read_rent(c->stream, input);
     int64_t now_ns = aio_time_now();
     if (c->phase_ends_ns == 0)
         c->phase_ends_ns = now_ns + (c->phase == IN_HEADER ? HEADER_NS : BODY_NS);
     ssize_t n = 0;
     AIO_TIMEOUT(c->phase_ends_ns - now_ns)
     {
-        n = aio_stream_read(c->stream, input, INPUT_BYTES);
+        n = aio_stream_read_rent(c->stream, input);
     }
     return n;
 }
 
 /* Closing while the client still sends would reset the connection, and the client might never see
  * the answer: tell it that we are done, and take what it sends for a while. */
-static void drain(struct connection *c, char *input)
+static void drain(struct connection *c)
 {
     if (aio_stream_shutdown(c->stream, AIO_STREAM_WRITE) < 0)
         return;
     ssize_t n;
     size_t drained = 0;
+    struct aio_buffer *input;
     AIO_TIMEOUT(DRAIN_NS)
     {
-        while (drained < DRAIN_LIMIT && (n = aio_stream_read(c->stream, input, INPUT_BYTES)) > 0)
+        while (drained < DRAIN_LIMIT && (n = aio_stream_read_rent(c->stream, &input)) > 0) {
+            aio_buffer_release(input);
             drained += (size_t)n;
+        }
     }
 }
 
 static int serve(void *arg)
 {
-    char input[INPUT_BYTES];
-    char output[OUTPUT_BYTES];
-    struct connection c = {.stream = arg, .output = output, .refusal = BAD};
+    struct connection c = {.stream = arg, .refusal = BAD};
+    struct aio_buffer *input;
     ssize_t n = 0;
     http_parser_init(&c.parser, HTTP_REQUEST);
     c.parser.data = &c;
     (void)aio_stream_timeout(c.stream, IDLE_NS, IDLE_NS);
-    while (!c.closing && (n = receive(&c, input)) > 0) {
-        consume(&c, input, (size_t)n);
+    while (!c.closing && (n = receive(&c, &input)) > 0) {
+        consume(&c, aio_buffer_data(input), (size_t)n);
+        aio_buffer_release(input);
         if (flush(&c) < 0)
             break;
     }
@@ -306,8 +320,10 @@ static int serve(void *arg)
         refuse(&c, TIMEOUT);
         (void)flush(&c);
     }
+    if (c.error == 0)
+        c.error = aio_stream_flush(c.stream);
     if (c.closing && c.error == 0)
-        drain(&c, input);
+        drain(&c);
     aio_stream_close(c.stream);
     live_connections--;
     return c.error;
@@ -321,10 +337,11 @@ static void welcome(struct aio_stream *stream)
         live_connections++;
         return;
     }
-    char output[OUTPUT_BYTES];
-    struct connection c = {.stream = stream, .output = output};
-    refuse(&c, BUSY);
-    (void)flush(&c);
+    const struct reply *busy = &replies[BUSY];
+    char text[300];
+    int bytes =
+        snprintf(text, sizeof text, "%sConnection: close\r\n\r\n%s", busy->head, busy->body);
+    (void)aio_stream_write(stream, text, (size_t)bytes);
     aio_stream_close(stream);
 }
 
