@@ -28,6 +28,7 @@
 
 #define AIO__EV_CAPS(X)                                                                            \
     X(READ_HINT, read_hint, "no second try after a short read")                                    \
+    X(CACHED_READ, cached_read, "4.14: cached bytes of a file are read without a thread")          \
     X(DEL_ON_CLOSE, del_on_close, "EPOLL_CTL_DEL before close")
 
 enum aio__uring_cap_index {

@@ -25,7 +25,8 @@
  *  7. A full ring, CQ overflow, EBUSY, ENOBUFS, a multishot that ends are the backend's own: it
  *     keeps the op and retries. Above all for cancels.
  *  8. Short transfers are normal.
- *  9. Results are normalised: EINTR, EAGAIN, EINPROGRESS, ETIME, ERESTARTSYS never escape.
+ *  9. Results are normalised: EINTR, EAGAIN (but of OPEN), EINPROGRESS, ETIME, ERESTARTSYS never
+ *     escape.
  * 10. Core submits at most one op per descriptor and direction at a time (POLL and positioned
  *     file ops excepted), and closes a descriptor only after all its ops are done and FORGET was
  *     submitted.
@@ -110,7 +111,8 @@ void aio__explain_add(struct aio__explain *explain, const char *format, ...)
 
 struct aio__backend_params {
     uint32_t ring_entries;
-    const char *caps; /* a list that the registry has checked, see aio__caps_parse */
+    uint32_t ring_workers; /* see aio_runtime_options; 0: as many as the kernel likes */
+    const char *caps;      /* a list that the registry has checked, see aio__caps_parse */
     struct aio__offload_port *offload;
     struct aio__buffers *buffers; /* for RENT; prepared before the first */
     struct aio__explain

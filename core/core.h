@@ -82,6 +82,13 @@ struct aio__deferred {
     bool listed;
 };
 
+/* What is to be done on a core's thread when the core ends, with its mailbox closed. */
+struct aio__cleanup {
+    void (*run)(struct aio__core *core, struct aio__cleanup *cleanup); /* it is off the list */
+    struct aio__cleanup *next;
+    struct aio__cleanup *prev;
+};
+
 struct aio__handle;
 struct aio__memory;
 struct aio__offload;
@@ -111,6 +118,7 @@ struct aio__core {
     uint32_t ops_pending;
     uint32_t sends_pending; /* of these, of outboxes: the backend may tell of their ends late */
     uint32_t ops_unheeded;  /* of these, such as would wake nobody */
+    void (*disarm)(struct aio__core *core); /* ends those; set by whoever begins them */
     uint32_t handles_open;
     uint32_t select_seed; /* where selects begin to look */
     struct aio_runtime *runtime;
@@ -119,6 +127,7 @@ struct aio__core {
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__pipe_pool pipes;
+    bool sigpipe_held; /* by us: see core/sigpipe.h */
     struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
     void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;
@@ -126,8 +135,10 @@ struct aio__core {
     struct aio__mail *backlog; /* tasks from elsewhere that found no room yet, oldest first */
     struct aio__mail **backlog_end;
     struct aio_task *shutdown_task; /* what SIGINT and SIGTERM cancel */
+    uint32_t signals_awaited;       /* waits for signals, which any process may send */
     struct aio__mail shutdown_mail;
-    void (*cleanup)(struct aio__core *core); /* of whoever set shutdown_task; NULL: nobody */
+    struct aio__cleanup shutdown_cleanup;
+    struct aio__cleanup *cleanups; /* newest first */
     struct aio__timer stop_timer;
     struct aio__mail stop_mail;
     uint32_t index; /* of the runtime's cores */
@@ -168,6 +179,9 @@ static inline struct aio__core *aio__core_or_die(const char *function)
 /* Marks the deadline that is at fault and returns -ETIMEDOUT. */
 int aio__deadline_hit(struct aio_task *task);
 
+/* Moves a deadline that is set. A wait in progress notices a later time, and no earlier one. */
+void aio__deadline_move(struct aio_deadline *deadline, int64_t at_ns);
+
 /* What is pending for the calling task: 0, -ECANCELED or -ETIMEDOUT. A call that can suspend asks
  * first. */
 static inline int aio__interrupted(struct aio__core *core)
@@ -179,6 +193,10 @@ static inline int aio__interrupted(struct aio__core *core)
         return aio__deadline_hit(task);
     return 0;
 }
+
+/* In seat.c; on the core's thread. */
+void aio__cleanup_add(struct aio__core *core, struct aio__cleanup *cleanup);
+void aio__cleanup_remove(struct aio__core *core, struct aio__cleanup *cleanup);
 
 /* Scheduling, in sched.c */
 void aio__ready_push(struct aio__core *core, struct aio_task *task);

@@ -150,6 +150,17 @@ void aio__handle_part(struct aio__handle *handle)
     handle->core = AIO__DETACHED;
 }
 
+/* With no call in progress there is no op in flight either. */
+int aio__handle_release(struct aio__handle *handle)
+{
+    if (handle->closing)
+        return -EBADF;
+    if (handle->calls > 0)
+        return -EBUSY;
+    aio__handle_part(handle);
+    return 0;
+}
+
 void aio__handle_finish(struct aio__handle *handle)
 {
     aio__handle_part(handle);

@@ -10,6 +10,7 @@
 #define AIO_CORE_HANDLE_H
 
 #include "core/core.h"
+#include "core/op_run.h"
 
 struct aio__gate {
     bool busy;                    /* a call is inside */
@@ -62,7 +63,10 @@ void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gate
  * is detached. */
 void aio__handle_part(struct aio__handle *handle);
 
-/* The same, and closes the descriptor. */
+/* The same at the user's wish: 0; -EBUSY while calls are in progress; -EBADF. */
+int aio__handle_release(struct aio__handle *handle);
+
+/* The same as aio__handle_part, and closes the descriptor. */
 void aio__handle_finish(struct aio__handle *handle);
 
 /* Closes what the user left open; on the root task when a runtime ends. */
@@ -126,6 +130,28 @@ static inline ssize_t aio__gate_leave(struct aio__handle *handle, struct aio__ga
         return -EBADF;
     }
     return result;
+}
+
+/*
+ * Runs an op of a call. A close while the task was woken already, or while an instant op gave way,
+ * has interrupted nothing: look before each op. The wait, which a close finds in *inside, has its
+ * task from the start.
+ */
+static inline int aio__handle_run(struct aio__handle *handle, struct aio__wait **inside,
+                                  struct aio__op_frame *frame, const char *what)
+{
+    if (__builtin_expect(handle->closing, 0))
+        return -EBADF;
+    frame->wait.task = handle->core->current;
+    *inside = &frame->wait;
+    return aio__op_run(handle->core, frame, what);
+}
+
+/* The same inside a gate. */
+static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
+                                struct aio__op_frame *frame, const char *what)
+{
+    return aio__handle_run(handle, &gate->inside, frame, what);
 }
 
 #endif

@@ -5,22 +5,11 @@
  */
 #include "core/offload.h"
 
+#include "core/file_op.h"
 #include "core/task.h"
 
 #include <signal.h>
 #include <time.h>
-#include <unistd.h>
-
-static ssize_t offload_transfer(const struct aio__op *op)
-{
-    size_t length =
-        op->file.length < AIO__TRANSFER_BYTES_MAX ? op->file.length : AIO__TRANSFER_BYTES_MAX;
-    if (op->opcode == AIO__OP_READ)
-        return op->file.offset < 0 ? read(op->fd, op->file.buffer, length)
-                                   : pread(op->fd, op->file.buffer, length, op->file.offset);
-    return op->file.offset < 0 ? write(op->fd, op->file.buffer, length)
-                               : pwrite(op->fd, op->file.buffer, length, op->file.offset);
-}
 
 /* The blocking form of an op. */
 static int32_t offload_perform(struct aio__op *op)
@@ -30,13 +19,7 @@ static int32_t offload_perform(struct aio__op *op)
         call->value = call->fn(call->arg);
         return 0;
     }
-    if (op->opcode != AIO__OP_READ && op->opcode != AIO__OP_WRITE)
-        return -EOPNOTSUPP;
-    ssize_t n;
-    do {
-        n = offload_transfer(op);
-    } while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : (int32_t)n;
+    return aio__file_perform(op);
 }
 
 /* With the lock held. */

@@ -31,6 +31,10 @@
     X(CONNECT, connect, "connect(2)")                                                              \
     X(READ, read, "read(2), or pread(2) when offset >= 0, of anything")                            \
     X(WRITE, write, "write(2), or pwrite(2) when offset >= 0, of anything")                        \
+    X(READV, readv, "preadv2(2); at the cursor when offset is -1")                                 \
+    X(WRITEV, writev, "pwritev2(2); at the cursor when offset is -1")                              \
+    X(OPEN, open, "openat2(2), where fd is the folder; never waits for a peer if O_NONBLOCK")      \
+    X(FSYNC, fsync, "fsync(2) or fdatasync(2)")                                                    \
     X(SPLICE_IN, splice_in, "splice(2) of a stream socket into a pipe that has room")              \
     X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into a socket, never SIGPIPE") \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
@@ -63,6 +67,7 @@ struct aio__deliveries {
 };
 
 struct aio__feed;
+struct open_how;
 
 /* How RENT ends at the end of the stream: no receive fails with it. */
 #define AIO__STREAM_END (-ENODATA)
@@ -87,6 +92,19 @@ struct aio__op {
             size_t length;
             int64_t offset; /* -1: the file's cursor, or no cursor at all */
         } file;             /* READ WRITE */
+        struct {
+            const struct iovec *vectors;
+            uint32_t count;
+            int32_t flags; /* RWF_* */
+            int64_t offset;
+        } vectored; /* READV WRITEV */
+        struct {
+            const char *path;
+            const struct open_how *how;
+        } open; /* -EAGAIN: somebody has a lease on the file, see fcntl(2) */
+        struct {
+            bool data; /* and of the rest only what reading it back needs */
+        } sync;        /* FSYNC */
         struct {
             struct msghdr *header;
             int32_t flags; /* MSG_* */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define OPTIONS_RING_ENTRIES 1024u
+#define OPTIONS_RING_WORKERS 16u
+#define OPTIONS_RING_WORKERS_MAX 1024u
 #define OPTIONS_TASK_LIMIT (4u * 1024 * 1024)
 #define OPTIONS_STACK_CACHE 1024u
 #define OPTIONS_OFFLOAD_THREADS 4u
@@ -83,6 +85,8 @@ static int options_check(struct aio_runtime_options *options)
         return options_bad("stack_bytes", "16384 to 1073741824");
     if (entries < 8 || entries > 32768 || (entries & (entries - 1)) != 0)
         return options_bad("ring_entries", "a power of two from 8 to 32768");
+    if (options->ring_workers > OPTIONS_RING_WORKERS_MAX)
+        return options_bad("ring_workers", "1 to 1024");
     if (options->buffer_bytes < 64 || options->buffer_bytes > OPTIONS_BUFFER_BYTES_MAX)
         return options_bad("buffer_bytes", "64 to 16777216");
     if (options->buffer_limit > OPTIONS_BUFFER_LIMIT_MAX)
@@ -110,6 +114,7 @@ int aio__options_settle(struct aio_runtime *runtime, const struct aio_runtime_op
     if (settled->stack_bytes == 0)
         settled->stack_bytes = OPTIONS_STACK_BYTES;
     options_default(&settled->ring_entries, OPTIONS_RING_ENTRIES);
+    options_default(&settled->ring_workers, OPTIONS_RING_WORKERS);
     options_default(&settled->task_limit, OPTIONS_TASK_LIMIT);
     options_default(&settled->stack_cache, OPTIONS_STACK_CACHE);
     options_default(&settled->offload_threads, OPTIONS_OFFLOAD_THREADS);

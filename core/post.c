@@ -46,17 +46,32 @@ int aio__task_start_late(struct aio__core *core, struct aio_task **out, int (*fn
     return 0;
 }
 
-void aio__backlog_start(struct aio__core *core)
+static bool backlog_start_one(struct aio__core *core, struct posted *posted)
 {
     struct aio_task *task;
-    for (int32_t room = core->slice_limit; room > 0 && core->backlog != NULL; room--) {
-        struct posted *posted = (struct posted *)(void *)core->backlog;
+    return aio__task_start_late(core, &task, posted_run, posted, &posted->options) == 0;
+}
+
+/* A stack of a size of its own may find no room where smaller ones do: it keeps nobody waiting. */
+void aio__backlog_start(struct aio__core *core)
+{
+    size_t too_large = SIZE_MAX;
+    struct aio__mail **at = &core->backlog;
+    for (int32_t room = core->slice_limit; room > 0 && *at != NULL;) {
+        struct posted *posted = (struct posted *)(void *)*at;
         struct aio__mail *next = posted->mail.next;
-        if (aio__task_start_late(core, &task, posted_run, posted, &posted->options) < 0)
+        size_t stack_bytes = posted->options.stack_bytes;
+        if (stack_bytes < too_large && backlog_start_one(core, posted)) {
+            *at = next;
+            if (next == NULL)
+                core->backlog_end = at;
+            room--;
+        } else if (stack_bytes == 0) {
             return;
-        core->backlog = next;
-        if (next == NULL)
-            core->backlog_end = &core->backlog;
+        } else {
+            too_large = stack_bytes < too_large ? stack_bytes : too_large;
+            at = &posted->mail.next;
+        }
     }
 }
 
@@ -137,6 +152,8 @@ int aio_core_spawn(uint32_t index, int (*fn)(void *arg), void *arg,
         return rc;
     if (index == core->index)
         return aio__task_start(core, NULL, fn, arg, options);
+    if (stack_bytes != 0 && !aio__stack_fits(stack_bytes))
+        return -ENOMEM; /* better told here than waited for there */
     return posted_send(core->runtime, index, fn, arg, options);
 }
 

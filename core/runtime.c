@@ -325,8 +325,12 @@ int aio_runtime_wait(struct aio_runtime *runtime, int *result)
         return -EBUSY;
     if (!aio__runtime_ours(runtime))
         return -ESHUTDOWN;
-    if (atomic_load(&runtime->stage) == AIO__RUNTIME_MADE)
+    int stage = atomic_load(&runtime->stage);
+    if (stage == AIO__RUNTIME_MADE)
         return -EINVAL;
+    if (stage == AIO__RUNTIME_OPEN && runtime->hosted &&
+        pthread_equal(runtime->host_thread, pthread_self()))
+        return -EDEADLK;                 /* nobody else turns it */
     atomic_fetch_add(&runtime->refs, 1); /* another thread may destroy it when it is over */
     runtime_await(runtime);
     if (result != NULL)

@@ -245,8 +245,8 @@ static void loop_run_deferred(struct aio__core *core)
 static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, int64_t deadline_ns)
 {
     uint32_t unheeded = core->deadlocks == 0 ? core->ops_unheeded : 0;
-    bool idle =
-        deadline_ns == AIO_FOREVER && core->ops_pending == unheeded && core->shutdown_task == NULL;
+    bool signals = core->shutdown_task != NULL || core->signals_awaited > 0;
+    bool idle = deadline_ns == AIO_FOREVER && core->ops_pending == unheeded && !signals;
     return idle ? AIO__IDLE : AIO__ASLEEP;
 }
 
@@ -254,6 +254,10 @@ int64_t aio__loop_sleep(struct aio__core *core)
 {
     bool last;
     int64_t deadline_ns = aio__heap_next(&core->timers);
+    if (core->deadlocks > 0 && core->ops_unheeded > 0) {
+        core->disarm(core); /* they would keep it from being abandoned */
+        return 0;
+    }
     if (core->ops_pending == core->sends_pending)
         core->backend->hurry = true; /* they may be over, and the core idle */
     if (!aio__mailbox_sleep(core->mailbox, loop_sleep_state(core, deadline_ns), &last))

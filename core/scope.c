@@ -18,6 +18,14 @@ enum scope_state {
     SCOPE_JOINED = 0x5c09ed0e,
 };
 
+static bool scope_is_open(const struct aio_task *task, const struct aio_scope *scope)
+{
+    const struct aio_scope *at = task->scopes;
+    while (at != NULL && at != scope)
+        at = at->outer;
+    return at != NULL;
+}
+
 int aio_scope_open(struct aio_scope *scope, const struct aio_scope_options *options)
 {
     struct aio_task *task = AIO__CORE_OR_DIE()->current;
@@ -26,7 +34,7 @@ int aio_scope_open(struct aio_scope *scope, const struct aio_scope_options *opti
         return -EINVAL;
     if ((flags & ~(unsigned)AIO_SCOPE_COLLECT) != 0)
         return -EINVAL;
-    AIO__REQUIRE(task->scopes != scope, "aio_scope_open: the scope is open");
+    AIO__REQUIRE(!scope_is_open(task, scope), "aio_scope_open: the scope is open");
     scope->owner = task;
     scope->outer = task->scopes;
     scope->children = NULL;

@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/post.h"
 #include "core/quiet.h"
+#include "core/sigpipe.h"
 #include "core/task.h"
 
 static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat)
@@ -14,6 +15,7 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
     struct aio__core *core = &seat->core;
     struct aio__backend_params params = {
         .ring_entries = runtime->options.ring_entries,
+        .ring_workers = runtime->options.ring_workers,
         .caps = runtime->options.caps,
         .offload = &seat->offload.port,
         .buffers = &core->buffers,
@@ -21,6 +23,12 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
     };
     int rc = aio__backend_choose(&core->backend, runtime->options.backend, &params);
     core->mailbox->backend = core->backend;
+    if (rc == 0)
+        aio__explain_add(
+            &core->explain,
+            "offload pool, up to %u threads: calls; of files stat, truncate, allocate, "
+            "advise, lock, seek\n",
+            runtime->options.offload_threads);
     return rc;
 }
 
@@ -125,6 +133,34 @@ static void seat_drop_handles(struct aio__core *core)
         aio__handle_finish(core->handles);
 }
 
+void aio__cleanup_add(struct aio__core *core, struct aio__cleanup *cleanup)
+{
+    cleanup->prev = NULL;
+    cleanup->next = core->cleanups;
+    if (core->cleanups != NULL)
+        core->cleanups->prev = cleanup;
+    core->cleanups = cleanup;
+}
+
+void aio__cleanup_remove(struct aio__core *core, struct aio__cleanup *cleanup)
+{
+    if (cleanup->prev == NULL)
+        core->cleanups = cleanup->next;
+    else
+        cleanup->prev->next = cleanup->next;
+    if (cleanup->next != NULL)
+        cleanup->next->prev = cleanup->prev;
+}
+
+static void seat_clean_up(struct aio__core *core)
+{
+    struct aio__cleanup *cleanup;
+    while ((cleanup = core->cleanups) != NULL) {
+        aio__cleanup_remove(core, cleanup);
+        cleanup->run(core, cleanup);
+    }
+}
+
 void aio__seat_close(struct aio__seat *seat)
 {
     struct aio__core *core = &seat->core;
@@ -132,9 +168,9 @@ void aio__seat_close(struct aio__seat *seat)
                  core->ops_pending);
     seat_drop_handles(core);
     aio__pipe_close_all(core);
+    aio__sigpipe_release(core);
     aio__backlog_drop(core);
-    if (core->cleanup != NULL)
-        core->cleanup(core);
+    seat_clean_up(core);
     if (core->resolver != NULL)
         core->resolver_close(core);
     aio__offload_close(&seat->offload);

@@ -133,6 +133,12 @@ static inline bool aio__wait_claim(struct aio__wait *wait)
  * has not been taken out yet. */
 bool aio__wait_stale(struct aio__wait *wait);
 
+/* Such an entry of a case that joins: its task may be gone before the select looks at it again. */
+static inline void aio__select_put_out(struct aio__wait *wait)
+{
+    aio__select_entry_of(wait)->party.object = NULL;
+}
+
 static inline void aio__wait_finish(struct aio__wait *wait, int result)
 {
     if (__builtin_expect(wait->task != NULL, 1))

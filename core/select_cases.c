@@ -87,14 +87,16 @@ static void join_enlist(struct aio__core *core, struct aio__select_entry *entry)
     struct aio_task *task = entry->of->object;
     aio__task_check_join(core, task, "aio_select_join");
     entry->party.wait.task = NULL;
+    entry->party.object = task;
     task->joiner = &entry->party.wait;
 }
 
 static void join_delist(struct aio__core *core, struct aio__select_entry *entry)
 {
     (void)core;
-    struct aio_task *task = entry->of->object;
-    task->joiner = NULL;
+    struct aio_task *task = entry->party.object;
+    if (task != NULL)
+        task->joiner = NULL;
 }
 
 static void join_commit(struct aio__core *core, struct aio__select_entry *entry)

@@ -7,31 +7,49 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/sendfile.h>
 #include <time.h>
 
-static ssize_t splice_call(int from, int to, size_t length)
+struct splice_call {
+    ssize_t (*make)(const struct splice_call *call);
+    int from;
+    int to;
+    size_t length;
+    off_t offset; /* in a file */
+};
+
+static ssize_t splice_move(const struct splice_call *call)
 {
-    ssize_t n;
-    do
-        n = splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
+    return splice(call->from, NULL, call->to, NULL, call->length,
+                  SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }
 
-static ssize_t splice_call_tee(int from, int to, size_t length)
+static ssize_t splice_tee(const struct splice_call *call)
+{
+    return tee(call->from, call->to, call->length, SPLICE_F_NONBLOCK);
+}
+
+static ssize_t splice_file(const struct splice_call *call)
+{
+    off_t offset = call->offset;
+    return sendfile(call->to, call->from, &offset, call->length);
+}
+
+static ssize_t splice_make(const struct splice_call *call)
 {
     ssize_t n;
     do
-        n = tee(from, to, length, SPLICE_F_NONBLOCK);
+        n = call->make(call);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
 
 /*
  * These calls have no MSG_NOSIGNAL. The signal of a peer that is gone comes to this thread: it is
- * held back during the call and taken away after it, unless one was pending already.
+ * held back during the call and taken away after it, unless one was pending already. It may have
+ * come although some bytes were moved before.
  */
-static ssize_t splice_quietly(ssize_t (*call)(int, int, size_t), int from, int to, size_t length)
+static ssize_t splice_quietly(const struct splice_call *call)
 {
     static const struct timespec now = {0, 0};
     sigset_t broken, before, pending;
@@ -41,8 +59,9 @@ static ssize_t splice_quietly(ssize_t (*call)(int, int, size_t), int from, int t
     (void)pthread_sigmask(SIG_BLOCK, &broken, &before);
     if (sigismember(&before, SIGPIPE) == 1)
         (void)sigpending(&pending);
-    ssize_t n = call(from, to, length);
-    if (n == -EPIPE && sigismember(&pending, SIGPIPE) != 1)
+    ssize_t n = splice_make(call);
+    bool stopped = n == -EPIPE || (n > 0 && (size_t)n < call->length);
+    if (stopped && sigismember(&pending, SIGPIPE) != 1)
         (void)sigtimedwait(&broken, NULL, &now);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return n;
@@ -50,12 +69,17 @@ static ssize_t splice_quietly(ssize_t (*call)(int, int, size_t), int from, int t
 
 ssize_t aio__splice_move(int from, int to, size_t length)
 {
-    return splice_quietly(splice_call, from, to, length);
+    return splice_quietly(&(struct splice_call){splice_move, from, to, length, 0});
 }
 
 ssize_t aio__splice_tee(int from, int to, size_t length)
 {
-    return splice_quietly(splice_call_tee, from, to, length);
+    return splice_quietly(&(struct splice_call){splice_tee, from, to, length, 0});
+}
+
+ssize_t aio__splice_file(int file, int64_t offset, int to, size_t length)
+{
+    return splice_quietly(&(struct splice_call){splice_file, file, to, length, offset});
 }
 
 /* The pipe of a SPLICE_IN is the caller's own, so it has a reader. */
@@ -64,6 +88,7 @@ int32_t aio__splice_op(const struct aio__op *op)
     size_t length =
         op->splice.length < AIO__TRANSFER_BYTES_MAX ? op->splice.length : AIO__TRANSFER_BYTES_MAX;
     if (op->opcode == AIO__OP_SPLICE_IN)
-        return (int32_t)splice_call(op->fd, op->splice.pipe, length);
+        return (int32_t)splice_make(
+            &(struct splice_call){splice_move, op->fd, op->splice.pipe, length, 0});
     return (int32_t)aio__splice_move(op->splice.pipe, op->fd, length);
 }

@@ -14,6 +14,10 @@
 ssize_t aio__splice_move(int from, int to, size_t length);
 ssize_t aio__splice_tee(int from, int to, size_t length);
 
+/* Sends bytes of a file as they stand in the page cache, as aio__splice_move; what is not there is
+ * waited for. */
+ssize_t aio__splice_file(int file, int64_t offset, int to, size_t length);
+
 /* Does a SPLICE_IN or SPLICE_OUT. */
 int32_t aio__splice_op(const struct aio__op *op);
 

@@ -45,6 +45,15 @@ static char *stack_map(size_t bytes)
     return map;
 }
 
+bool aio__stack_fits(size_t bytes)
+{
+    const size_t whole = AIO__STACK_GUARD_BYTES + bytes;
+    char *map = stack_map(whole);
+    if (map != NULL)
+        (void)munmap(map, whole);
+    return map != NULL;
+}
+
 static bool stack_markers_work(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -61,6 +61,9 @@ struct aio__stack_pool {
 /* Rounds a wanted size up to whole pages. Returns 0; -EINVAL when it is out of bounds. */
 int aio__stack_round(size_t bytes, size_t *rounded);
 
+/* Whether a stack of that size can be mapped now. */
+bool aio__stack_fits(size_t bytes);
+
 void aio__stack_pool_open(struct aio__stack_pool *pool, size_t stack_bytes, uint32_t cache);
 
 /* Unmaps everything; no stack may be in use. */

@@ -4,6 +4,7 @@
 #include "core/task.h"
 #include "core/core.h"
 #include "core/scope.h"
+#include "core/select.h"
 
 #include <string.h>
 
@@ -186,13 +187,23 @@ static void task_check_handle(struct aio__core *core, struct aio_task *task, con
     AIO__REQUIRE(!task->detached, "%s: task '%s' is detached", function, aio_task_name(task));
 }
 
+static void task_check_joiner(struct aio_task *task, const char *function)
+{
+    struct aio__wait *joiner = task->joiner;
+    if (__builtin_expect(joiner == NULL, 1))
+        return;
+    AIO__REQUIRE(aio__wait_stale(joiner), "%s: task '%s' is being joined already", function,
+                 aio_task_name(task));
+    aio__select_put_out(joiner);
+    task->joiner = NULL;
+}
+
 void aio__task_check_join(struct aio__core *core, struct aio_task *task, const char *function)
 {
     task_check_handle(core, task, function);
     AIO__REQUIRE(task != core->current, "%s: task '%s' joins itself", function,
                  aio_task_name(task));
-    AIO__REQUIRE(task->joiner == NULL, "%s: task '%s' is being joined already", function,
-                 aio_task_name(task));
+    task_check_joiner(task, function);
 }
 
 static void task_join_abort(struct aio__wait *wait)
@@ -226,8 +237,7 @@ void aio_task_detach(struct aio_task *task)
     struct aio__core *core = AIO__CORE_OR_DIE();
     task_check_handle(core, task, __func__);
     AIO__REQUIRE(task != core->root, "aio_task_detach: the first task belongs to the runtime");
-    AIO__REQUIRE(task->joiner == NULL, "aio_task_detach: task '%s' is being joined",
-                 aio_task_name(task));
+    task_check_joiner(task, __func__);
     task->detached = true;
     if (task->state == AIO__TASK_FINISHED)
         task_reap(core, task);

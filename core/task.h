@@ -47,7 +47,8 @@ void aio__task_cancel(struct aio_task *task);
 /* Cancels every task but the caller. */
 void aio__task_cancel_all(struct aio__core *core);
 
-/* Dies when the calling task may not join that one. */
+/* Dies when the calling task may not join that one. The entry of a select that something else has
+ * decided does not join any more, and is put out. */
 void aio__task_check_join(struct aio__core *core, struct aio_task *task, const char *function);
 /* Destroys the calling task's locals, of which there are some. May suspend. */
 void aio__locals_end(struct aio_task *task);

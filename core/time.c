@@ -61,18 +61,19 @@ static void deadline_apply(struct aio_task *task, struct aio_deadline *deadline)
     task->deadline_ns = deadline != NULL ? deadline->nearest_ns : AIO_FOREVER;
 }
 
-static bool deadline_is_set(const struct aio_task *task, const struct aio_deadline *deadline)
+/* Among the task's own: those above are of the owners of the scopes it is in. */
+static inline bool deadline_is_set(const struct aio_task *task, const struct aio_deadline *deadline)
 {
     const struct aio_deadline *at = task->deadlines;
-    while (at != NULL && at != deadline)
+    while (at != NULL && at != deadline && at->task == task)
         at = at->outer;
-    return at != NULL;
+    return at == deadline;
 }
 
 void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns)
 {
     struct aio_task *task = AIO__CORE_OR_DIE()->current;
-    AIO__ASSERT(!deadline_is_set(task, deadline));
+    AIO__REQUIRE(!deadline_is_set(task, deadline), "aio_deadline_set: this deadline is set");
     deadline->outer = task->deadlines;
     deadline->task = task;
     deadline->at_ns = aio__time_after(timeout_ns);
@@ -94,6 +95,29 @@ void aio_deadline_clear(struct aio_deadline *deadline)
                  "aio_deadline_clear: a scope opened inside is still open");
     deadline->task = NULL;
     deadline_apply(task, deadline->outer);
+}
+
+/* The nearest of those from `inner` to `outer`, and of what is nearest from there on. */
+static int64_t deadline_nearest(const struct aio_deadline *inner, const struct aio_deadline *outer)
+{
+    int64_t nearest_ns = outer->nearest_ns;
+    for (const struct aio_deadline *at = inner; at != outer; at = at->outer)
+        nearest_ns = at->at_ns < nearest_ns ? at->at_ns : nearest_ns;
+    return nearest_ns;
+}
+
+void aio__deadline_move(struct aio_deadline *deadline, int64_t at_ns)
+{
+    struct aio_task *task = deadline->task;
+    const struct aio_deadline *outer = deadline->outer;
+    bool shielded = !deadline_is_set(task, deadline);
+    deadline->at_ns = at_ns;
+    deadline->nearest_ns = outer != NULL && outer->nearest_ns < at_ns ? outer->nearest_ns : at_ns;
+    if (shielded)
+        return; /* what stands inside the shield knows nothing of it */
+    for (struct aio_deadline *at = task->deadlines; at != deadline; at = at->outer)
+        at->nearest_ns = deadline_nearest(at, deadline);
+    task->deadline_ns = task->deadlines->nearest_ns;
 }
 
 bool aio_deadline_expired(const struct aio_deadline *deadline)

@@ -20,7 +20,7 @@ int aio__copy_check(const struct aio_copy_options *options)
     return options->size == sizeof *options && options->idle_ns > 0 ? 0 : -EINVAL;
 }
 
-void aio__copy_interrupt(struct aio__copy *copy, int code)
+static void copy_interrupt(struct aio__copy *copy, int code)
 {
     if (copy->reading.gate->inside != NULL)
         aio__wait_interrupt(copy->reading.gate->inside, code);
@@ -28,10 +28,17 @@ void aio__copy_interrupt(struct aio__copy *copy, int code)
         aio__wait_interrupt(copy->writing.gate->inside, code);
 }
 
+void aio__copy_stop(struct aio__copy *copy)
+{
+    copy_interrupt(copy, -ECANCELED);
+    if (copy->idle.task != NULL)
+        aio__deadline_move(&copy->idle, 0); /* if it is between two waits */
+}
+
 static void copy_notify(struct aio__watch *watch, int result)
 {
     if (result == -EBADF)
-        aio__copy_interrupt(AIO__CONTAINER(watch, struct aio__copy_watch, watch)->copy, result);
+        copy_interrupt(AIO__CONTAINER(watch, struct aio__copy_watch, watch)->copy, result);
 }
 
 void aio__copy_init(struct aio__copy *copy, struct aio_stream *to, struct aio_stream *from,
@@ -64,15 +71,37 @@ int aio__holds_leave(struct aio__hold *holds, size_t count, int result)
     return result;
 }
 
+static void hold_notify(struct aio__watch *watch, int result)
+{
+    const struct aio_task *task = AIO__CONTAINER(watch, struct aio__hold, watch)->task;
+    if (result == -EBADF && task->wait != NULL)
+        aio__wait_interrupt(task->wait, result);
+}
+
+/* Returns 0 with all of them entered. */
+static int holds_take(struct aio__hold *holds, size_t count)
+{
+    int rc = 0;
+    size_t taken = 0;
+    for (; taken < count && rc == 0; taken += rc == 0)
+        rc = aio__gate_enter(holds[taken].handle, holds[taken].gate);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = holds[i].handle->closing ? -EBADF : 0; /* while we waited for another */
+    return rc < 0 ? aio__holds_leave(holds, taken, rc) : 0;
+}
+
 int aio__holds_enter(struct aio__hold *holds, size_t count)
 {
     holds_sort(holds, count);
     for (size_t i = 0; i < count; i++) {
-        int rc = aio__gate_enter(holds[i].handle, holds[i].gate);
-        if (rc < 0)
-            return aio__holds_leave(holds, i, rc);
+        holds[i].task = aio__core_current->current;
+        holds[i].watch.notify = hold_notify;
+        aio__watch_enter(&holds[i].watch, holds[i].handle);
     }
-    return 0;
+    int rc = holds_take(holds, count);
+    for (size_t i = 0; i < count; i++)
+        aio__watch_leave(&holds[i].watch);
+    return rc;
 }
 
 static int copy_broken(const struct aio__copy *copy)
@@ -98,7 +127,8 @@ static bool copy_to_is_bare(const struct aio__copy *copy)
 static bool copy_may_splice(const struct aio__copy *copy)
 {
     const struct aio_stream *from = copy->reading.stream;
-    return !copy->refused && from->filter == NULL && from->inbox == NULL && copy_to_is_bare(copy);
+    return !copy->refused && !from->unspliced && !copy->writing.stream->unspliced &&
+           from->filter == NULL && from->inbox == NULL && copy_to_is_bare(copy);
 }
 
 /* A part of what is to be read or written, in whichever way it is done at the moment. */
@@ -120,6 +150,16 @@ static int copy_splice(const struct aio__copy *copy, struct aio__op_frame *frame
                          part->reads ? "splice: read" : "splice: write");
 }
 
+/* Bytes have moved: the time for which nothing may move begins anew. */
+static void copy_put_off(struct aio__copy *copy)
+{
+    if (copy == NULL || copy->idle.task == NULL)
+        return;
+    int64_t now_ns = copy_core(copy)->now_ns, idle_ns = copy->shared->idle_ns;
+    aio__deadline_move(&copy->idle,
+                       idle_ns < AIO_FOREVER - now_ns ? now_ns + idle_ns : AIO_FOREVER);
+}
+
 static int copy_transfer(struct aio__copy *copy, const struct copy_part *part)
 {
     struct aio__op_frame frame;
@@ -129,34 +169,15 @@ static int copy_transfer(struct aio__copy *copy, const struct copy_part *part)
     if (copy->splicing)
         rc = copy_splice(copy, &frame, part);
     else if (part->reads)
-        rc = aio__stream_transfer(&copy->reading, AIO__OP_RECV, copy->buffer, part->length);
+        rc = aio__stream_transfer(&copy->reading, true, copy->buffer, part->length);
     else
-        rc = aio__stream_transfer(&copy->writing, AIO__OP_SEND, copy->buffer + part->offset,
-                                  part->length);
+        rc = aio__stream_transfer(&copy->writing, false, copy->buffer + part->offset, part->length);
     copy->reading.gate->inside = NULL; /* its frame is gone */
     copy->writing.gate->inside = NULL;
-    if (rc > 0)
-        copy->shared->moved_ns = copy_core(copy)->now_ns;
-    return rc;
-}
-
-/* The same within the time for which nothing may move. It begins anew when bytes have moved in the
- * other direction of a relay. */
-static int copy_transfer_in_time(struct aio__copy *copy, const struct copy_part *part)
-{
-    struct aio__copy_shared *shared = copy->shared;
-    if (shared->idle_ns == AIO_FOREVER)
-        return copy_transfer(copy, part);
-    int64_t seen_ns;
-    struct aio_deadline idle;
-    int rc;
-    do {
-        seen_ns = shared->moved_ns;
-        aio_deadline_set(&idle, shared->idle_ns - (aio_time_now() - seen_ns));
-        rc = copy_transfer(copy, part);
-        aio_deadline_clear(&idle);
-    } while (rc == -ETIMEDOUT && aio_deadline_expired(&idle) && shared->moved_ns != seen_ns);
-    copy->done.idle = rc == -ETIMEDOUT && aio_deadline_expired(&idle);
+    if (rc > 0 && copy->shared->idle_ns != AIO_FOREVER) {
+        copy_put_off(copy);
+        copy_put_off(copy->other);
+    }
     return rc;
 }
 
@@ -167,16 +188,13 @@ static int copy_try_write(struct aio__copy *copy, const struct copy_part *part)
     struct aio__op_frame frame;
     if (!copy_to_is_bare(copy))
         return -ECANCELED;
-    frame.op.fd = to->handle.fd;
     if (copy->splicing) {
         frame.op.opcode = AIO__OP_SPLICE_OUT;
+        frame.op.fd = to->handle.fd;
         frame.op.splice.pipe = copy->pipe.read;
         frame.op.splice.length = part->length;
     } else {
-        frame.op.opcode = AIO__OP_SEND;
-        frame.op.transfer.buffer = copy->buffer + part->offset;
-        frame.op.transfer.length = part->length;
-        frame.op.transfer.flags = 0;
+        aio__stream_op(to, &frame.op, false, copy->buffer + part->offset, part->length);
     }
     return aio__op_try(copy_core(copy), &frame, "copy: rest");
 }
@@ -205,7 +223,7 @@ static int copy_write(struct aio__copy *copy, size_t length)
 {
     struct copy_part part = {.length = length};
     while (part.length > 0) {
-        int rc = copy_transfer_in_time(copy, &part);
+        int rc = copy_transfer(copy, &part);
         if (rc <= 0) {
             copy_write_rest(copy, &part);
             return rc < 0 ? rc : -EPIPE;
@@ -245,7 +263,7 @@ static int copy_read(struct aio__copy *copy)
         copy->buffer = aio__alloc(COPY_BUFFER_BYTES);
     if (!copy->splicing && copy->buffer == NULL)
         return -ENOMEM;
-    int rc = copy_transfer_in_time(copy, &part);
+    int rc = copy_transfer(copy, &part);
     if (rc == -EINVAL && copy->splicing) {
         copy_stop_splicing(copy);
         copy->refused = true;
@@ -270,9 +288,15 @@ static int copy_loop(struct aio__copy *copy)
     return rc < 0 ? rc : 0;
 }
 
-int aio__copy_run(struct aio__copy *copy)
+static int copy_pass_end(struct aio__copy *copy)
 {
-    copy->shared->moved_ns = copy_core(copy)->now_ns;
+    int rc = copy_broken(copy);
+    return rc < 0 ? rc : aio__stream_end(&copy->writing, SHUT_WR);
+}
+
+int aio__copy_run(struct aio__copy *copy, bool pass_end)
+{
+    aio_deadline_set(&copy->idle, copy->shared->idle_ns);
     aio__watch_enter(&copy->watches[0].watch, &copy->reading.stream->handle);
     aio__watch_enter(&copy->watches[1].watch, &copy->writing.stream->handle);
     int rc = copy_loop(copy);
@@ -280,8 +304,14 @@ int aio__copy_run(struct aio__copy *copy)
         copy_stop_splicing(copy);
     aio__free(copy->buffer);
     copy->buffer = NULL;
+    if (rc == 0 && pass_end)
+        rc = copy_pass_end(copy);
+    copy->writing.gate->inside = NULL; /* its frame is gone */
     aio__watch_leave(&copy->watches[0].watch);
     aio__watch_leave(&copy->watches[1].watch);
+    copy->done.idle =
+        rc == -ETIMEDOUT && aio_deadline_expired(&copy->idle) && !copy->shared->stopped;
+    aio_deadline_clear(&copy->idle);
     return rc;
 }
 
@@ -294,11 +324,12 @@ int aio_stream_copy(struct aio_stream *to, struct aio_stream *from,
     struct aio__copy copy;
     int rc = aio__copy_check(options);
     aio__copy_init(&copy, to, from, rc == 0 ? options : NULL, &shared);
-    struct aio__hold holds[] = {{&from->handle, &from->reading}, {&to->handle, &to->writing}};
+    struct aio__hold holds[] = {{.handle = &from->handle, .gate = &from->reading},
+                                {.handle = &to->handle, .gate = &to->writing}};
     if (rc == 0)
         rc = aio__holds_enter(holds, 2);
     if (rc == 0)
-        rc = aio__holds_leave(holds, 2, aio__copy_run(&copy));
+        rc = aio__holds_leave(holds, 2, aio__copy_run(&copy, false));
     if (done != NULL)
         *done = copy.done;
     return rc;

@@ -44,19 +44,11 @@ static ssize_t inbox_take(struct aio__stream_call *call, struct aio__intake *int
     return buffer->size;
 }
 
-/* Through a filter: what it opens needs a place before it is there. */
-static ssize_t inbox_filtered(struct aio_stream *stream, struct aio_buffer **out)
+/* What is no socket is asked first whether there is something. */
+static ssize_t inbox_direct(struct aio__stream_call *call, struct aio_buffer **out)
 {
-    struct aio_buffer *buffer;
-    ssize_t n = aio_buffer_rent(&buffer);
-    if (n < 0)
-        return n;
-    n = aio_stream_read(stream, aio_buffer_data(buffer), aio_buffer_room(buffer));
-    if (n > 0 && aio_buffer_resize(buffer, (size_t)n) == 0)
-        *out = buffer;
-    else
-        aio_buffer_release(buffer);
-    return n;
+    ssize_t n = aio__plain_await(call);
+    return n < 0 ? n : aio__stream_fill(call, out);
 }
 
 ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
@@ -67,12 +59,15 @@ ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
     ssize_t rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc < 0)
         return rc;
-    if (stream->filter != NULL) {
-        rc = aio__stream_leave(&call, 0);
-        return rc < 0 ? rc : inbox_filtered(stream, out);
-    }
-    struct aio__intake *inbox = stream->inbox != NULL ? stream->inbox : inbox_make(stream);
-    rc = inbox != NULL ? inbox_take(&call, inbox, out) : -ENOMEM;
+    struct aio__intake *inbox = stream->inbox;
+    if (stream->filter != NULL)
+        rc = aio__filter_rent(&call, out);
+    else if (stream->kind != AIO__STREAM_SOCKET)
+        rc = inbox_direct(&call, out);
+    else if (inbox != NULL || (inbox = inbox_make(stream)) != NULL)
+        rc = inbox_take(&call, inbox, out);
+    else
+        rc = -ENOMEM;
     rc = aio__stream_leave(&call, rc);
     if (__builtin_expect(rc < 0 && *out != NULL, 0)) { /* the stream was closed meanwhile */
         aio_buffer_release(*out);

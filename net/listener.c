@@ -40,6 +40,16 @@ static void listener_close_handle(struct aio__handle *handle)
 
 static const struct aio__handle_kind listener_kind = {"listener", listener_close_handle};
 
+/* What their ops have brought by the time they end is for the next calls. */
+static void listener_disarm_all(struct aio__core *core)
+{
+    for (struct aio__handle *handle = core->handles; handle != NULL; handle = handle->next) {
+        struct aio_listener *listener = (struct aio_listener *)(void *)handle;
+        if (handle->kind == &listener_kind && listener->unheeded)
+            aio__op_cancel(core, &listener->op);
+    }
+}
+
 /* A connection that nobody waits for would wake nobody: it keeps no core from being idle. */
 void aio__listener_heed(struct aio_listener *listener)
 {
@@ -54,7 +64,7 @@ static void listener_op_done(struct aio__op *op)
 {
     struct aio_listener *listener = AIO__CONTAINER(op, struct aio_listener, op);
     aio__listener_heed(listener);
-    if (op->result < 0)
+    if (op->result < 0 && op->result != -ECANCELED) /* we asked for that */
         listener->error = op->result;
     struct aio__wait *waiter = listener->waiter;
     listener->waiter = NULL;
@@ -299,6 +309,7 @@ static void listener_open(struct aio_listener *listener, struct aio__core *core,
     listener->op = (struct aio__op){.opcode = AIO__OP_ACCEPT, .fd = fd};
     listener->op.complete = listener_op_done;
     listener->op.accept.deliveries = &listener->deliveries;
+    core->disarm = listener_disarm_all;
 }
 
 int aio__listener_create(struct aio_listener **out, struct aio__core *core,

@@ -246,8 +246,8 @@ static int outbox_put(struct aio__stream_call *call, struct aio_buffer *buffer)
     return rc;
 }
 
-/* Through a filter: it is sent before the call returns. */
-static int outbox_filtered(struct aio_stream *stream, struct aio_buffer *buffer)
+/* Through a filter, or into what is no socket: it is sent before the call returns. */
+static int outbox_direct(struct aio_stream *stream, struct aio_buffer *buffer)
 {
     ssize_t n =
         aio_stream_write_all(stream, aio_buffer_data(buffer), aio_buffer_size(buffer), NULL);
@@ -266,9 +266,9 @@ int aio_stream_write_rent(struct aio_stream *stream, struct aio_buffer *buffer)
         aio__buffer_release(buffer);
         return rc;
     }
-    if (stream->filter != NULL) {
+    if (stream->filter != NULL || stream->kind != AIO__STREAM_SOCKET) {
         (void)aio__stream_leave(&call, 0);
-        return outbox_filtered(stream, buffer);
+        return outbox_direct(stream, buffer);
     }
     bool empty = buffer->size == 0;
     if (!empty)

@@ -83,7 +83,7 @@ int aio_socket_release(struct aio_socket *socket)
     if (rc == 0 && !handle->closing && !aio__packet_give_idle(socket))
         rc = -EBUSY;
     if (rc == 0)
-        rc = aio__socket_part(handle);
+        rc = aio__handle_release(handle);
     if (rc < 0)
         return rc;
     packet_drop_rented(socket);

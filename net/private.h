@@ -20,21 +20,39 @@ struct aio_unix_options;
 struct aio__intake;
 struct aio__outbox;
 
+/* What a stream is made of. */
+enum aio__stream_kind {
+    AIO__STREAM_SOCKET,
+    AIO__STREAM_PIPE, /* an end of a pipe or FIFO */
+    AIO__STREAM_FILE, /* a file or device, at its cursor if it has one; a terminal */
+};
+
 struct aio_stream {
     struct aio__handle handle; /* first member */
     struct aio__gate reading;
     struct aio__gate writing;
-    struct aio_filter *filter;  /* NULL: its users see the socket's bytes */
-    struct aio__intake *inbox;  /* NULL until it is read with rented buffers */
+    uint8_t read_opcode;       /* RECV or READ */
+    uint8_t write_opcode;      /* SEND or WRITE */
+    uint8_t kind;              /* enum aio__stream_kind */
+    bool unspliced;            /* its descriptor may block, or cannot be spliced */
+    int origin;                /* what it was made of, if handle.fd was opened anew; -1 */
+    int64_t cursor;            /* the offset of READ and WRITE: -1; as RECV's and SEND's flags: 0 */
+    struct aio_filter *filter; /* NULL: its users see the socket's bytes */
+    struct aio__intake *inbox; /* NULL until it is read with rented buffers */
     struct aio__outbox *outbox; /* NULL until it is given some to send */
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    bool tries;      /* what its filter receives must be there already */
+    bool lingers;    /* close(2) would wait for the peer, O_NONBLOCK or not */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 
-/* Allocates a stream that has no descriptor yet; NULL when there is no memory. */
+/* Allocates a stream that has no descriptor yet, for a socket; NULL when there is no memory. */
 struct aio_stream *aio__stream_alloc(void);
+
+/* Makes it one of something else. */
+void aio__stream_unsocket(struct aio_stream *stream, enum aio__stream_kind kind);
 
 /* Gives it a descriptor; from now on the stream owns it. */
 void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd);
@@ -61,13 +79,56 @@ int aio__stream_enter(struct aio__stream_call *call, struct aio_stream *stream,
                       struct aio__gate *gate, int64_t limit_ns);
 ssize_t aio__stream_leave(struct aio__stream_call *call, ssize_t result);
 
-/* Inside the gate: one transfer, RECV or SEND. Returns its result or -errno. */
-int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size);
+/* Fills in the op of one transfer. */
+static inline void aio__stream_op(const struct aio_stream *stream, struct aio__op *op, bool reads,
+                                  void *buffer, size_t size)
+{
+    op->opcode = reads ? stream->read_opcode : stream->write_opcode;
+    op->fd = stream->handle.fd;
+    op->file.buffer = buffer;
+    op->file.length = size;
+    op->file.offset = stream->cursor;
+}
+
+_Static_assert(offsetof(struct aio__op, file.buffer) == offsetof(struct aio__op, transfer.buffer) &&
+                   offsetof(struct aio__op, file.length) ==
+                       offsetof(struct aio__op, transfer.length) &&
+                   offsetof(struct aio__op, file.offset) ==
+                       offsetof(struct aio__op, transfer.flags),
+               "RECV and SEND, READ and WRITE are filled in alike");
+
+/* Inside the gate: one transfer. Returns its result or -errno. */
+int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
+
+/* plain.c: the same of several vectors, for what is no socket; they are not all empty. */
+int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                        int count);
+
+/* Inside the reading gate: waits until there is something to read, without reading it. */
+int aio__plain_await(struct aio__stream_call *call);
+
+/* pipe.c: makes it a stream over an end of a pipe, of our own description. */
+void aio__pipe_start(struct aio_stream *stream, struct aio__core *core, int fd);
+
+/* Ends the writing side of a pipe. */
+int aio__plain_shutdown(struct aio_stream *stream, int how);
+
+/* tty.c: makes a stream over a terminal that may block the thread, and can be opened no other way,
+ * wait for readiness and read on a thread. Returns 0 or -ENOMEM. And whether this is its filter. */
+int aio__tty_attach(struct aio_stream *stream);
+bool aio__tty_is(const struct aio_filter *filter);
+
+/* buffer.c: aio_buffer_rent inside a gate, where a close ends the wait. */
+int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out);
 
 /* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
 int aio__stream_end(struct aio__stream_call *call, int how);
 
+/* Inside the gate: rents a buffer and reads into it. Returns as aio_stream_read_rent. */
+ssize_t aio__stream_fill(struct aio__stream_call *call, struct aio_buffer **out);
+
 /* filter.c: a transfer through the stream's filter, inside the gate. */
+ssize_t aio__filter_rent(struct aio__stream_call *call, struct aio_buffer **out);
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);
@@ -141,6 +202,8 @@ void aio__outbox_close(struct aio_stream *stream);
  */
 int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
+/* close(2) of a socket that lingers; the backend has forgotten it. Waits, in a task. */
+void aio__socket_close_slowly(int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);
 
 /* SOCK_STREAM and so on of a descriptor, or -errno. */
@@ -148,9 +211,6 @@ int aio__socket_type(int fd);
 
 /* Makes a socket that came from elsewhere non-blocking and close-on-exec. Returns 0 or -errno. */
 int aio__socket_take(int fd);
-
-/* Takes the descriptor of a handle off its core. Returns 0; -EBUSY; -EBADF. */
-int aio__socket_part(struct aio__handle *handle);
 
 /* setsockopt(2), getsockopt(2) for an int. Return 0 or -errno. */
 int aio__socket_set(int fd, int level, int name, int value);
@@ -195,21 +255,6 @@ void aio__path_free(struct aio__path *path);
  * 0 or -errno. */
 int aio__path_bind(struct aio__path **path, int fd, const struct aio_address *address,
                    const struct aio_unix_options *options);
-
-/*
- * Runs an op inside a gate. A close while the task was woken already, or while an instant op gave
- * way, has interrupted nothing: look before each op. The wait has its task from the start, for a
- * close looks at it.
- */
-static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *gate,
-                                struct aio__op_frame *frame, const char *what)
-{
-    if (__builtin_expect(handle->closing, 0))
-        return -EBADF;
-    frame->wait.task = handle->core->current;
-    gate->inside = &frame->wait;
-    return aio__op_run(handle->core, frame, what);
-}
 
 /* A socket that carries packets. */
 struct aio_socket {

@@ -2,7 +2,7 @@
  * Buffered reading, see <aio/buffered.h>. What is buffered stands in one piece, so that texts can
  * be shown where they are; it is moved to the front when there is little room behind it.
  */
-#include "net/buffer.h"
+#include "net/buffered.h"
 
 #include <string.h>
 

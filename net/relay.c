@@ -22,7 +22,7 @@ static void relay_stop(struct relay *relay, int error)
     relay->error = error;
     relay->shared.stopped = true;
     for (int i = 0; i < 2; i++)
-        aio__copy_interrupt(&relay->ways[i], -ECANCELED);
+        aio__copy_stop(&relay->ways[i]);
 }
 
 /* Carries one direction to its end, and passes that on. */
@@ -30,9 +30,7 @@ static int relay_carry(void *arg)
 {
     const struct relay_way *way = arg;
     struct aio__copy *copy = &way->relay->ways[way->index];
-    int rc = aio__copy_run(copy);
-    if (rc == 0)
-        rc = aio__stream_end(&copy->writing, SHUT_WR);
+    int rc = aio__copy_run(copy, true);
     if (rc < 0)
         relay_stop(way->relay, rc);
     return rc;
@@ -74,10 +72,12 @@ int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
     int rc = a == b ? -EINVAL : aio__copy_check(options);
     aio__copy_init(&relay.ways[0], b, a, rc == 0 ? options : NULL, &relay.shared);
     aio__copy_init(&relay.ways[1], a, b, rc == 0 ? options : NULL, &relay.shared);
-    struct aio__hold holds[] = {{&a->handle, &a->reading},
-                                {&a->handle, &a->writing},
-                                {&b->handle, &b->reading},
-                                {&b->handle, &b->writing}};
+    relay.ways[0].other = &relay.ways[1];
+    relay.ways[1].other = &relay.ways[0];
+    struct aio__hold holds[] = {{.handle = &a->handle, .gate = &a->reading},
+                                {.handle = &a->handle, .gate = &a->writing},
+                                {.handle = &b->handle, .gate = &b->reading},
+                                {.handle = &b->handle, .gate = &b->writing}};
     if (rc == 0)
         rc = aio__holds_enter(holds, 4);
     if (rc == 0)

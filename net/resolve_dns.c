@@ -254,14 +254,16 @@ static int dns_error(const struct aio__dns *dns, int status)
 {
     static const int errors[] = {
         [ARES_SUCCESS] = -EBADMSG, /* with no address in it */
-        [ARES_ENODATA] = -ENODATA,  [ARES_EFORMERR] = -EBADMSG,     [ARES_ESERVFAIL] = -EREMOTEIO,
-        [ARES_ENOTFOUND] = -ENOENT, [ARES_ENOTIMP] = -EREMOTEIO,    [ARES_EREFUSED] = -EREMOTEIO,
-        [ARES_EBADNAME] = -EINVAL,  [ARES_EBADRESP] = -EBADMSG,     [ARES_ETIMEOUT] = -ETIMEDOUT,
-        [ARES_ENOMEM] = -ENOMEM,    [ARES_ECANCELLED] = -ECANCELED,
+        [ARES_ENODATA] = -ENODATA,  [ARES_EFORMERR] = -EBADMSG,  [ARES_ESERVFAIL] = -EREMOTEIO,
+        [ARES_ENOTFOUND] = -ENOENT, [ARES_ENOTIMP] = -EREMOTEIO, [ARES_EREFUSED] = -EREMOTEIO,
+        [ARES_EBADNAME] = -EINVAL,  [ARES_EBADRESP] = -EBADMSG,  [ARES_ETIMEOUT] = -ETIMEDOUT,
+        [ARES_ENOMEM] = -ENOMEM,
     };
     int count = (int)(sizeof errors / sizeof errors[0]);
     if (status >= 0 && status < count && errors[status] != 0)
         return errors[status];
+    if (status == ARES_ECANCELLED && dns->error == 0)
+        return -ECANCELED; /* by us, for the whole lookup */
     return dns_unanswered(dns);
 }
 

@@ -1,29 +1,46 @@
 /*
- * A file into a stream: what is in the page cache is read at once, what is not on a thread, never
- * on the core's own.
+ * A file into a stream: what is in the page cache goes to the socket by sendfile(2), without a
+ * copy; what is not is read on a thread, never on the core's own, and sent from a buffer.
  */
 #include "net/private.h"
 
 #include "core/alloc.h"
+#include "core/splice.h"
 
 #include <aio/copy.h>
 #include <aio/offload.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define SENDFILE_BUFFER_BYTES ((size_t)65536)
+/* What is asked about, and sent, at a time: a core does nothing else meanwhile. */
+#define SENDFILE_PIECE_BYTES ((size_t)262144)
+/* For how long what was in the cache is taken to be there. */
+#define SENDFILE_CACHED_NS AIO_MS(100)
+/* For how long what was in the cache is taken to be there. */
+#define SENDFILE_CACHED_NS AIO_MS(100)
 
 struct sendfile {
     struct aio__stream_call call;
     int fd;
-    int64_t offset; /* of what is to be read next */
+    int64_t offset; /* of what is to be sent next */
+    int64_t size;   /* of the file, at the start */
     size_t left;
     size_t sent;
-    char *buffer;
-    size_t length; /* of the read in progress */
-    ssize_t got;   /* what a thread's read returned */
+    bool refused;            /* sendfile(2) is not possible */
+    int64_t cached_end;      /* up to there it is in the cache, */
+    int64_t cached_until_ns; /* until that time */
+    char *buffer;            /* NULL: not needed yet */
+    size_t length;           /* of the read in progress */
+    ssize_t got;             /* what a thread's read returned */
 };
+
+static size_t sendfile_part(const struct sendfile *file, size_t most)
+{
+    return file->left < most ? file->left : most;
+}
 
 static int sendfile_read_blocking(void *arg)
 {
@@ -34,16 +51,22 @@ static int sendfile_read_blocking(void *arg)
     return file->got < 0 ? -errno : 0;
 }
 
+/* What can be read without waiting. Returns as preadv2(2), or -errno. */
+static ssize_t sendfile_peek(const struct sendfile *file, void *buffer, size_t length,
+                             int64_t offset)
+{
+    struct iovec vector = {buffer, length};
+    ssize_t n = preadv2(file->fd, &vector, 1, offset, RWF_NOWAIT);
+    return n < 0 ? -errno : n;
+}
+
 /* Returns bytes; 0 at the end of the file; or -errno. */
 static ssize_t sendfile_read(struct sendfile *file)
 {
-    file->length = file->left < SENDFILE_BUFFER_BYTES ? file->left : SENDFILE_BUFFER_BYTES;
-    struct iovec vector = {file->buffer, file->length};
-    ssize_t n = preadv2(file->fd, &vector, 1, file->offset, RWF_NOWAIT);
-    if (n >= 0)
+    file->length = sendfile_part(file, SENDFILE_BUFFER_BYTES);
+    ssize_t n = sendfile_peek(file, file->buffer, file->length, file->offset);
+    if (n != -EAGAIN && n != -EOPNOTSUPP && n != -ENOSYS && n != -EINTR)
         return n;
-    if (errno != EAGAIN && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
-        return -errno;
     int result = 0;
     int rc = aio_offload_call(sendfile_read_blocking, file, &result);
     if (rc == 0)
@@ -51,44 +74,126 @@ static ssize_t sendfile_read(struct sendfile *file)
     return rc < 0 ? rc : file->got;
 }
 
+static void sendfile_advance(struct sendfile *file, size_t count)
+{
+    file->offset += (int64_t)count;
+    file->left -= count;
+    file->sent += count;
+}
+
 static int sendfile_write(struct sendfile *file, size_t length)
 {
     for (size_t written = 0; written < length;) {
-        int rc = aio__stream_transfer(&file->call, AIO__OP_SEND, file->buffer + written,
-                                      length - written);
+        int rc = aio__stream_transfer(&file->call, false, file->buffer + written, length - written);
         file->call.gate->inside = NULL; /* its frame may be gone before the next wait */
         if (rc <= 0)
             return rc < 0 ? rc : -EPIPE;
         written += (size_t)rc;
-        file->sent += (size_t)rc;
+        sendfile_advance(file, (size_t)rc);
     }
-    return 0;
+    return 1;
+}
+
+/* Sends by the buffer. Returns 1; 0 at the end of the file; or -errno. */
+static int sendfile_copy(struct sendfile *file)
+{
+    if (file->buffer == NULL)
+        file->buffer = aio__alloc(SENDFILE_BUFFER_BYTES);
+    if (file->buffer == NULL)
+        return -ENOMEM;
+    ssize_t n = sendfile_read(file);
+    return n > 0 ? sendfile_write(file, (size_t)n) : (int)n;
+}
+
+/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket. */
+static bool sendfile_is_bare(const struct sendfile *file)
+{
+    const struct aio_stream *stream = file->call.stream;
+    return stream->filter == NULL && stream->outbox == NULL && !file->refused;
+}
+
+static bool sendfile_has(const struct sendfile *file, int64_t offset)
+{
+    char byte;
+    return sendfile_peek(file, &byte, 1, offset) == 1;
+}
+
+/*
+ * How much is taken for cached: a piece whose first and last byte are, because what was read
+ * together leaves the cache together. Else 0.
+ */
+static size_t sendfile_cached(struct sendfile *file)
+{
+    int64_t now_ns = file->call.stream->handle.core->now_ns;
+    bool fresh = now_ns < file->cached_until_ns;
+    if (fresh && file->offset < file->cached_end)
+        return (size_t)(file->cached_end - file->offset);
+    file->cached_until_ns = 0;
+    size_t length = sendfile_part(file, SENDFILE_PIECE_BYTES);
+    int64_t rest = file->size - file->offset;
+    if (rest <= 0 || (!fresh && !sendfile_has(file, file->offset)))
+        return 0;
+    int64_t end = file->offset + (rest < (int64_t)length ? rest : (int64_t)length);
+    if (!sendfile_has(file, end - 1))
+        return 0;
+    file->cached_end = end;
+    file->cached_until_ns = now_ns + SENDFILE_CACHED_NS;
+    return (size_t)(end - file->offset);
+}
+
+/* Waits until the socket takes more. Returns 1 or -errno. */
+static int sendfile_wait(struct sendfile *file)
+{
+    struct aio_stream *stream = file->call.stream;
+    struct aio__op_frame frame;
+    frame.op.opcode = AIO__OP_POLL;
+    frame.op.fd = stream->handle.fd;
+    frame.op.poll.events = POLLOUT;
+    int rc = aio__gate_run(&stream->handle, file->call.gate, &frame, "sendfile");
+    file->call.gate->inside = NULL;
+    return rc < 0 ? rc : 1;
+}
+
+/* Sends a piece that is cached. Returns 1; 0 at the end of the file; or -errno. */
+static int sendfile_splice(struct sendfile *file, size_t length)
+{
+    int rc = aio__handle_may_wait(&file->call.stream->handle);
+    if (rc < 0)
+        return rc;
+    ssize_t n = aio__splice_file(file->fd, file->offset, file->call.stream->handle.fd, length);
+    if (n == -EAGAIN)
+        return sendfile_wait(file);
+    if (n == -EINVAL || n == -ENOSYS) {
+        file->refused = true;
+        return 1;
+    }
+    if (n <= 0)
+        return (int)n;
+    sendfile_advance(file, (size_t)n);
+    if ((size_t)n < length)
+        return sendfile_wait(file);
+    aio__charge(file->call.stream->handle.core);
+    return 1;
 }
 
 static ssize_t sendfile_run(struct sendfile *file)
 {
-    ssize_t rc = 0;
-    file->buffer = file->left > 0 ? aio__alloc(SENDFILE_BUFFER_BYTES) : NULL;
-    if (file->left > 0 && file->buffer == NULL)
-        return -ENOMEM;
-    while (rc == 0 && file->left > 0) {
-        ssize_t n = sendfile_read(file);
-        rc = n > 0 ? sendfile_write(file, (size_t)n) : n;
-        if (n <= 0)
-            break;
-        file->offset += n;
-        file->left -= (size_t)n;
+    int rc = 1;
+    while (rc > 0 && file->left > 0) {
+        size_t cached = sendfile_is_bare(file) ? sendfile_cached(file) : 0;
+        rc = cached > 0 ? sendfile_splice(file, cached) : sendfile_copy(file);
     }
     aio__free(file->buffer);
     return rc < 0 ? rc : (ssize_t)file->sent;
 }
 
-static int sendfile_check(int fd, int64_t offset)
+static int sendfile_check(struct sendfile *file)
 {
     struct stat status;
-    if (fstat(fd, &status) < 0)
+    if (fstat(file->fd, &status) < 0)
         return -errno;
-    return offset >= 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) ? 0 : -EINVAL;
+    file->size = status.st_size;
+    return file->offset >= 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) ? 0 : -EINVAL;
 }
 
 ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset, size_t length,
@@ -96,7 +201,7 @@ ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset, s
 {
     (void)aio__handle_core(&stream->handle, __func__);
     struct sendfile file = {.fd = fd, .offset = offset, .left = length};
-    ssize_t rc = sendfile_check(fd, offset);
+    ssize_t rc = sendfile_check(&file);
     if (rc == 0)
         rc = aio__stream_enter(&file.call, stream, &stream->writing, stream->write_ns);
     if (rc == 0)

@@ -4,6 +4,7 @@
  */
 #include "net/private.h"
 
+#include <aio/offload.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -21,6 +22,21 @@ void aio__socket_drop(struct aio__core *core, int fd)
     (void)close(fd); /* tidy: allow close: forgotten above */
 }
 
+static int socket_close_blocking(void *fd)
+{
+    return close(*(int *)fd) < 0 ? -errno : 0; /* tidy: allow close: forgotten by the caller */
+}
+
+/* Without a thread the kernel goes on by itself. */
+void aio__socket_close_slowly(int fd)
+{
+    static const struct linger off = {.l_onoff = 0};
+    if (aio_offload_call(socket_close_blocking, &fd, NULL) == 0)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    (void)close(fd); /* tidy: allow close: forgotten by the caller */
+}
+
 int aio__socket_type(int fd)
 {
     int type;
@@ -34,17 +50,6 @@ int aio__socket_take(int fd)
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
-}
-
-/* With no call in progress there is no op in flight either. */
-int aio__socket_part(struct aio__handle *handle)
-{
-    if (handle->closing)
-        return -EBADF;
-    if (handle->calls > 0)
-        return -EBUSY;
-    aio__handle_part(handle);
-    return 0;
 }
 
 int aio__socket_set(int fd, int level, int name, int value)

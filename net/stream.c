@@ -18,7 +18,13 @@ static const struct aio__handle_kind stream_kind = {"stream", stream_close_handl
 
 struct aio_stream *aio__stream_alloc(void)
 {
-    return aio__alloc_zero(sizeof(struct aio_stream));
+    struct aio_stream *stream = aio__alloc_zero(sizeof *stream);
+    if (stream == NULL)
+        return NULL;
+    stream->read_opcode = AIO__OP_RECV;
+    stream->write_opcode = AIO__OP_SEND;
+    stream->origin = -1;
+    return stream;
 }
 
 void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd)
@@ -72,9 +78,8 @@ bool aio__stream_serve_rented(struct aio__stream_call *call, bool reads,
     return *result < 0;
 }
 
-int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *buffer, size_t size)
+int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size)
 {
-    bool reads = opcode == AIO__OP_RECV;
     int rc;
     if (__builtin_expect(call->stream->filter != NULL, 0))
         return aio__filter_transfer(call, reads, buffer, size);
@@ -82,13 +87,9 @@ int aio__stream_transfer(struct aio__stream_call *call, uint8_t opcode, void *bu
         return rc;
     struct aio__op_frame frame;
     size_t zerocopy = call->stream->zerocopy;
-    if (__builtin_expect(zerocopy > 0, 0) && opcode == AIO__OP_SEND && size >= zerocopy)
-        opcode = AIO__OP_SEND_ZC;
-    frame.op.opcode = opcode;
-    frame.op.fd = call->stream->handle.fd;
-    frame.op.transfer.buffer = buffer;
-    frame.op.transfer.length = size;
-    frame.op.transfer.flags = 0;
+    aio__stream_op(call->stream, &frame.op, reads, buffer, size);
+    if (__builtin_expect(zerocopy > 0, 0) && !reads && size >= zerocopy)
+        frame.op.opcode = AIO__OP_SEND_ZC;
     return stream_run(call, &frame, reads ? "read" : "write");
 }
 
@@ -100,7 +101,7 @@ ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t size)
     if (rc < 0)
         return rc;
     if (size > 0)
-        rc = aio__stream_transfer(&call, AIO__OP_RECV, buffer, size);
+        rc = aio__stream_transfer(&call, true, buffer, size);
     return aio__stream_leave(&call, rc);
 }
 
@@ -112,18 +113,18 @@ ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, size_t s
     if (rc < 0)
         return rc;
     if (size > 0)
-        rc = aio__stream_transfer(&call, AIO__OP_SEND, (void *)(uintptr_t)buffer, size);
+        rc = aio__stream_transfer(&call, false, (void *)(uintptr_t)buffer, size);
     return aio__stream_leave(&call, rc);
 }
 
 /* Transfers until `size` bytes are through, the end of the stream or an error. Returns how the last
  * one ended. */
 static inline __attribute__((always_inline)) ssize_t
-stream_transfer_all(struct aio__stream_call *call, uint8_t opcode, char *buffer, size_t size,
+stream_transfer_all(struct aio__stream_call *call, bool reads, char *buffer, size_t size,
                     size_t *through)
 {
     while (*through < size) {
-        int rc = aio__stream_transfer(call, opcode, buffer + *through, size - *through);
+        int rc = aio__stream_transfer(call, reads, buffer + *through, size - *through);
         if (rc <= 0)
             return rc;
         *through += (size_t)rc;
@@ -139,7 +140,7 @@ ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size
     size_t through = 0;
     ssize_t rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc == 0) {
-        rc = stream_transfer_all(&call, AIO__OP_SEND, (char *)(uintptr_t)buffer, size, &through);
+        rc = stream_transfer_all(&call, false, (char *)(uintptr_t)buffer, size, &through);
         rc = aio__stream_leave(&call, rc);
     }
     if (done != NULL)
@@ -154,7 +155,7 @@ ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t si
     size_t through = 0;
     ssize_t rc = aio__stream_enter(&call, stream, &stream->reading, stream->read_ns);
     if (rc == 0) {
-        rc = stream_transfer_all(&call, AIO__OP_RECV, buffer, size, &through);
+        rc = stream_transfer_all(&call, true, buffer, size, &through);
         if (rc == 0 && through > 0 && through < size)
             rc = -ENODATA;
         rc = aio__stream_leave(&call, rc);
@@ -164,19 +165,20 @@ ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t si
     return rc;
 }
 
-static int stream_message(struct aio__stream_call *call, uint8_t opcode,
-                          const struct iovec *vectors, int count)
+static int stream_message(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
+                          int count)
 {
     if (call->stream->filter != NULL)
-        return aio__filter_vectored(call, opcode == AIO__OP_RECVMSG, vectors, count);
+        return aio__filter_vectored(call, reads, vectors, count);
+    if (call->stream->kind != AIO__STREAM_SOCKET)
+        return aio__plain_vectored(call, reads, vectors, count);
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,
                             .msg_iovlen = (size_t)count};
-    bool reads = opcode == AIO__OP_RECVMSG;
     int rc;
     if (aio__stream_rented(call, reads, vectors, count, &rc))
         return rc;
-    frame.op.opcode = opcode;
+    frame.op.opcode = reads ? AIO__OP_RECVMSG : AIO__OP_SENDMSG;
     frame.op.fd = call->stream->handle.fd;
     frame.op.message.header = &header;
     frame.op.message.flags = 0;
@@ -193,7 +195,7 @@ static bool stream_vectors_empty(const struct iovec *vectors, int count)
 }
 
 static ssize_t stream_vectored(struct aio_stream *stream, struct aio__gate *gate, int64_t limit_ns,
-                               uint8_t opcode, const struct iovec *vectors, int count)
+                               const struct iovec *vectors, int count)
 {
     struct aio__stream_call call;
     if (count < 0 || count > IOV_MAX)
@@ -202,26 +204,26 @@ static ssize_t stream_vectored(struct aio_stream *stream, struct aio__gate *gate
     if (rc < 0)
         return rc;
     if (!stream_vectors_empty(vectors, count))
-        rc = stream_message(&call, opcode, vectors, count);
+        rc = stream_message(&call, gate == &stream->reading, vectors, count);
     return aio__stream_leave(&call, rc);
 }
 
 ssize_t aio_stream_readv(struct aio_stream *stream, const struct iovec *vectors, int count)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    return stream_vectored(stream, &stream->reading, stream->read_ns, AIO__OP_RECVMSG, vectors,
-                           count);
+    return stream_vectored(stream, &stream->reading, stream->read_ns, vectors, count);
 }
 
 ssize_t aio_stream_writev(struct aio_stream *stream, const struct iovec *vectors, int count)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    return stream_vectored(stream, &stream->writing, stream->write_ns, AIO__OP_SENDMSG, vectors,
-                           count);
+    return stream_vectored(stream, &stream->writing, stream->write_ns, vectors, count);
 }
 
 static int stream_shutdown_now(struct aio_stream *stream, int how)
 {
+    if (stream->kind != AIO__STREAM_SOCKET)
+        return aio__plain_shutdown(stream, how);
     if (stream->filter != NULL && how != SHUT_WR)
         stream->filter->reading_ended = true;
     return shutdown(stream->handle.fd, how) < 0 ? -errno : 0;
@@ -259,6 +261,16 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     return (int)aio__stream_leave(&call, rc);
 }
 
+static void stream_close_socket(struct aio_stream *stream)
+{
+    if (!stream->lingers) {
+        aio__handle_finish(&stream->handle);
+        return;
+    }
+    aio__handle_part(&stream->handle);
+    aio__socket_close_slowly(stream->handle.fd);
+}
+
 void aio_stream_close(struct aio_stream *stream)
 {
     if (stream == NULL)
@@ -274,7 +286,9 @@ void aio_stream_close(struct aio_stream *stream)
         aio__outbox_close(stream);
     if (stream->inbox != NULL)
         aio__inbox_close(stream);
-    aio__handle_finish(&stream->handle);
+    stream_close_socket(stream);
+    if (stream->origin >= 0)
+        (void)close(stream->origin); /* tidy: allow close: no op has used it */
     aio_shield_leave(&shield);
     aio__free(stream);
 }

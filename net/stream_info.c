@@ -30,7 +30,7 @@ int aio_stream_timeout(struct aio_stream *stream, int64_t read_ns, int64_t write
 void aio_stream_zerocopy(struct aio_stream *stream, size_t from_bytes)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    stream->zerocopy = from_bytes;
+    stream->zerocopy = stream->kind == AIO__STREAM_SOCKET ? from_bytes : 0;
 }
 
 bool aio_stream_expired(const struct aio_stream *stream)
@@ -63,12 +63,16 @@ static const struct option_row *option_find(enum aio_stream_option option)
     return index < sizeof option_rows / sizeof option_rows[0] ? &option_rows[index] : NULL;
 }
 
-static int option_set_linger(int fd, int seconds)
+static int option_set_linger(struct aio_stream *stream, int seconds)
 {
+    int fd = stream->handle.fd;
     struct linger linger = {.l_onoff = seconds >= 0, .l_linger = seconds >= 0 ? seconds : 0};
     if (seconds < -1)
         return -EINVAL;
-    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0)
+        return -errno;
+    stream->lingers = seconds > 0;
+    return 0;
 }
 
 static int option_get_linger(int fd, int *seconds)
@@ -88,7 +92,7 @@ int aio_stream_option_set(struct aio_stream *stream, enum aio_stream_option opti
     if (row == NULL)
         return -EINVAL;
     if (option == AIO_STREAM_LINGER)
-        return option_set_linger(stream->handle.fd, value);
+        return option_set_linger(stream, value);
     return aio__socket_set(stream->handle.fd, row->level, row->name, value);
 }
 

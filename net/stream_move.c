@@ -4,6 +4,9 @@
 #include "net/private.h"
 
 #include "core/alloc.h"
+#include "core/sigpipe.h"
+
+#include <unistd.h>
 
 /* Takes the stream off its core; rented buffers of that core that wait with it cannot come along.
  */
@@ -16,7 +19,7 @@ static int move_part(struct aio_stream *stream)
     if (rc == 0 && !handle->closing && (stream->outbox != NULL || !aio__inbox_empty(stream)))
         rc = -EBUSY;
     if (rc == 0)
-        rc = aio__socket_part(handle);
+        rc = aio__handle_release(handle);
     if (rc == 0 && stream->inbox != NULL)
         aio__inbox_close(stream);
     return rc;
@@ -33,7 +36,17 @@ void aio_stream_attach(struct aio_stream *stream)
     struct aio__core *core = AIO__CORE_OR_DIE();
     AIO__REQUIRE(stream->handle.core == AIO__DETACHED,
                  "aio_stream_attach: this stream is not detached");
+    if (stream->kind != AIO__STREAM_SOCKET)
+        aio__sigpipe_hold(core);
     aio__stream_open(stream, core, stream->handle.fd);
+}
+
+static bool move_lingers(int fd)
+{
+    struct linger linger = {.l_onoff = 0};
+    socklen_t length = sizeof linger;
+    (void)getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length);
+    return linger.l_onoff != 0 && linger.l_linger > 0;
 }
 
 int aio_stream_adopt(struct aio_stream **out, int fd)
@@ -51,6 +64,7 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
         return rc;
     }
     aio__stream_open(stream, core, fd);
+    stream->lingers = move_lingers(fd);
     *out = stream;
     return 0;
 }
@@ -58,12 +72,18 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
 int aio_stream_release(struct aio_stream *stream)
 {
     (void)aio__handle_core(&stream->handle, __func__);
-    if (stream->filter != NULL)
+    if (stream->filter != NULL && !aio__tty_is(stream->filter))
         return -EOPNOTSUPP;
     int rc = move_part(stream);
     if (rc < 0)
         return rc;
     int fd = stream->handle.fd;
+    if (stream->filter != NULL)
+        stream->filter->kind->close(stream->filter);
+    if (stream->origin >= 0) {
+        (void)close(fd); /* tidy: allow close: the handle has parted from it */
+        fd = stream->origin;
+    }
     aio__free(stream);
     return fd;
 }

@@ -2,7 +2,7 @@
  * Buffered writing, see <aio/buffered.h>. A byte is the writer's once it is in the buffer or sent,
  * and never both: what does not fit is sent from where it is, behind what is buffered.
  */
-#include "net/buffer.h"
+#include "net/buffered.h"
 
 #include <limits.h>
 #include <string.h>

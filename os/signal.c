@@ -1,149 +1,390 @@
 /*
- * Stopping by signal: the handler posts a message to the core, which cancels the task that asked
- * for it.
+ * Subscriptions to signals.
+ *
+ * The handler walks the process's list of subscriptions without a lock, notes the signal in those
+ * that listed it, and posts one mail to the core of each, which then serves the tasks that wait.
+ * signalfd(2) would need the signals blocked in every thread of the process, and the program's
+ * threads are not ours; its readers would also take signals from one another.
+ *
+ * None is lost. At the opening the subscription is listed before the handler is there; at the
+ * close it is unlisted after the former disposition is back, and what it was told in between is
+ * sent again. A handler that finds nobody was called before that and comes late: it sends its
+ * signal again too, and as the order above holds on every thread, not for ever.
+ *
+ * A mail is on its way whenever something was noted after it was last looked for: handlers note,
+ * then set `posted`; deliver clears it, then looks.
  */
+#include "core/ring.h"
 #include "core/runtime.h"
-#include "core/task.h"
+#include "core/select.h"
+#include "os/disposition.h"
 
 #include <aio/signal.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-static const int shutdown_signals[] = {SIGINT, SIGTERM};
+/* Deliveries of one number that have coalesced. */
+struct signal_slot {
+    _Atomic(uint64_t) count;
+    _Atomic(uint64_t) sender; /* of the latest: its pid, below its uid */
+    _Atomic(void *) value;
+    atomic_int code;
+};
 
-#define SHUTDOWN_SIGNAL_COUNT (sizeof shutdown_signals / sizeof shutdown_signals[0])
+struct aio_signal {
+    struct aio__cleanup cleanup;
+    struct aio__core *core;
+    uint64_t set;
+    _Atomic(struct aio_signal *) next;
+    struct aio__mail mail;
+    atomic_bool posted; /* the mail is on its way */
+    bool closed;        /* only the mail's delivery is awaited */
+    bool staged;        /* next_report is the next one */
+    int last;           /* reported from a slot */
+    struct aio_signal_info next_report;
+    struct aio__wait_queue waiters;
+    struct signal_slot slots[AIO__SIGNALS];
+    struct aio__ring queue; /* of real-time signals; last: its slots follow */
+};
 
-/* One for the process, as signal dispositions are: it belongs to one runtime, whose cores join. */
-static struct {
-    pthread_mutex_t lock; /* protects runtime and cores; handlers only read */
-    _Atomic(struct aio_runtime *) runtime;
-    uint32_t cores; /* that have asked */
-    atomic_bool fired;
-    atomic_int inside; /* handlers at work, on whichever threads */
-    struct sigaction before[SHUTDOWN_SIGNAL_COUNT];
-} shutdown_state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static _Atomic(struct aio_signal *) signal_list; /* changed under the dispositions' lock */
 
-static void shutdown_restore(void)
+static bool signal_real_time(int number)
 {
-    for (size_t i = 0; i < SHUTDOWN_SIGNAL_COUNT; i++)
-        (void)sigaction(shutdown_signals[i], &shutdown_state.before[i], NULL);
+    return number >= SIGRTMIN;
 }
 
-static void shutdown_deliver(struct aio__core *core, struct aio__mail *mail)
+/* Whether the fields of the sender mean something: the kernel's own signals have others there. */
+static bool signal_has_sender(const siginfo_t *info)
 {
-    (void)mail;
-    if (core->shutdown_task != NULL)
-        aio__task_cancel(core->shutdown_task);
+    return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL ||
+           info->si_code == SI_MESGQ || info->si_signo == SIGCHLD;
 }
 
-/* The first signal asks; a second one takes its former way. */
-static void shutdown_handler(int number)
+static struct aio_signal_info signal_read(int number, const siginfo_t *info)
 {
-    int saved = errno;
-    atomic_fetch_add(&shutdown_state.inside, 1);
-    struct aio_runtime *runtime = shutdown_state.runtime;
-    if (runtime != NULL && !atomic_exchange(&shutdown_state.fired, true)) {
-        atomic_store(&runtime->signaled, true);
-        for (uint32_t i = 0; i < runtime->count; i++) {
-            struct aio__core *core = &runtime->seats[i].core;
-            if (atomic_load(&core->shutdown_asked))
-                (void)aio__mailbox_post(core->mailbox, &core->shutdown_mail);
-        }
-    } else {
-        shutdown_restore();
-        (void)raise(number);
+    struct aio_signal_info report = {.number = number, .code = info->si_code, .count = 1};
+    if (signal_has_sender(info)) {
+        report.pid = info->si_pid;
+        report.uid = info->si_uid;
     }
-    atomic_fetch_sub(&shutdown_state.inside, 1);
+    if (info->si_code == SI_QUEUE || info->si_code == SI_TIMER || info->si_code == SI_MESGQ)
+        report.value = info->si_value;
+    return report;
+}
+
+/* Sends signals on to the process, as if they came now; by kill(2) where the kernel does not let us
+ * say from whom they are. */
+static void signal_resend(const struct aio_signal_info *report)
+{
+    siginfo_t info = {.si_signo = report->number, .si_code = report->code};
+    info.si_pid = report->pid;
+    info.si_uid = report->uid;
+    info.si_value = report->value;
+    for (uint64_t i = 0; i < report->count; i++)
+        if (report->pid == 0 || syscall(SYS_rt_sigqueueinfo, getpid(), report->number, &info) < 0)
+            (void)kill(getpid(), report->number);
+}
+
+static void signal_coalesce(struct signal_slot *slot, const struct aio_signal_info *report)
+{
+    atomic_store(&slot->sender, (uint64_t)report->uid << 32 | (uint32_t)report->pid);
+    atomic_store(&slot->value, report->value.sival_ptr);
+    atomic_store(&slot->code, report->code);
+    atomic_fetch_add(&slot->count, 1);
+}
+
+/* In a handler. Those that did not fit into the queue are ahead of any that would again. */
+static void signal_tell(struct aio_signal *signal, const struct aio_signal_info *report)
+{
+    struct signal_slot *slot = &signal->slots[report->number - 1];
+    bool queued = signal_real_time(report->number) && atomic_load(&slot->count) == 0 &&
+                  aio__ring_push(&signal->queue, report) == 0;
+    if (!queued)
+        signal_coalesce(slot, report);
+    if (!atomic_exchange(&signal->posted, true) &&
+        !aio__mailbox_post(signal->core->mailbox, &signal->mail))
+        atomic_store(&signal->posted, false); /* the core ends */
+}
+
+static void signal_handler(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int saved = errno;
+    bool heard = false;
+    struct aio_signal_info report = signal_read(number, info);
+    unsigned phase = aio__handler_enter();
+    for (struct aio_signal *signal = signal_list; signal != NULL; signal = signal->next) {
+        if ((signal->set & aio__signal_bit(number)) == 0)
+            continue;
+        signal_tell(signal, &report);
+        heard = true;
+    }
+    if (!heard)
+        signal_resend(&report);
+    aio__handler_leave(phase);
     errno = saved;
 }
 
-/* When a core ends. The last takes the handlers away; one at work on another thread still uses the
- * runtime. */
-static void shutdown_release(struct aio__core *core)
+/* Takes what has coalesced of one number. Returns whether there was anything. */
+static bool signal_fetch_slot(struct aio_signal *signal, int number, struct aio_signal_info *report)
+{
+    struct signal_slot *slot = &signal->slots[number - 1];
+    if (atomic_load(&slot->count) == 0)
+        return false;
+    uint64_t count = atomic_exchange(&slot->count, 0); /* nobody else takes */
+    uint64_t sender = atomic_load(&slot->sender);
+    *report = (struct aio_signal_info){
+        .number = number,
+        .code = atomic_load(&slot->code),
+        .count = count,
+        .pid = (pid_t)(uint32_t)sender,
+        .uid = (uid_t)(sender >> 32),
+        .value = {.sival_ptr = atomic_load(&slot->value)},
+    };
+    signal->last = number;
+    return true;
+}
+
+/* The numbers take turns. */
+static bool signal_fetch(struct aio_signal *signal, struct aio_signal_info *report)
+{
+    if (signal->queue.capacity > 0 && aio__ring_pop(&signal->queue, report) > 0)
+        return true;
+    for (int i = 0; i < AIO__SIGNALS; i++) {
+        int number = (signal->last + i) % AIO__SIGNALS + 1;
+        if ((signal->set & aio__signal_bit(number)) != 0 &&
+            signal_fetch_slot(signal, number, report))
+            return true;
+    }
+    return false;
+}
+
+/* Makes sure that there is a next report, if that is possible. */
+static bool signal_stage(struct aio_signal *signal)
+{
+    if (!signal->staged)
+        signal->staged = signal_fetch(signal, &signal->next_report);
+    return signal->staged;
+}
+
+/* Without waiting, and not before those who wait already. */
+static bool signal_take(struct aio_signal *signal, struct aio_signal_info *report)
+{
+    if (signal->waiters.head != NULL || !signal_stage(signal))
+        return false;
+    *report = signal->next_report;
+    signal->staged = false;
+    return true;
+}
+
+static void signal_serve(struct aio_signal *signal)
+{
+    struct aio__party *party;
+    while (signal->waiters.head != NULL && signal_stage(signal) &&
+           (party = aio__party_take(&signal->waiters)) != NULL) {
+        *(struct aio_signal_info *)party->item = signal->next_report;
+        signal->staged = false;
+        aio__party_finish(party, 0);
+    }
+}
+
+static void signal_deliver(struct aio__core *core, struct aio__mail *mail)
 {
     (void)core;
-    pthread_mutex_lock(&shutdown_state.lock);
-    if (--shutdown_state.cores == 0) {
-        shutdown_restore();
-        shutdown_state.runtime = NULL;
-        while (atomic_load(&shutdown_state.inside) > 0)
-            (void)sched_yield();
+    struct aio_signal *signal = AIO__CONTAINER(mail, struct aio_signal, mail);
+    if (signal->closed) {
+        aio__free(signal);
+        return;
     }
-    pthread_mutex_unlock(&shutdown_state.lock);
+    atomic_store(&signal->posted, false);
+    signal_serve(signal);
 }
 
-/* A child of fork(2) has no core to tell: signals take their former way there. */
-static void shutdown_forked(void)
+static int signal_list_enter(struct aio_signal *signal)
 {
-    pthread_mutex_init(&shutdown_state.lock, NULL);
-    if (shutdown_state.runtime != NULL)
-        shutdown_restore();
-    atomic_store(&shutdown_state.inside, 0);
-    shutdown_state.runtime = NULL;
-    shutdown_state.cores = 0;
+    aio__disposition_lock();
+    atomic_store(&signal->next, signal_list);
+    atomic_store(&signal_list, signal);
+    int rc = aio__disposition_take(signal->set, signal_handler);
+    if (rc < 0) {
+        atomic_store(&signal_list, signal->next);
+        aio__handler_await(); /* of other subscriptions' signals, which saw it */
+    }
+    aio__disposition_unlock();
+    return rc;
 }
 
-static void shutdown_watch_forks(void)
+/* Returns the signals that have their former disposition again. */
+static uint64_t signal_list_leave(struct aio_signal *signal)
 {
-    (void)pthread_atfork(NULL, NULL, shutdown_forked);
+    aio__disposition_lock();
+    uint64_t free = aio__disposition_give(signal->set);
+    _Atomic(struct aio_signal *) *at = &signal_list;
+    while (atomic_load(at) != signal)
+        at = &atomic_load(at)->next;
+    atomic_store(at, signal->next);
+    aio__handler_await();
+    aio__disposition_unlock();
+    return free;
 }
 
-static int shutdown_install(void)
+void aio__signal_forked(void)
 {
-    struct sigaction action = {.sa_handler = shutdown_handler, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < SHUTDOWN_SIGNAL_COUNT; i++) {
-        if (sigaction(shutdown_signals[i], &action, &shutdown_state.before[i]) == 0)
-            continue;
-        int rc = -errno;
-        while (i-- > 0)
-            (void)sigaction(shutdown_signals[i], &shutdown_state.before[i], NULL);
+    atomic_store(&signal_list, NULL);
+}
+
+/* Nobody tells it anything afterwards. Returns how many signals nobody fetched. */
+static uint64_t signal_end(struct aio_signal *signal)
+{
+    struct aio__party *party;
+    struct aio_signal_info report;
+    uint64_t unheard = signal->staged ? signal->next_report.count : 0;
+    while ((party = aio__party_take(&signal->waiters)) != NULL)
+        aio__party_finish(party, -EBADF);
+    while (signal_fetch(signal, &report))
+        unheard += report.count;
+    uint64_t free = signal_list_leave(signal);
+    while (signal_fetch(signal, &report))
+        if ((free & aio__signal_bit(report.number)) != 0)
+            signal_resend(&report);
+    return unheard;
+}
+
+static void signal_free(struct aio_signal *signal)
+{
+    if (signal->posted)
+        signal->closed = true;
+    else
+        aio__free(signal);
+}
+
+/* The core ends, and its mailbox is closed. */
+static void signal_cleanup(struct aio__core *core, struct aio__cleanup *cleanup)
+{
+    (void)core;
+    struct aio_signal *signal = AIO__CONTAINER(cleanup, struct aio_signal, cleanup);
+    (void)signal_end(signal);
+    aio__free(signal);
+}
+
+static bool signal_allowed(int number)
+{
+    switch (number) {
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+        return false;
+    default: /* those below SIGRTMIN are libc's own */
+        return number > 0 && number <= AIO__SIGNALS && (number < 32 || number >= SIGRTMIN);
+    }
+}
+
+/* Returns 0 and whether one is a real-time signal; or -EINVAL. */
+static int signal_gather(const int *numbers, size_t count, uint64_t *set, bool *real_time)
+{
+    *set = 0;
+    *real_time = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!signal_allowed(numbers[i]))
+            return -EINVAL;
+        *set |= aio__signal_bit(numbers[i]);
+        *real_time = *real_time || signal_real_time(numbers[i]);
+    }
+    return *set == 0 ? -EINVAL : 0;
+}
+
+int aio_signal_open(struct aio_signal **out, const int *numbers, size_t count)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    uint64_t set;
+    bool real_time;
+    int rc = signal_gather(numbers, count, &set, &real_time);
+    if (rc < 0)
+        return rc;
+    size_t capacity = real_time ? AIO_SIGNAL_QUEUE : 0;
+    struct aio_signal *signal = aio__alloc_zero(
+        sizeof *signal + capacity * aio__ring_slot_bytes(sizeof(struct aio_signal_info)));
+    if (signal == NULL)
+        return -ENOMEM;
+    signal->cleanup.run = signal_cleanup;
+    signal->core = core;
+    signal->set = set;
+    signal->mail.deliver = signal_deliver;
+    aio__ring_open(&signal->queue, (char *)(signal + 1), capacity, sizeof(struct aio_signal_info));
+    rc = signal_list_enter(signal);
+    if (rc < 0) {
+        signal_free(signal);
         return rc;
     }
+    aio__cleanup_add(core, &signal->cleanup);
+    *out = signal;
     return 0;
 }
 
-/* With the lock held. */
-static int shutdown_join(struct aio__core *core)
+static struct aio__core *signal_core(const struct aio_signal *signal, const char *function)
 {
-    if (shutdown_state.runtime != NULL && shutdown_state.runtime != core->runtime)
-        return -EBUSY;
-    if (shutdown_state.runtime == NULL) {
-        atomic_store(&shutdown_state.fired, core->runtime->signaled);
-        shutdown_state.runtime = core->runtime;
-        int rc = shutdown_install();
-        if (rc < 0) {
-            shutdown_state.runtime = NULL;
-            return rc;
-        }
-    }
-    shutdown_state.cores++;
-    core->shutdown_task = core->current;
-    core->cleanup = shutdown_release;
-    atomic_store(&core->shutdown_asked, true);
-    if (core->runtime->signaled)
-        aio__task_cancel(core->current); /* the signal was for the whole runtime */
-    return 0;
+    struct aio__core *core = aio__core_or_die(function);
+    if (signal->core != core)
+        aio__core_die_elsewhere(signal->core, "this subscription to signals", function);
+    return core;
 }
 
-int aio_signal_shutdown(void)
+uint64_t aio_signal_close(struct aio_signal *signal)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct aio__core *core = AIO__CORE_OR_DIE();
-    if (core->shutdown_task == core->current)
+    if (signal == NULL)
         return 0;
-    if (core->shutdown_task != NULL)
-        return -EBUSY;
-    if (core->cleanup != NULL) {
-        core->shutdown_task = core->current; /* the task that had asked is over */
+    struct aio__core *core = signal_core(signal, __func__);
+    aio__cleanup_remove(core, &signal->cleanup);
+    uint64_t unheard = signal_end(signal);
+    signal_free(signal);
+    return unheard;
+}
+
+int aio_signal_wait(struct aio_signal *signal, struct aio_signal_info *info)
+{
+    struct aio__core *core = signal_core(signal, __func__);
+    int rc = aio__interrupted(core);
+    if (rc < 0)
+        return rc;
+    if (signal_take(signal, info)) {
+        aio__charge(core);
         return 0;
     }
-    (void)pthread_once(&once, shutdown_watch_forks);
-    core->shutdown_mail = (struct aio__mail){.deliver = shutdown_deliver};
-    pthread_mutex_lock(&shutdown_state.lock);
-    int rc = shutdown_join(core);
-    pthread_mutex_unlock(&shutdown_state.lock);
+    core->signals_awaited++;
+    rc = aio__party_wait(core, &signal->waiters, info, NULL, "signal");
+    core->signals_awaited--;
     return rc;
+}
+
+static bool signal_case_try(struct aio__core *core, struct aio_select_case *of)
+{
+    (void)core;
+    struct aio_signal *signal = of->object;
+    (void)signal_core(signal, "aio_select_signal");
+    of->result = 0;
+    return signal_take(signal, of->item);
+}
+
+static void signal_case_enlist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    struct aio_signal *signal = entry->of->object;
+    core->signals_awaited++;
+    aio__select_queue(entry, &signal->waiters);
+}
+
+static void signal_case_delist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    core->signals_awaited--;
+    aio__select_unqueue(core, entry);
+}
+
+struct aio_select_case aio_select_signal(struct aio_signal *signal, struct aio_signal_info *info)
+{
+    static const struct aio__select_kind kind = {signal_case_try, signal_case_enlist,
+                                                 signal_case_delist, NULL};
+    return (struct aio_select_case){.kind = &kind, .object = signal, .item = info};
 }

@@ -1,12 +1,12 @@
 /*
- * READ and WRITE of anything that has a descriptor.
+ * READ and WRITE, READV and WRITEV, of anything that has a descriptor.
  *
  * What it is decides how, and is asked once per descriptor. A socket is received from and sent to.
  * What has readiness (pipes, terminals, eventfds) is read under RWF_NOWAIT, which never blocks and,
  * unlike O_NONBLOCK, is not shared with other holders of the file. What epoll refuses (regular
- * files, directories, block devices) goes to a thread, and must never reach libev: it would report
- * such a descriptor for ever without waiting. So does what is positioned, as readiness is not about
- * positions.
+ * files, directories, block devices) must never reach libev: it would report such a descriptor for
+ * ever without waiting. What of it is in the page cache is read at once, under RWF_NOWAIT too; all
+ * else goes to a thread. So does what is positioned, as readiness is not about positions.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "backends/caps.h"
 #include "backends/ev/private.h"
 
 /* Asks epoll itself. Returns 0, or -errno when it has no memory to answer. */
@@ -35,6 +36,14 @@ static int file_probe(struct aio__ev_backend *self, struct aio__ev_fd *entry)
     return 0;
 }
 
+/* Reading past the page cache waits for the device, whatever RWF_NOWAIT says. */
+static uint32_t file_direct(int fd)
+{
+    int status = fcntl(fd, F_GETFL);
+
+    return status >= 0 && (status & O_DIRECT) != 0 ? AIO__EV_FD_DIRECT : 0;
+}
+
 static int file_classify(struct aio__ev_backend *self, struct aio__ev_fd *entry)
 {
     struct stat status;
@@ -48,7 +57,7 @@ static int file_classify(struct aio__ev_backend *self, struct aio__ev_fd *entry)
     else if (S_ISFIFO(status.st_mode))
         entry->flags |= AIO__EV_FD_READY | AIO__EV_FD_PIPE;
     else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode))
-        entry->flags |= AIO__EV_FD_FILE;
+        entry->flags |= AIO__EV_FD_FILE | file_direct(entry->fd);
     else
         return file_probe(self, entry);
     return 0;
@@ -71,128 +80,194 @@ static bool file_is_ready(int fd, short events)
     return poll(&query, 1, 0) > 0;
 }
 
-static ssize_t file_read_plain(struct aio__op *op, size_t length)
-{
-    ssize_t got;
+/* What an op moves: one buffer looks as a vector of its own. */
+struct file_transfer {
+    const struct iovec *vectors;
+    int count;
+    int flags; /* RWF_* */
+    int64_t offset;
+    struct iovec whole;
+};
 
-    do
-        got = read(op->fd, op->file.buffer, length);
-    while (got < 0 && errno == EINTR);
-    return got;
+static void file_transfer_init(struct file_transfer *transfer, const struct aio__op *op)
+{
+    if (op->opcode == AIO__OP_READV || op->opcode == AIO__OP_WRITEV) {
+        transfer->vectors = op->vectored.vectors;
+        transfer->count = (int)op->vectored.count;
+        transfer->flags = op->vectored.flags;
+        transfer->offset = op->vectored.offset;
+        return;
+    }
+    transfer->whole = (struct iovec){op->file.buffer, aio__ev_transfer_bytes(op->file.length)};
+    transfer->vectors = &transfer->whole;
+    transfer->count = 1;
+    transfer->flags = 0;
+    transfer->offset = op->file.offset;
 }
 
-static ssize_t file_write_plain(struct aio__op *op, size_t length)
+static size_t file_transfer_bytes(const struct file_transfer *transfer)
 {
-    ssize_t put;
+    size_t bytes = 0;
+
+    for (int i = 0; i < transfer->count; i++)
+        bytes += transfer->vectors[i].iov_len;
+    return bytes;
+}
+
+typedef ssize_t file_call_fn(int fd, const struct iovec *vectors, int count, off_t offset,
+                             int flags);
+
+static ssize_t file_call(file_call_fn *call, int fd, const struct file_transfer *transfer,
+                         int flags)
+{
+    ssize_t moved;
 
     do
-        put = write(op->fd, op->file.buffer, length);
-    while (put < 0 && errno == EINTR);
-    return put;
+        moved =
+            call(fd, transfer->vectors, transfer->count, transfer->offset, transfer->flags | flags);
+    while (moved < 0 && errno == EINTR);
+    return moved;
 }
 
 /* One call with RWF_NOWAIT. Returns false when the file, or the kernel, does not know that flag. */
-static bool file_nowait(struct aio__ev_fd *entry, struct aio__op *op, size_t length,
-                        ssize_t (*call)(int, const struct iovec *, int, off_t, int),
-                        ssize_t *result)
+static bool file_nowait(struct aio__ev_fd *entry, const struct file_transfer *transfer,
+                        file_call_fn *call, ssize_t *result)
 {
-    struct iovec vector = {op->file.buffer, length};
-
     if ((entry->flags & AIO__EV_FD_NO_RWF) != 0)
         return false;
-    do
-        *result = call(op->fd, &vector, 1, -1, RWF_NOWAIT);
-    while (*result < 0 && errno == EINTR);
+    *result = file_call(call, entry->fd, transfer, RWF_NOWAIT);
     if (*result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
         return true;
     file_give_up_rwf(entry);
     return false;
 }
 
-static int32_t file_read_ready(struct aio__ev_fd *entry, struct aio__op *op, size_t length)
+static int32_t file_read_ready(struct aio__ev_fd *entry, const struct file_transfer *transfer)
 {
     ssize_t got;
 
-    if (file_nowait(entry, op, length, preadv2, &got))
+    if (file_nowait(entry, transfer, preadv2, &got))
         return aio__ev_returned(got);
-    if ((entry->flags & AIO__EV_FD_NONBLOCK) == 0 && !file_is_ready(op->fd, POLLIN))
+    if ((entry->flags & AIO__EV_FD_NONBLOCK) == 0 && !file_is_ready(entry->fd, POLLIN))
         return AIO__EV_WAIT;
-    return aio__ev_returned(file_read_plain(op, length));
+    return aio__ev_returned(file_call(preadv2, entry->fd, transfer, 0));
 }
 
 /*
  * Without RWF_NOWAIT and O_NONBLOCK, a write may block although the descriptor is ready. A ready
  * pipe takes PIPE_BUF bytes at once, of others nothing is promised.
  */
-static int32_t file_write_ready(struct aio__ev_fd *entry, struct aio__op *op, size_t length)
+static int32_t file_write_ready(struct aio__ev_fd *entry, const struct file_transfer *transfer)
 {
+    struct file_transfer part = *transfer;
     ssize_t put;
 
-    if (file_nowait(entry, op, length, pwritev2, &put))
+    if (file_nowait(entry, transfer, pwritev2, &put))
         return aio__ev_returned(put);
-    if ((entry->flags & AIO__EV_FD_NONBLOCK) == 0) {
-        if ((entry->flags & AIO__EV_FD_PIPE) == 0)
-            return AIO__EV_OFFLOAD;
-        if (!file_is_ready(op->fd, POLLOUT))
-            return AIO__EV_WAIT;
-        length = length < PIPE_BUF ? length : PIPE_BUF;
-    }
-    return aio__ev_returned(file_write_plain(op, length));
+    if ((entry->flags & AIO__EV_FD_NONBLOCK) != 0)
+        return aio__ev_returned(file_call(pwritev2, entry->fd, transfer, 0));
+    if ((entry->flags & AIO__EV_FD_PIPE) == 0)
+        return AIO__EV_OFFLOAD;
+    if (!file_is_ready(entry->fd, POLLOUT))
+        return AIO__EV_WAIT;
+    while (part.count > 1 && part.vectors->iov_len == 0)
+        part.vectors++, part.count--;
+    part.whole = *part.vectors;
+    part.whole.iov_len = part.whole.iov_len < PIPE_BUF ? part.whole.iov_len : PIPE_BUF;
+    part.vectors = &part.whole;
+    part.count = 1;
+    return aio__ev_returned(file_call(pwritev2, entry->fd, &part, 0));
 }
 
-static int32_t file_receive(struct aio__ev_backend *self, struct aio__ev_fd *entry,
-                            struct aio__op *op, size_t length)
+/*
+ * Linux 5.9 and 5.10 may say 0 under RWF_NOWAIT where there is more; what they say of the size is
+ * true.
+ */
+static bool file_at_end(int fd, const struct file_transfer *transfer)
+{
+    off_t at = transfer->offset < 0 ? lseek(fd, 0, SEEK_CUR) : (off_t)transfer->offset;
+    struct stat status;
+
+    return at >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && at >= status.st_size;
+}
+
+/* A thread reads what is not cached, and what it is that went wrong. */
+static int32_t file_read_cached(const struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                                const struct file_transfer *transfer)
 {
     ssize_t got;
 
-    if (op->file.offset >= 0)
+    if ((self->caps & AIO__EV_CACHED_READ) == 0 ||
+        (entry->flags & (AIO__EV_FD_NO_RWF | AIO__EV_FD_DIRECT)) != 0)
+        return AIO__EV_OFFLOAD;
+    got = file_call(preadv2, entry->fd, transfer, RWF_NOWAIT);
+    if (got > 0 || (got == 0 && file_at_end(entry->fd, transfer)))
+        return (int32_t)got;
+    if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+        entry->flags |= AIO__EV_FD_NO_RWF;
+    return AIO__EV_OFFLOAD;
+}
+
+static int32_t file_receive(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                            const struct file_transfer *transfer)
+{
+    struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)transfer->vectors,
+                            .msg_iovlen = (size_t)transfer->count};
+    size_t length = file_transfer_bytes(transfer);
+    ssize_t got;
+
+    if (transfer->offset >= 0)
         return -ESPIPE;
     if (length == 0) /* read(2) says 0, where recv(2) would wait */
         return 0;
     if ((entry->flags & AIO__EV_FD_DRAINED) != 0)
         return AIO__EV_WAIT;
     do
-        got = recv(op->fd, op->file.buffer, length, MSG_DONTWAIT);
+        got = recvmsg(entry->fd, &header, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     return aio__ev_received(self, entry, got, length, 0);
 }
 
-static int32_t file_send(struct aio__op *op, size_t length)
+static int32_t file_send(struct aio__ev_fd *entry, const struct file_transfer *transfer)
 {
+    struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)transfer->vectors,
+                            .msg_iovlen = (size_t)transfer->count};
     ssize_t sent;
 
-    if (op->file.offset >= 0)
+    if (transfer->offset >= 0)
         return -ESPIPE;
     do
-        sent = send(op->fd, op->file.buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = sendmsg(entry->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return aio__ev_returned(sent);
 }
 
 int32_t aio__ev_read(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
 {
-    size_t length = aio__ev_transfer_bytes(op->file.length);
+    struct file_transfer transfer;
     int result = file_classify(self, entry);
 
     if (result < 0)
         return result;
+    file_transfer_init(&transfer, op);
     if ((entry->flags & AIO__EV_FD_SOCKET) != 0)
-        return file_receive(self, entry, op, length);
-    if ((entry->flags & AIO__EV_FD_READY) != 0 && op->file.offset < 0)
-        return file_read_ready(entry, op, length);
-    return AIO__EV_OFFLOAD;
+        return file_receive(self, entry, &transfer);
+    if ((entry->flags & AIO__EV_FD_FILE) != 0)
+        return file_read_cached(self, entry, &transfer);
+    return transfer.offset < 0 ? file_read_ready(entry, &transfer) : AIO__EV_OFFLOAD;
 }
 
 int32_t aio__ev_write(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
 {
-    size_t length = aio__ev_transfer_bytes(op->file.length);
+    struct file_transfer transfer;
     int result = file_classify(self, entry);
 
     if (result < 0)
         return result;
+    file_transfer_init(&transfer, op);
     if ((entry->flags & AIO__EV_FD_SOCKET) != 0)
-        return file_send(op, length);
-    if ((entry->flags & AIO__EV_FD_READY) != 0 && op->file.offset < 0)
-        return file_write_ready(entry, op, length);
+        return file_send(entry, &transfer);
+    if ((entry->flags & AIO__EV_FD_READY) != 0 && transfer.offset < 0)
+        return file_write_ready(entry, &transfer);
     return AIO__EV_OFFLOAD;
 }

@@ -149,8 +149,8 @@ static void open_explain(const struct aio__ev_backend *self, struct aio__explain
                      ev_version_major(), ev_version_minor());
     for (const struct aio__cap *cap = aio__ev_cap_table; cap->name != NULL; cap++)
         aio__explain_add(explain, "epoll %s: %s\n", cap->name, open_cap_state(self, cap->bit));
-    aio__explain_add(explain, "epoll ops: tried at once, then on readiness; read and write of "
-                              "files and of what epoll refuses on a thread\n");
+    aio__explain_add(explain, "epoll ops: tried at once, then on readiness; of files, reads of "
+                              "what is cached at once, all else on a thread\n");
 }
 
 int aio__ev_open(struct aio__backend **out, const struct aio__backend_params *params)

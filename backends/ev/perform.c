@@ -202,6 +202,15 @@ static int32_t perform_connect(struct aio__ev_backend *self, struct aio__ev_fd *
     }
 }
 
+static int32_t perform_on_thread(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                                 struct aio__op *op)
+{
+    (void)self;
+    (void)entry;
+    (void)op;
+    return AIO__EV_OFFLOAD;
+}
+
 static int32_t perform_nothing(struct aio__ev_backend *self, struct aio__ev_fd *entry,
                                struct aio__op *op)
 {
@@ -233,6 +242,10 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_CONNECT] = {perform_connect, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_READ] = {aio__ev_read, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_WRITE] = {aio__ev_write, AIO__EV_IN_WRITE_QUEUE},
+    [AIO__OP_READV] = {aio__ev_read, AIO__EV_IN_READ_QUEUE},
+    [AIO__OP_WRITEV] = {aio__ev_write, AIO__EV_IN_WRITE_QUEUE},
+    [AIO__OP_OPEN] = {perform_on_thread, AIO__EV_IN_NO_QUEUE},
+    [AIO__OP_FSYNC] = {perform_on_thread, AIO__EV_IN_NO_QUEUE},
     [AIO__OP_SPLICE_IN] = {perform_splice, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SPLICE_OUT] = {perform_splice, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_POLL] = {aio__ev_poll_now, AIO__EV_IN_POLL_QUEUE},

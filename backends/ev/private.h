@@ -64,8 +64,9 @@ enum aio__ev_fd_flag {
     AIO__EV_FD_READY = 1 << 8,  /* pipe, terminal, eventfd: it has readiness */
 
     AIO__EV_FD_PIPE = 1 << 9,      /* READY, and a pipe */
-    AIO__EV_FD_NO_RWF = 1 << 10,   /* READY, but refuses RWF_NOWAIT */
+    AIO__EV_FD_NO_RWF = 1 << 10,   /* READY or FILE, but refuses RWF_NOWAIT */
     AIO__EV_FD_NONBLOCK = 1 << 11, /* O_NONBLOCK is set */
+    AIO__EV_FD_DIRECT = 1 << 13,   /* FILE, and O_DIRECT is set */
     AIO__EV_FD_BULK = 1 << 12,     /* the last RENT filled a buffer: the next takes several */
 };
 

@@ -45,7 +45,7 @@ static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t r
     op->flags &= (uint16_t) ~(URING_IN_KERNEL | URING_WAITS_READY);
     if (op->opcode == AIO__OP_POLL && !polled && result > 0)
         result = poll_wanted(op, result);
-    if (polled || result == -EINTR || result == -EAGAIN) {
+    if (polled || result == -EINTR || (result == -EAGAIN && op->opcode != AIO__OP_OPEN)) {
         if (!canceled && !polled && result == -EAGAIN) {
             aio__uring_issue_poll(uring, op);
             return;

@@ -98,6 +98,35 @@ static void prep_write(const struct uring *uring, struct io_uring_sqe *sqe,
                         (uint64_t)op->file.offset);
 }
 
+static void prep_readv(const struct uring *uring, struct io_uring_sqe *sqe,
+                       const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_readv2(sqe, op->fd, op->vectored.vectors, op->vectored.count,
+                         (uint64_t)op->vectored.offset, op->vectored.flags);
+}
+
+static void prep_writev(const struct uring *uring, struct io_uring_sqe *sqe,
+                        const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_writev2(sqe, op->fd, op->vectored.vectors, op->vectored.count,
+                          (uint64_t)op->vectored.offset, op->vectored.flags);
+}
+
+static void prep_open(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_openat2(sqe, op->fd, op->open.path, (struct open_how *)(uintptr_t)op->open.how);
+}
+
+static void prep_fsync(const struct uring *uring, struct io_uring_sqe *sqe,
+                       const struct aio__op *op)
+{
+    (void)uring;
+    io_uring_prep_fsync(sqe, op->fd, op->sync.data ? IORING_FSYNC_DATASYNC : 0);
+}
+
 static void prep_poll(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     (void)uring;
@@ -117,6 +146,10 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     [AIO__OP_CONNECT] = prep_connect,
     [AIO__OP_READ] = prep_read,
     [AIO__OP_WRITE] = prep_write,
+    [AIO__OP_READV] = prep_readv,
+    [AIO__OP_WRITEV] = prep_writev,
+    [AIO__OP_OPEN] = prep_open,
+    [AIO__OP_FSYNC] = prep_fsync,
     [AIO__OP_POLL] = prep_poll,
     [AIO__OP_RENT] = NULL, /* written by rent.c */
     /* These never reach the ring: batch.c, and submit.c. */
@@ -143,6 +176,7 @@ static uint32_t prep_ready_events(const struct aio__op *op)
     case AIO__OP_SPLICE_OUT:
     case AIO__OP_CONNECT:
     case AIO__OP_WRITE:
+    case AIO__OP_WRITEV:
         return POLLOUT;
     default:
         return POLLIN;
@@ -173,13 +207,18 @@ void aio__uring_issue_poll(struct uring *uring, struct aio__op *op)
     op->flags |= URING_IN_KERNEL | URING_WAITS_READY;
 }
 
-static void prep_mark_message(const struct msghdr *header, size_t left)
+static void prep_mark_vectors(const struct iovec *vectors, size_t count, size_t left)
 {
-    for (size_t i = 0; i < header->msg_iovlen && left > 0; i++) {
-        size_t part = header->msg_iov[i].iov_len < left ? header->msg_iov[i].iov_len : left;
-        aio__sanitize_written(header->msg_iov[i].iov_base, part);
+    for (size_t i = 0; i < count && left > 0; i++) {
+        size_t part = vectors[i].iov_len < left ? vectors[i].iov_len : left;
+        aio__sanitize_written(vectors[i].iov_base, part);
         left -= part;
     }
+}
+
+static void prep_mark_message(const struct msghdr *header, size_t left)
+{
+    prep_mark_vectors(header->msg_iov, header->msg_iovlen, left);
     aio__sanitize_written(header->msg_control, header->msg_controllen);
     aio__sanitize_written(header->msg_name, header->msg_name != NULL ? header->msg_namelen : 0);
 }
@@ -198,6 +237,8 @@ void aio__uring_mark_written(const struct aio__op *op, int32_t result)
         aio__sanitize_written(op->transfer.buffer, prep_written(op, result));
     else if (op->opcode == AIO__OP_READ)
         aio__sanitize_written(op->file.buffer, (size_t)result);
+    else if (op->opcode == AIO__OP_READV)
+        prep_mark_vectors(op->vectored.vectors, op->vectored.count, (size_t)result);
     else if (op->opcode == AIO__OP_RECVMSG)
         prep_mark_message(op->message.header, (size_t)result);
 }

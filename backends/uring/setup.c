@@ -39,6 +39,9 @@ static const struct setup_feature setup_required[] = {
  */
 static const struct setup_feature setup_required_ops[] = {
     {IORING_OP_NOP, "NOP (Linux 5.1)"},
+    {IORING_OP_READV, "READV (Linux 5.1)"},
+    {IORING_OP_WRITEV, "WRITEV (Linux 5.1)"},
+    {IORING_OP_FSYNC, "FSYNC (Linux 5.1)"},
     {IORING_OP_POLL_ADD, "POLL_ADD (Linux 5.1)"},
     {IORING_OP_SENDMSG, "SENDMSG (Linux 5.3)"},
     {IORING_OP_RECVMSG, "RECVMSG (Linux 5.3)"},
@@ -50,6 +53,7 @@ static const struct setup_feature setup_required_ops[] = {
     {IORING_OP_WRITE, "WRITE (Linux 5.6)"},
     {IORING_OP_SEND, "SEND (Linux 5.6)"},
     {IORING_OP_RECV, "RECV (Linux 5.6)"},
+    {IORING_OP_OPENAT2, "OPENAT2 (Linux 5.6)"},
     {IORING_OP_LINKAT, "LINKAT (Linux 5.15)"},
 };
 
@@ -75,6 +79,7 @@ struct setup {
     struct aio__explain *explain;
     uint32_t wanted; /* capabilities not masked */
     uint32_t entries;
+    uint32_t workers; /* the kernel's for this ring, at most */
     struct io_uring_params params;
 };
 
@@ -154,7 +159,7 @@ static int setup_check_features(struct setup *setup)
 /* The limit on workers came with Linux 5.15, the first release whose ring this backend trusts. */
 static int setup_check_floor(struct setup *setup)
 {
-    unsigned workers[2] = {0, 0}; /* zeros change nothing */
+    unsigned workers[2] = {setup->workers, setup->workers}; /* zeros change nothing */
     int rc = io_uring_register_iowq_max_workers(&setup->uring->ring, workers);
     if (rc == -EINVAL) {
         aio__explain_add(
@@ -244,7 +249,9 @@ static void setup_explain(struct setup *setup)
     if ((setup->wanted & ~used) != 0)
         setup_explain_list(setup, "not in this kernel", setup->wanted & ~used);
     aio__explain_add(
-        setup->explain, "uring: on the ring: all operations; inline: forget, batches, splice%s\n",
+        setup->explain,
+        "uring: on the ring: all operations, of files open, read, write and sync; inline: forget, "
+        "batches, splice%s\n",
         (used & AIO__URING_INLINE_SEND) != 0 ? ", and send while there is nothing to batch" : "");
 }
 
@@ -317,6 +324,7 @@ int aio__uring_open(struct aio__backend **out, const struct aio__backend_params 
         .explain = params->explain,
         .wanted = aio__caps_parse(params->caps, aio__uring_cap_table),
         .entries = params->ring_entries,
+        .workers = params->ring_workers,
     };
     uring->base.vtable = &setup_vtable;
     uring->base.batches = true;

@@ -82,11 +82,18 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
 
 /*
  * aio_stream_sendfile sends bytes of a file: length of them from offset on, fewer if the file ends
- * before. The file's own position is neither used nor moved. What is in the page cache is read and
- * written, 64 KiB at a time; a read that would have to wait for the disk is made on a thread of the
- * offload pool. (Splicing from a file may wait as well and would have to be done by a thread each
- * time; of cached files of 128 KiB to 16 MiB that measured 0.21 to 0.39 ns of CPU per byte, against
- * 0.18 to 0.23 for this.)
+ * before. The file's own position is neither used nor moved.
+ *
+ * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 256 KiB at a
+ * time; what would have to be waited for is read on a thread of the offload pool. A piece is taken
+ * for cached when its first and its last byte are, as what was read together leaves the cache
+ * together: a page that is missing between them is waited for in place. Streams with a filter (TLS)
+ * or with rented buffers waiting, and file systems that cannot do it, are served by a buffer of 64
+ * KiB. CPU of an HTTP server per byte of a file of 100 MiB, measured in one run on Linux 6.18: 0.43
+ * ns by reading and writing, 0.13 ns without the copy.
+ *
+ * Bytes that are overwritten in the file while they are being sent may arrive as old or new ones,
+ * also some time after the call: until the peer has acknowledged them.
  *
  * Suspends:  until the kernel has taken everything, or an error. A call that is cancelled while a
  *            thread reads the file waits for that.

@@ -35,7 +35,8 @@ AIO_API uint32_t aio_core_index(void);
  * aio_core_spawn makes a detached task on the core of that index. What was accepted runs: while
  * that core has no room for another task it waits for it, and when the core is ending the task
  * starts cancelled, so that it can give back what arg stands for. Tasks that one task sends to one
- * core start in that order.
+ * core start in that order, but for those with a stack size of their own for which there is no
+ * memory: they keep the others waiting no longer.
  *
  * Suspends:  never.
  * Context:   a task.

@@ -69,6 +69,12 @@ struct aio_runtime_options {
     size_t stack_bytes;
     /* Entries of the submission ring, a power of two of 8 to 32768. Default 1024. */
     uint32_t ring_entries;
+    /*
+     * Threads of the kernel's own that a core's ring may use at once for what cannot be done
+     * without waiting (opening, syncing, writing and uncached reading of files), for each of the
+     * kernel's two kinds of such work. 1 to 1024, default 16.
+     */
+    uint32_t ring_workers;
     /* Tasks alive at once; one more is refused with -EAGAIN. Default 4,194,304. */
     uint32_t task_limit;
     /* Stacks of finished tasks that stay resident for the next ones; the memory of those beyond
@@ -188,8 +194,10 @@ AIO_API int aio_runtime_serve(struct aio_runtime *runtime, int (*entry)(void *ar
  *
  * Suspends:  no task; it blocks the calling thread.
  * Context:   a thread that runs no runtime (-EBUSY) and holds this one, if somebody else may
- * destroy it; several may wait. Returns:   0 with *result (which may be NULL) as aio_runtime_run
- * returns it; -EINVAL when it was not started; -ESHUTDOWN in a child of fork(2).
+ *            destroy it; several may wait.
+ * Returns:   0 with *result (which may be NULL) as aio_runtime_run returns it; -EINVAL when it was
+ *            not started; -EDEADLK on the thread that attached it, while it lives: nobody else
+ *            turns it; -ESHUTDOWN in a child of fork(2).
  */
 AIO_API AIO_NODISCARD int aio_runtime_wait(struct aio_runtime *runtime, int *result);
 

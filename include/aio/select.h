@@ -24,6 +24,8 @@
 #include <aio/channel.h>
 #include <aio/net.h>
 #include <aio/shared.h>
+#include <aio/signal.h>
+#include <aio/socket.h>
 #include <aio/stream.h>
 #include <aio/task.h>
 
@@ -136,6 +138,17 @@ AIO_API struct aio_select_case aio_select_take(struct aio_shared_channel *channe
 AIO_API struct aio_select_case aio_select_join(struct aio_task *task, int *result);
 
 /*
+ * aio_select_signal is the case of aio_signal_wait.
+ *
+ * Suspends:  never.
+ * Context:   a task of the subscription's core.
+ * Returns:   the case. Its result: 0, with *info written; -EBADF when the subscription is closed
+ *            while the select waits.
+ */
+AIO_API struct aio_select_case aio_select_signal(struct aio_signal *signal,
+                                                 struct aio_signal_info *info);
+
+/*
  * aio_select_after is chosen when duration_ns have passed since aio_select_wait was called; 0 or
  * less: at once.
  *
@@ -173,6 +186,26 @@ AIO_API struct aio_select_case aio_select_readable(struct aio_stream *stream);
  * Returns:   as aio_select_readable.
  */
 AIO_API struct aio_select_case aio_select_writable(struct aio_stream *stream);
+
+/*
+ * aio_select_receivable is chosen when receiving from a socket would not wait: there is a packet,
+ * or an error to report, or an end. Where other tasks receive too they may have been quicker.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's core.
+ * Returns:   as aio_select_readable.
+ */
+AIO_API struct aio_select_case aio_select_receivable(struct aio_socket *socket);
+
+/*
+ * aio_select_sendable is chosen when the socket has room for a packet. A Unix receiver may be full
+ * even then.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's core.
+ * Returns:   as aio_select_readable.
+ */
+AIO_API struct aio_select_case aio_select_sendable(struct aio_socket *socket);
 
 /*
  * aio_select_acceptable is chosen when a connection, or an error, is there for

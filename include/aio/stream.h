@@ -238,7 +238,8 @@ enum aio_stream_option {
     AIO_STREAM_USER_TIMEOUT,       /* tcp(7): milliseconds */
     AIO_STREAM_SEND_BUFFER,        /* socket(7): bytes; the kernel doubles what is set */
     AIO_STREAM_RECEIVE_BUFFER,     /* socket(7): bytes; the kernel doubles what is set */
-    AIO_STREAM_LINGER,             /* socket(7): seconds; -1: off; 0: close resets the connection */
+    AIO_STREAM_LINGER,             /* socket(7): seconds; -1: off; 0: close resets the connection;
+                                    * more: it waits, on a thread of the offload pool */
 };
 
 /*

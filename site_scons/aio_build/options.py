@@ -3,10 +3,10 @@ import fcntl
 import os
 import sys
 
-from SCons.Script import ARGUMENTS, Variables
+from SCons.Script import ARGUMENTS, COMMAND_LINE_TARGETS, Variables
 
 CHOICES = {
-    "mode": ("release", "debug", "asan", "tsan"),
+    "mode": ("release", "debug", "asan", "tsan", "fuzz"),
     "cc": ("gcc", "clang"),
     "AIO_BACKEND": ("all", "uring", "epoll"),
     "cares": ("1", "0"),
@@ -17,7 +17,8 @@ CHOICES = {
 }
 
 MEANINGS = {
-    "mode": "optimised and hardened, for debugging, AddressSanitizer and UBSan, or ThreadSanitizer",
+    "mode": "optimised and hardened, for debugging, AddressSanitizer and UBSan, ThreadSanitizer, "
+    "or what `scons fuzz` chooses by itself",
     "cc": "the compiler",
     "AIO_BACKEND": "the backends that are compiled in; the other's library is not looked for",
     "cares": "ask name servers by c-ares, where it is found",
@@ -35,7 +36,8 @@ FREE = (
     ("repeat", "test: run everything so many times", "1"),
     ("valgrind", "test: run these suites, and only these, under Valgrind", ""),
     ("jobs", "test: processes at a time (0: one per processor)", "0"),
-    ("only", "bench: only these scenarios (a,b)", ""),
+    ("only", "bench, fuzz: only these scenarios or targets (a,b)", ""),
+    ("seconds", "fuzz: how long each target runs", "10"),
     ("KERNEL", "test-kernel: another kernel image or package", ""),
     ("PREFIX", "install: where to", "/usr/local"),
     ("LIBDIR", "install: libraries, when not PREFIX/lib (or PREFIX/lib/<multiarch> in /usr)", ""),
@@ -75,6 +77,14 @@ def warn_unknown(variables):
     known = ", ".join(sorted(list(CHOICES) + [row[0] for row in FREE]))
     for key in variables.UnknownVariables():
         sys.stderr.write("scons: warning: unknown variable '%s'; known are %s\n" % (key, known))
+
+
+def choose_fuzzing(env):
+    """`scons fuzz` has a mode and a compiler of its own, and so a folder."""
+    if "fuzz" in COMMAND_LINE_TARGETS:
+        env.Replace(mode="fuzz", cc="clang")
+    elif env["mode"] == "fuzz":
+        fail("mode=fuzz is only for `scons fuzz`")
 
 
 def build_folder(env):

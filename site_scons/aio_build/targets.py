@@ -16,6 +16,7 @@ HELP = """AIO: an async runtime for C. Targets:
   demo           the echo server on each backend under the load generator, with a small table
   bench          the benchmarks against their baselines; smoke=1 for a few seconds of each
   soak           the long storms
+  fuzz           the fuzz targets under libFuzzer (clang); seconds= only= narrow it
   test-kernel    the tests on another kernel under qemu; KERNEL= names it
   install        into PREFIX (and DESTDIR)
   -c             removes what was built
@@ -31,7 +32,7 @@ def link_shared(env, name, objects, needs=()):
     linked.Append(LINKFLAGS=["-Wl,-soname," + soname])
     linked.Append(LINKFLAGS=["-Wl,--version-script,lib%s.map" % name])
     linked.Prepend(LIBS=list(needs))
-    if env["mode"] not in ("asan", "tsan"):  # their runtime is the program's
+    if env["mode"] not in ("asan", "tsan", "fuzz"):  # their runtime is the program's
         linked.Append(LINKFLAGS=["-Wl,-z,defs"])
     path = "%s/%s" % (build, install.real_name(name))
     real = linked.SharedLibrary(path, objects, SHLIBPREFIX="", SHLIBSUFFIX="")
@@ -120,5 +121,8 @@ def declare(env, aio, examples, bench, tests):
     command(env, "check", Split("$PYTHON tools/check.py"), [database])
     kernel = ["KERNEL='%s'" % env["KERNEL"], "tests/kernel/run.sh", build]
     command(env, "test-kernel", kernel, everything)
+    if tests["fuzz"]:
+        words = Split("$PYTHON tests/fuzz/run.py --seconds '$seconds' --only '$only'")
+        command(env, "fuzz", words + [str(node) for node in tests["fuzz"]], tests["fuzz"])
     if tests["soak"]:
         command(env, "soak", runner(env, tests["soak"]), tests["soak"])

@@ -1,6 +1,7 @@
 """The compiler and its flags: what is common, what a mode adds, and what only the library gets."""
 import os
 import shutil
+import subprocess
 
 from aio_build.options import fail
 
@@ -12,6 +13,7 @@ WARNINGS = """-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 SANITIZERS = {
     "asan": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
     "tsan": ["-fsanitize=thread"],
+    "fuzz": ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"],
 }
 
 MODES = {
@@ -19,6 +21,7 @@ MODES = {
     "debug": ["-O0", "-g3", "-fstack-clash-protection"],
     "asan": ["-O1", "-g", "-fno-omit-frame-pointer"] + SANITIZERS["asan"],
     "tsan": ["-O1", "-g", "-fno-omit-frame-pointer"] + SANITIZERS["tsan"],
+    "fuzz": ["-O1", "-g", "-fno-omit-frame-pointer"] + SANITIZERS["fuzz"],
 }
 
 SHORT = {"CC": "CC", "SHCC": "CC", "ASPP": "AS", "LINK": "LINK", "SHLINK": "LINK", "AR": "AR"}
@@ -76,6 +79,15 @@ def configure(env):
         env.Append(**{"LINKFLAGS" if name == "LDFLAGS" else name: os.environ.get(name, "").split()})
     if env["verbose"] == "0":
         shorten_output(env)
+
+
+def check_fuzzer(env):
+    """Ends the build where clang cannot link a libFuzzer program."""
+    source = "int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }"
+    words = [env["CC"], "-fsanitize=fuzzer,address", "-x", "c", "-", "-o", "/dev/null"]
+    done = subprocess.run(words, input=source, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        fail("fuzzing needs clang with its fuzzer runtime (Debian: clang, libclang-rt-14-dev)")
 
 
 def library_env(env):

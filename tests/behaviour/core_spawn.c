@@ -4,7 +4,10 @@
 #define SUITE "core_spawn"
 #include "tests/behaviour/cores_tools.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static atomic_int ran;
 static atomic_int misplaced;
@@ -139,6 +142,57 @@ ON_CORES(full_core, .cores = 2, .task_limit = 4)
     AIO_CHECK_EQ(ran, 0);
     atomic_store(&let_go, true);
     AIO_CHECK(cores_wait(&ran, 50));
+}
+
+static atomic_int held;
+
+static int hold_core(void *unused)
+{
+    (void)unused;
+    atomic_fetch_add(&held, 1);
+    while (!atomic_load(&let_go))
+        sched_yield();
+    return 0;
+}
+
+/* Takes the room in the address space for large stacks away, and gives it back. */
+static void limit_space(struct rlimit *before, size_t room)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!AIO_CHECK(file != NULL))
+        return;
+    AIO_CHECK_EQ(fscanf(file, "%ld", &pages), 1);
+    (void)fclose(file);
+    AIO_CHECK_EQ(getrlimit(RLIMIT_AS, before), 0);
+    struct rlimit tight = *before;
+    tight.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + room;
+    AIO_CHECK_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+}
+
+/* A stack that cannot be mapped is told of at once; if that turns out later, nobody else waits. */
+ON_CORES(stacks_without_memory, .cores = 2)
+{
+    const struct aio_task_options large = {.size = sizeof large, .stack_bytes = (size_t)1 << 30};
+    struct rlimit before;
+    ran = held = 0;
+    let_go = false;
+    if (UNDER_ASAN || UNDER_TSAN || test_on_valgrind()) {
+        aio_test_skip("a sanitizer's memory leaves no limit to set");
+        return;
+    }
+    AIO_CHECK_OK(aio_core_spawn(1, hold_core, NULL, NULL));
+    AIO_CHECK(cores_wait(&held, 1));
+    AIO_CHECK_OK(aio_core_spawn(1, run_there, NULL, &large)); /* there was room when it was sent */
+    limit_space(&before, (size_t)256 << 20);
+    AIO_CHECK_ERROR(aio_core_spawn(1, run_there, NULL, &large), -ENOMEM);
+    AIO_CHECK_OK(aio_core_spawn(1, run_there, NULL, NULL));
+    atomic_store(&let_go, true);
+    AIO_CHECK(cores_wait(&ran, 1));
+    AIO_CHECK_EQ(ran, 1);
+    AIO_CHECK_EQ(setrlimit(RLIMIT_AS, &before), 0);
+    AIO_CHECK_OK(aio_core_spawn(1, run_there, NULL, NULL));
+    AIO_CHECK(cores_wait(&ran, 3));
 }
 
 static atomic_int accepted;

@@ -3,36 +3,11 @@
  * who destroys what he holds.
  */
 #define SUITE "deadlock_hidden"
-#include "tests/behaviour/cores_tools.h"
+#include "tests/behaviour/deadlock_tools.h"
 
 #include <poll.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { FOUND = 35 };
-
-/* A deadlock reports on standard error, so each is in a process of its own. */
-struct scene {
-    uint32_t cores;
-    int (*entry)(void *arg);
-};
-
-static int sleep_for_ever(void *unused)
-{
-    (void)unused;
-    aio_task_rename("sleeper");
-    return aio_time_sleep(AIO_FOREVER) == -ECANCELED ? 0 : 1;
-}
-
-static int wait_in_shield(void *unused)
-{
-    (void)unused;
-    AIO_SHIELD
-    {
-        (void)!aio_time_sleep(AIO_FOREVER);
-    }
-    return 1;
-}
 
 static void *connect_later(void *address)
 {
@@ -105,17 +80,10 @@ static int leave_listener_armed(void *unused)
     if (!wire_listen(&listener, text))
         return 2;
     arm_listener(listener);
-    int rc = sleep_for_ever(unused);
+    int rc = deadlock_sleep(unused);
     if (aio_core_index() % 2 == 0) /* else by the end of the runtime */
         aio_listener_close(listener);
     return rc;
-}
-
-static int run_listeners(void *arg)
-{
-    const struct scene *scene = arg;
-    int rc = cores_run(scene->cores, scene->entry, NULL);
-    return rc == -EDEADLK ? FOUND : rc < 0 ? 1 : rc;
 }
 
 /* One that nobody asks keeps nobody waiting. */
@@ -125,10 +93,31 @@ BEHAVIOUR_OUTSIDE(listener_that_nobody_asks)
     if (!child_may_have_threads())
         return;
     for (uint32_t cores = 1; cores <= 3; cores++) {
-        struct scene scene = {cores, leave_listener_armed};
-        REQUIRE(child_run(&child, run_listeners, &scene));
-        child_exited(&child, FOUND);
+        struct deadlock_scene scene = {cores, leave_listener_armed};
+        REQUIRE(child_run(&child, deadlock_run, &scene));
+        child_exited(&child, DEADLOCK_FOUND);
         child_said(&child, "task 'sleeper': parked in sleep");
+    }
+}
+
+static int shield_beside_listener(void *unused)
+{
+    struct aio_listener *listener;
+    char text[AIO_ADDRESS_TEXT_BYTES];
+    if (!wire_listen(&listener, text))
+        return 2;
+    arm_listener(listener);
+    return deadlock_shield(unused);
+}
+
+/* Nor does it keep a task waiting for good that no cancellation reaches. */
+BEHAVIOUR_OUTSIDE(listener_beside_shields)
+{
+    struct child child;
+    for (uint32_t cores = 1; cores <= 3; cores += 2) {
+        if (!deadlock_check(&child, cores, shield_beside_listener))
+            return;
+        child_said(&child, "abandoned");
     }
 }
 
@@ -150,17 +139,18 @@ static int attach_unheld(void *entry)
     if (aio_runtime_wait(runtime, &result) < 0)
         return 3;
     aio_runtime_destroy(runtime);
-    return result == -EDEADLK ? FOUND : 4;
+    return result == -EDEADLK ? DEADLOCK_FOUND : 4;
 }
 
 /* Unless he says that he will not; the descriptor tells when there is something to report. */
 BEHAVIOUR_OUTSIDE(embedded_and_unheld)
 {
-    static int (*const entries[])(void *) = {sleep_for_ever, wait_in_shield};
+    static int (*const entries[])(void *) = {deadlock_sleep, deadlock_shield,
+                                             shield_beside_listener};
     struct child child;
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         REQUIRE(child_run(&child, attach_unheld, (void *)(uintptr_t)&entries[i]));
-        child_exited(&child, FOUND);
+        child_exited(&child, DEADLOCK_FOUND);
         child_said(&child, "deadlock");
     }
 }
@@ -170,43 +160,43 @@ static atomic_int shielded;
 static int shield_for_good(void *unused)
 {
     atomic_fetch_add(&shielded, 1);
-    return wait_in_shield(unused);
+    return deadlock_shield(unused);
 }
 
 static int destroy_started(void *arg)
 {
-    const struct scene *scene = arg;
+    const struct deadlock_scene *scene = arg;
     struct aio_runtime *runtime = cores_start(scene->cores, scene->entry, NULL);
     if (runtime == NULL || !cores_wait_outside(&shielded, (int)scene->cores))
         return 1;
     aio_runtime_destroy(runtime);
-    return FOUND;
+    return DEADLOCK_FOUND;
 }
 
 static int destroy_attached(void *arg)
 {
-    const struct scene *scene = arg;
+    const struct deadlock_scene *scene = arg;
     struct aio_runtime *runtime = cores_create(1);
     if (runtime == NULL || aio_runtime_attach(runtime, scene->entry, NULL) < 0 ||
         aio_runtime_turn(runtime) != 1)
         return 1;
     aio_runtime_destroy(runtime);
-    return FOUND;
+    return DEADLOCK_FOUND;
 }
 
 /* Who destroys a runtime will not wake it any more: what waits in shields for that is abandoned. */
 BEHAVIOUR_OUTSIDE(destroyed_while_shielded)
 {
     struct child child;
-    struct scene scene = {1, shield_for_good};
+    struct deadlock_scene scene = {1, shield_for_good};
     REQUIRE(child_run(&child, destroy_attached, &scene));
-    child_exited(&child, FOUND);
+    child_exited(&child, DEADLOCK_FOUND);
     child_said(&child, "abandoned");
     if (!child_may_have_threads())
         return;
     for (scene.cores = 1; scene.cores <= 3; scene.cores += 2) {
         REQUIRE(child_run(&child, destroy_started, &scene));
-        child_exited(&child, FOUND);
+        child_exited(&child, DEADLOCK_FOUND);
         child_said(&child, "abandoned");
     }
 }

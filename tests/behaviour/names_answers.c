@@ -175,3 +175,16 @@ BEHAVIOUR(numeric)
     AIO_CHECK_ERROR(aio_resolve_name(found, 2, "[fe80::1%nosuchthing]:1", AIO_RESOLVE_ANY),
                     -ENODEV);
 }
+
+/* A socket that cannot be watched ends the lookup, and says why. */
+BEHAVIOUR(unwatchable)
+{
+    struct names names;
+    if (!names_open(&names, table))
+        return;
+    tcp_settle(); /* the server watches its own sockets already */
+    if (test_fail_next("poll", -ENOMEM, 1))
+        names_fail("six.test", -ENOMEM);
+    names_give("six.test", "[2001:db8::7]:80");
+    names_close(&names);
+}

@@ -21,6 +21,15 @@ struct aio_socket *udp_bound(const char *address, struct aio_address *at, char *
     return socket;
 }
 
+struct aio_socket *udp_deaf(struct aio_address *at, char *text)
+{
+    struct aio_socket *socket = udp_bound("127.0.0.1:0", at, text);
+    struct aio_address peer;
+    if (socket != NULL && AIO_CHECK_OK(aio_address_parse(&peer, "127.0.0.1:1")))
+        AIO_CHECK_OK(aio_socket_connect(socket, &peer));
+    return socket;
+}
+
 bool udp_ends_open(struct udp_ends *ends)
 {
     ends->near = udp_bound("127.0.0.1:0", &ends->near_at, NULL);

@@ -31,6 +31,13 @@ void udp_ends_close(struct udp_ends *ends);
 /* A bound socket and where it is, as text too. */
 struct aio_socket *udp_bound(const char *address, struct aio_address *at, char *text);
 
+/*
+ * A place where nobody receives: a socket with a peer that does not send, so that the kernel
+ * answers others as it does where there is none. A port that was only free a moment ago may be
+ * another process's by now.
+ */
+struct aio_socket *udp_deaf(struct aio_address *at, char *text);
+
 /* A message over one vector; with room for control data if control is not NULL. */
 struct packet_message {
     struct aio_message message;

@@ -60,6 +60,15 @@ static int join_it(void *scope)
     return aio_scope_join(scope);
 }
 
+static int open_outer_again(void *unused)
+{
+    struct aio_scope outer, inner;
+    (void)unused;
+    aio_scope_open(&outer, NULL);
+    aio_scope_open(&inner, NULL);
+    return aio_scope_open(&outer, NULL);
+}
+
 static int join_by_child(void *unused)
 {
     struct aio_scope scope;
@@ -152,6 +161,7 @@ BEHAVIOUR_OUTSIDE(aborts_with_names)
         {join_twice, "aio_scope_join: the scope has been joined"},
         {join_unopened, "aio_scope_join: the scope has not been opened"},
         {open_twice, "aio_scope_open: the scope is open"},
+        {open_outer_again, "task 'main': aio_scope_open: the scope is open"},
         {join_by_child, "task 'meddler': aio_scope_join: task 'main' opened the scope"},
         {join_outer_first, "aio_scope_join: a scope opened after this one is still open"},
         {await_unjoined, "task 'careless' has returned with a scope still open"},

@@ -194,3 +194,41 @@ BEHAVIOUR(while_calls_wait)
     AIO_CHECK_EQ(tcp_call_join(&call), 1);
     tcp_raw_close(&raw);
 }
+
+/* Fills what lies between the two ends. */
+static void fill_up(struct aio_stream *stream)
+{
+    static char bytes[65536];
+    AIO_TIMEOUT(AIO_MS(20))
+    {
+        while (aio_stream_write(stream, bytes, sizeof bytes) > 0)
+            continue;
+    }
+}
+
+/* A close that lingers waits for the peer, and only the task that closes does. */
+static void check_lingering_close(struct tcp_raw *raw, struct aio_stream *stream)
+{
+    fill_up(stream);
+    struct tcp_call call = {.kind = TCP_CLOSE, .object = stream};
+    REQUIRE(tcp_call_start(&call));
+    for (int i = 0; i < 100; i++)
+        AIO_CHECK_OK(aio_task_yield());
+    AIO_CHECK(!call.ended);
+    AIO_CHECK(tcp_plain_drain(raw->fd) > 0);
+    (void)tcp_call_join(&call);
+    close(raw->fd);
+}
+
+BEHAVIOUR(linger_keeps_nobody_waiting)
+{
+    struct tcp_raw raw;
+    REQUIRE(tcp_raw_open(&raw, 4096));
+    AIO_CHECK_OK(aio_stream_option_set(raw.stream, AIO_STREAM_LINGER, 1));
+    check_lingering_close(&raw, raw.stream);
+    REQUIRE(tcp_raw_open(&raw, 4096));
+    AIO_CHECK_OK(aio_stream_option_set(raw.stream, AIO_STREAM_LINGER, 1));
+    int fd = aio_stream_release(raw.stream);
+    REQUIRE_OK(aio_stream_adopt(&raw.stream, fd)); /* it lingers still */
+    check_lingering_close(&raw, raw.stream);
+}

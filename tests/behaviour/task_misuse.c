@@ -108,6 +108,22 @@ BEHAVIOUR_OUTSIDE(joining_a_detached_task)
     check_aborts(join_detached, "task 'free' is detached");
 }
 
+static int set_deadline_twice(void *unused)
+{
+    struct aio_deadline outer, inner;
+    (void)unused;
+    aio_deadline_set(&outer, AIO_SEC(1));
+    aio_deadline_set(&inner, AIO_SEC(1));
+    aio_deadline_set(&outer, AIO_SEC(1));
+    return 0;
+}
+
+/* A deadline that is set twice would be its own outer one. */
+BEHAVIOUR_OUTSIDE(setting_a_deadline_twice)
+{
+    check_aborts(set_deadline_twice, "task 'main': aio_deadline_set: this deadline is set");
+}
+
 /* Something of one runtime, to be misused from another one on another thread. */
 struct foreign {
     void (*misuse)(struct foreign *foreign);

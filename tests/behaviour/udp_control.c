@@ -183,13 +183,12 @@ BEHAVIOUR(error_queue)
     struct packet_message packet;
     struct aio_address at, to;
     struct aio_socket *socket = udp_bound("127.0.0.1:0", &at, NULL);
-    struct aio_socket *gone = udp_bound("127.0.0.1:0", &to, NULL);
+    struct aio_socket *deaf = udp_deaf(&to, NULL);
     char byte;
-    REQUIRE(socket != NULL && gone != NULL);
+    REQUIRE(socket != NULL && deaf != NULL);
     option_on(socket, AIO_SOCKET_RECEIVE_ERRORS);
     packet_message_init(&packet, 64);
     AIO_CHECK_ERROR(aio_socket_recverr(socket, &packet.message), -EAGAIN);
-    aio_socket_close(gone);
     AIO_CHECK_EQ(aio_socket_send_to(socket, "lost", 4, &to), 4);
     AIO_CHECK_ERROR(aio_socket_recv(socket, &byte, 1, NULL), -ECONNREFUSED);
     packet.message.address = &at;
@@ -202,6 +201,7 @@ BEHAVIOUR(error_queue)
     AIO_CHECK_EQ(error.origin, 2); /* ICMP */
     AIO_CHECK_EQ(error.offender.v4.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
     AIO_CHECK_ERROR(aio_socket_recverr(socket, &packet.message), -EAGAIN);
+    aio_socket_close(deaf);
     aio_socket_close(socket);
 }
 
@@ -211,12 +211,11 @@ BEHAVIOUR(unread_errors_do_not_spin)
 {
     struct udp_ends ends;
     struct aio_address to;
-    struct aio_socket *gone = udp_bound("127.0.0.1:0", &to, NULL);
+    struct aio_socket *deaf = udp_deaf(&to, NULL);
     struct aio_runtime_stats before = {.size = sizeof before}, after = before;
     char byte;
-    REQUIRE(gone != NULL && udp_ends_open(&ends));
+    REQUIRE(deaf != NULL && udp_ends_open(&ends));
     option_on(ends.far, AIO_SOCKET_RECEIVE_ERRORS);
-    aio_socket_close(gone);
     AIO_CHECK_EQ(aio_socket_send_to(ends.far, "lost", 4, &to), 4);
     AIO_CHECK_ERROR(aio_socket_recv(ends.far, &byte, 1, NULL), -ECONNREFUSED);
     struct packet_call call = {.socket = ends.far};
@@ -228,6 +227,7 @@ BEHAVIOUR(unread_errors_do_not_spin)
     AIO_CHECK(after.turns - before.turns < 1000);
     AIO_CHECK_EQ(aio_socket_send_to(ends.near, "found", 5, &ends.far_at), 5);
     AIO_CHECK_EQ(packet_call_join(&call), 5);
+    aio_socket_close(deaf);
     udp_ends_close(&ends);
 }
 

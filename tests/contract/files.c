@@ -207,3 +207,91 @@ CONTRACT(read_of_a_directory_is_an_error)
     AIO_CHECK_ERROR(op_run(&get), -EISDIR);
     fd_close(fd);
 }
+
+static struct aio__op op_vectored(enum aio__opcode opcode, int fd, const struct iovec *vectors,
+                                  uint32_t count, int64_t offset)
+{
+    struct aio__op op = op_make(opcode, fd);
+    op.vectored.vectors = vectors;
+    op.vectored.count = count;
+    op.vectored.offset = offset;
+    return op;
+}
+
+static void check_vectors_of_a_stream(const int fds[2])
+{
+    char in[30] = "", first = 'a';
+    struct iovec out[3] = {{&first, 1}, {NULL, 0}, {(char[]){"bc"}, 2}};
+    struct iovec into[2] = {{in, 1}, {in + 1, sizeof in - 1}};
+    struct aio__op get = op_vectored(AIO__OP_READV, fds[0], into, 2, -1);
+    AIO_CHECK(op_waits(&get));
+    struct aio__op put = op_vectored(AIO__OP_WRITEV, fds[1], out, 3, -1);
+    AIO_CHECK(op_run(&put) > 0);
+    AIO_CHECK(op_await(&get) > 0);
+    AIO_CHECK_EQ(in[0], 'a');
+    AIO_CHECK(get.result <= put.result);
+    while (read(fds[0], in, sizeof in) > 0) /* what was cut off, above or below */
+        continue;
+    get = op_vectored(AIO__OP_READV, fds[0], into, 2, -1);
+    AIO_CHECK(op_waits(&get));
+    AIO_CHECK_ERROR(op_stop(&get), -ECANCELED);
+}
+
+CONTRACT(readv_and_writev_of_a_pipe)
+{
+    int fds[2];
+    REQUIRE(fd_pipe(fds));
+    check_vectors_of_a_stream(fds);
+    fill_pipe(fds[1]);
+    struct iovec part = {(char[]){"z"}, 1};
+    struct aio__op put = op_vectored(AIO__OP_WRITEV, fds[1], &part, 1, -1);
+    AIO_CHECK(op_waits(&put));
+    AIO_CHECK_ERROR(op_stop(&put), -ECANCELED);
+    fd_close_pair(fds);
+}
+
+CONTRACT(readv_and_writev_of_a_socket)
+{
+    int fds[2];
+    REQUIRE(fd_socketpair(fds));
+    check_vectors_of_a_stream(fds);
+    fd_close_pair(fds);
+}
+
+CONTRACT(readv_and_writev_of_a_regular_file)
+{
+    static char data[5000], back[5000];
+    test_pattern_fill(data, sizeof data, 0);
+    for (int64_t offset = -1; offset <= 0; offset++) {
+        int fd = temporary_file();
+        struct iovec out[2] = {{data, 1}, {data + 1, sizeof data - 1}};
+        struct iovec in[2] = {{back, 4999}, {back + 4999, 1}};
+        REQUIRE(fd >= 0);
+        struct aio__op put = op_vectored(AIO__OP_WRITEV, fd, out, 2, offset);
+        AIO_CHECK(op_run(&put) > 0);
+        AIO_CHECK_EQ(lseek(fd, 0, SEEK_CUR), offset < 0 ? put.result : 0);
+        AIO_CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+        struct aio__op get = op_vectored(AIO__OP_READV, fd, in, 2, offset);
+        AIO_CHECK(op_run(&get) > 0);
+        AIO_CHECK(get.result <= put.result);
+        test_pattern_check(back, (size_t)get.result, 0);
+        get = op_vectored(AIO__OP_READV, fd, in, 2, sizeof data);
+        AIO_CHECK_EQ(op_run(&get), 0);
+        fd_close(fd);
+    }
+}
+
+CONTRACT(writev_appends_wherever_it_is_told_to_write)
+{
+    int fd = temporary_file();
+    char back[2];
+    struct iovec part = {(char[]){"x"}, 1};
+    REQUIRE(fd >= 0);
+    for (int i = 0; i < 2; i++) {
+        struct aio__op put = op_vectored(AIO__OP_WRITEV, fd, &part, 1, 0);
+        put.vectored.flags = RWF_APPEND;
+        AIO_CHECK_EQ(op_run(&put), 1);
+    }
+    AIO_CHECK_EQ(pread(fd, back, 2, 0), 2);
+    fd_close(fd);
+}

@@ -4,9 +4,11 @@
 #define SUITE "opcodes"
 #include "tests/contract/fixture.h"
 
+#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 CONTRACT(opcode_nop)
 {
@@ -321,5 +323,85 @@ CONTRACT(opcode_poll_many_of_one_descriptor)
     AIO_CHECK_ERROR(op_stop(&ops[1]), -ECANCELED);
     fd_writes(fds[1], "x", 1);
     AIO_CHECK_EQ(op_await(&ops[0]), POLLIN);
+    fd_close_pair(fds);
+}
+
+static struct aio__op op_open(const char *path, const struct open_how *how)
+{
+    struct aio__op op = op_make(AIO__OP_OPEN, AT_FDCWD);
+    op.open.path = path;
+    op.open.how = how;
+    return op;
+}
+
+CONTRACT(opcode_open)
+{
+    char path[] = "/tmp/aio-test-XXXXXX", fifo[64];
+    struct open_how how = {.flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK};
+    REQUIRE(mkdtemp(path) != NULL);
+    snprintf(fifo, sizeof fifo, "%s/fifo", path);
+    struct aio__op op = op_open(fifo, &how);
+    AIO_CHECK_ERROR(op_run(&op), -ENOENT);
+    REQUIRE(mkfifo(fifo, 0600) == 0);
+    op = op_open(fifo, &how);
+    AIO_CHECK_ERROR(op_run(&op), -ENXIO);
+    how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+    op = op_open(fifo, &how);
+    AIO_CHECK(op_run(&op) >= 0);
+    AIO_CHECK_EQ(fcntl(op.result, F_GETFD), FD_CLOEXEC);
+    fd_close(op.result);
+    unlink(fifo);
+
+    how.flags = O_DIRECTORY | O_RDONLY | O_CLOEXEC;
+    op = op_open(path, &how);
+    int folder = op_run(&op);
+    AIO_CHECK(folder >= 0);
+    how = (struct open_how){.flags = O_CREAT | O_RDWR | O_CLOEXEC, .mode = 0640};
+    op = op_open("file", &how);
+    op.fd = folder;
+    AIO_CHECK(op_run(&op) >= 0);
+    fd_close(op.result);
+    AIO_CHECK_EQ(unlinkat(folder, "file", 0), 0);
+    how = (struct open_how){.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+    op = op_open("../aio", &how);
+    op.fd = folder;
+    AIO_CHECK_ERROR(op_run(&op), -EXDEV);
+    fd_close(folder);
+    rmdir(path);
+}
+
+/* However late it succeeds, the descriptor is told. */
+CONTRACT(opcode_open_and_its_cancel)
+{
+    const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+    for (int i = 0; i < storm(400); i++) {
+        struct aio__op op = op_open(i % 2 == 0 ? "/dev/null" : "/etc/passwd", &how);
+        op_submit(&op);
+        if (i % 3 == 0)
+            turn(0);
+        if (op_stop(&op) >= 0)
+            fd_close(op.result);
+        else
+            AIO_CHECK_ERROR(op.result, -ECANCELED);
+    }
+}
+
+CONTRACT(opcode_fsync)
+{
+    int fds[2];
+    char path[] = "/tmp/aio-test-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    REQUIRE(fd >= 0);
+    unlink(path);
+    for (int data = 0; data < 2; data++) {
+        fd_writes(fd, "x", 1);
+        struct aio__op op = op_make(AIO__OP_FSYNC, fd);
+        op.sync.data = data;
+        AIO_CHECK_EQ(op_run(&op), 0);
+    }
+    fd_close(fd);
+    REQUIRE(fd_pipe(fds));
+    struct aio__op op = op_make(AIO__OP_FSYNC, fds[0]);
+    AIO_CHECK_ERROR(op_run(&op), -EINVAL);
     fd_close_pair(fds);
 }

@@ -3,9 +3,9 @@
  */
 #include "tests/contract/port.h"
 
-#include <errno.h>
+#include "core/file_op.h"
+
 #include <pthread.h>
-#include <unistd.h>
 
 static struct {
     struct aio__offload_port port; /* first member */
@@ -20,21 +20,6 @@ static struct {
     bool stopping;
 } port = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
-static int32_t perform(const struct aio__op *op)
-{
-    ssize_t n = -1;
-    errno = EOPNOTSUPP;
-    if (op->opcode == AIO__OP_READ && op->file.offset >= 0)
-        n = pread(op->fd, op->file.buffer, op->file.length, op->file.offset);
-    else if (op->opcode == AIO__OP_READ)
-        n = read(op->fd, op->file.buffer, op->file.length);
-    else if (op->opcode == AIO__OP_WRITE && op->file.offset >= 0)
-        n = pwrite(op->fd, op->file.buffer, op->file.length, op->file.offset);
-    else if (op->opcode == AIO__OP_WRITE)
-        n = write(op->fd, op->file.buffer, op->file.length);
-    return n < 0 ? -errno : (int32_t)n;
-}
-
 static void *work(void *unused)
 {
     pthread_mutex_lock(&port.lock);
@@ -45,7 +30,7 @@ static void *work(void *unused)
             continue;
         }
         pthread_mutex_unlock(&port.lock);
-        op->result = perform(op);
+        op->result = aio__file_perform(op);
         pthread_mutex_lock(&port.lock);
         aio__op_list_append(&port.finished, op);
         port.outer->vtable->wakeup(port.outer);

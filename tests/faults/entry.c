@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,12 +42,20 @@ static bool is_stream_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
 }
 
+static bool is_of_any_file(const struct aio__op *op)
+{
+    return op->opcode == AIO__OP_READ || op->opcode == AIO__OP_WRITE ||
+           op->opcode == AIO__OP_READV || op->opcode == AIO__OP_WRITEV;
+}
+
 /* An eventfd or a datagram is not a stream: cutting it short is an error or a loss. */
 static bool may_be_cut(const struct aio__op *op)
 {
     struct stat status;
-    if (op->opcode != AIO__OP_READ && op->opcode != AIO__OP_WRITE)
+    if (!is_of_any_file(op))
         return is_stream_socket(op->fd);
+    if ((fcntl(op->fd, F_GETFL) & O_DIRECT) != 0)
+        return false; /* what is left would not be aligned any more */
     return fstat(op->fd, &status) == 0 &&
            (S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
 }
@@ -59,33 +68,47 @@ static size_t cut(struct faults *faults, const struct aio__op *op, size_t length
     return dice == 0 ? 1 : 1 + fault_random(faults, (uint32_t)(length < 65536 ? length : 65536));
 }
 
-static size_t message_bytes(const struct msghdr *header)
+static size_t vectors_bytes(const struct iovec *vectors, size_t count)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < header->msg_iovlen; i++)
-        bytes += header->msg_iov[i].iov_len;
+    for (size_t i = 0; i < count; i++)
+        bytes += vectors[i].iov_len;
     return bytes;
 }
 
-/* The entry's message: the same control data and name, vectors of the first `bytes` bytes. */
-static void copy_message(struct faults *faults, struct fault_entry *entry)
+/* The entry's own vectors: as many, of the first so many bytes. */
+static void copy_vectors(struct faults *faults, struct fault_entry *entry,
+                         const struct iovec *vectors, size_t count)
 {
-    const struct msghdr *header = entry->outer->message.header;
-    size_t bytes = cut(faults, entry->outer, message_bytes(header));
-    if (header->msg_iovlen > entry->vectors_capacity) {
-        entry->vectors = resize(entry->vectors, header->msg_iovlen * sizeof *entry->vectors);
-        entry->vectors_capacity = header->msg_iovlen;
+    size_t bytes = cut(faults, entry->outer, vectors_bytes(vectors, count));
+    if (count > entry->vectors_capacity) {
+        entry->vectors = resize(entry->vectors, count * sizeof *entry->vectors);
+        entry->vectors_capacity = count;
     }
-    entry->header = *header;
-    entry->header.msg_iov = entry->vectors;
-    for (size_t i = 0; i < header->msg_iovlen; i++) {
-        struct iovec part = header->msg_iov[i];
+    for (size_t i = 0; i < count; i++) {
+        struct iovec part = vectors[i];
         if (part.iov_len > bytes)
             part.iov_len = bytes;
         bytes -= part.iov_len;
         entry->vectors[i] = part;
     }
+}
+
+/* The entry's message: the same control data and name. */
+static void copy_message(struct faults *faults, struct fault_entry *entry)
+{
+    const struct msghdr *header = entry->outer->message.header;
+    copy_vectors(faults, entry, header->msg_iov, header->msg_iovlen);
+    entry->header = *header;
+    entry->header.msg_iov = entry->vectors;
     entry->op.message.header = &entry->header;
+}
+
+static void copy_vectored(struct faults *faults, struct fault_entry *entry)
+{
+    struct aio__op *op = &entry->op;
+    copy_vectors(faults, entry, op->vectored.vectors, op->vectored.count);
+    op->vectored.vectors = entry->vectors;
 }
 
 static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
@@ -102,6 +125,8 @@ static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
         op->transfer.length = cut(faults, op, op->transfer.length);
     else if (op->opcode == AIO__OP_READ || op->opcode == AIO__OP_WRITE)
         op->file.length = cut(faults, op, op->file.length);
+    else if (op->opcode == AIO__OP_READV || op->opcode == AIO__OP_WRITEV)
+        copy_vectored(faults, entry);
     else if (op->opcode == AIO__OP_SPLICE_IN || op->opcode == AIO__OP_SPLICE_OUT)
         op->splice.length = cut(faults, op, op->splice.length);
     else if (op->opcode == AIO__OP_RECVMSG || op->opcode == AIO__OP_SENDMSG)

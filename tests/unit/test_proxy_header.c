@@ -1,6 +1,6 @@
 /*
- * The PROXY header parser of examples/proxy: good headers, bad ones, and both with changes at
- * random, each in pieces and in a block of its own size, whose end sanitizers see.
+ * The PROXY header parser of examples/proxy: good headers and bad ones, each in pieces and in a
+ * block of its own size, whose end sanitizers see. At random: tests/fuzz/proxy_header.c.
  */
 #define SUITE "proxy_header"
 #include "examples/proxy/header.c"
@@ -106,37 +106,4 @@ PLAIN(proxy_lines_without_end)
     AIO_CHECK_ERROR(parse_block_of(&header, line, PROXY_LINE_MAX), -EINVAL);
     memcpy(line + PROXY_LINE_MAX - 2, "\r\n", 2);
     AIO_CHECK_EQ(parse_block_of(&header, line, sizeof line), PROXY_LINE_MAX);
-}
-
-/* What is accepted reads back from the line that is made of it. */
-static void check_again(const struct proxy_header *header)
-{
-    char line[PROXY_LINE_MAX + 1];
-    struct proxy_header again;
-    int length = proxy_header_format(line, header);
-    AIO_CHECK(length > 0 && length <= PROXY_LINE_MAX);
-    AIO_CHECK_EQ(proxy_header_parse(&again, line, (size_t)length), length);
-    AIO_CHECK_EQ(again.source.length, header->source.length);
-    AIO_CHECK(memcmp(&again.source.any, &header->source.any, again.source.length) == 0);
-}
-
-PLAIN(proxy_headers_at_random)
-{
-    char bytes[256];
-    int taken = 0;
-    for (int64_t i = 0; i < 100000 / test_slowness(); i++) {
-        const struct sample *sample = &samples[test_random() % SAMPLES];
-        struct proxy_header header;
-        size_t size = sample->size;
-        memcpy(bytes, sample->bytes, size);
-        for (uint64_t changes = test_random() % 3; size > 0 && changes > 0; changes--)
-            bytes[test_random() % size] = (char)test_random();
-        size -= size > 0 && test_random() % 4 == 0 ? test_random() % size : 0;
-        int rc = parse_block_of(&header, bytes, size);
-        AIO_CHECK(rc == -EINVAL || (rc >= 0 && (size_t)rc <= size));
-        if (rc > 0)
-            check_again(&header);
-        taken += rc > 0;
-    }
-    AIO_CHECK(taken > 0);
 }

@@ -1,0 +1,72 @@
+/*
+ * Ops on files as plain calls, see file_op.h.
+ */
+#include "core/file_op.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static size_t file_op_length(const struct aio__op *op)
+{
+    return op->file.length < AIO__TRANSFER_BYTES_MAX ? op->file.length : AIO__TRANSFER_BYTES_MAX;
+}
+
+static ssize_t file_op_read(const struct aio__op *op)
+{
+    return op->file.offset < 0
+               ? read(op->fd, op->file.buffer, file_op_length(op))
+               : pread(op->fd, op->file.buffer, file_op_length(op), op->file.offset);
+}
+
+static ssize_t file_op_write(const struct aio__op *op)
+{
+    return op->file.offset < 0
+               ? write(op->fd, op->file.buffer, file_op_length(op))
+               : pwrite(op->fd, op->file.buffer, file_op_length(op), op->file.offset);
+}
+
+/* openat2 came with Linux 5.6, and filters of system calls may hide it. What it can do beyond
+ * openat cannot be had then. */
+static ssize_t file_op_open(const struct aio__op *op)
+{
+    const struct open_how *how = op->open.how;
+    long fd = syscall(SYS_openat2, op->fd, op->open.path, how, sizeof *how);
+    if (fd >= 0 || errno != ENOSYS || how->resolve != 0)
+        return fd;
+    return openat(op->fd, op->open.path, (int)how->flags, (mode_t)how->mode);
+}
+
+static ssize_t file_op_call(const struct aio__op *op)
+{
+    switch (op->opcode) {
+    case AIO__OP_READ:
+        return file_op_read(op);
+    case AIO__OP_WRITE:
+        return file_op_write(op);
+    case AIO__OP_READV:
+        return preadv2(op->fd, op->vectored.vectors, (int)op->vectored.count, op->vectored.offset,
+                       op->vectored.flags);
+    case AIO__OP_WRITEV:
+        return pwritev2(op->fd, op->vectored.vectors, (int)op->vectored.count, op->vectored.offset,
+                        op->vectored.flags);
+    case AIO__OP_OPEN:
+        return file_op_open(op);
+    case AIO__OP_FSYNC:
+        return op->sync.data ? fdatasync(op->fd) : fsync(op->fd);
+    default:
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+}
+
+int32_t aio__file_perform(const struct aio__op *op)
+{
+    ssize_t n;
+    do
+        n = file_op_call(op);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : (int32_t)n;
+}

@@ -1,0 +1,149 @@
+/*
+ * Opening and closing files.
+ */
+#include "fs/private.h"
+
+#include "core/alloc.h"
+
+#include <linux/openat2.h>
+#include <unistd.h>
+
+/* Between tries to open a file that somebody has a lease on. */
+#define FILE_LEASE_PAUSE_NS AIO_MS(2)
+
+static void file_close_handle(struct aio__handle *handle)
+{
+    (void)aio_file_close((struct aio_file *)(void *)handle);
+}
+
+static const struct aio__handle_kind file_kind = {"file", file_close_handle};
+
+/* What the descriptor is. Nothing is asked of a server for it. */
+static void file_learn(struct aio_file *file, int fd)
+{
+    struct statx found;
+    unsigned mode = 0;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) == 0) {
+        mode = found.stx_mode;
+        file->local = S_ISREG(mode) && found.stx_dev_major != 0;
+    }
+    file->regular = S_ISREG(mode) || S_ISBLK(mode);
+    file->seekable = file->regular || S_ISDIR(mode) ||
+                     (!S_ISFIFO(mode) && !S_ISSOCK(mode) && lseek(fd, 0, SEEK_CUR) >= 0);
+}
+
+/* flags: of the open file. O_NONBLOCK goes if it is ours; and from regular files, for which it
+ * means something on a ring. */
+static void file_start(struct aio_file *file, struct aio__core *core, int fd, int flags, bool ours)
+{
+    file_learn(file, fd);
+    file->direct = (flags & O_DIRECT) != 0;
+    if ((flags & O_NONBLOCK) != 0 && (ours || file->regular))
+        (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    aio__handle_open(&file->handle, core, fd, &file_kind);
+}
+
+static int file_open_op(struct aio__core *core, const char *path, int at,
+                        const struct open_how *how)
+{
+    struct aio__op_frame frame;
+    struct aio__sleep pause = {.wait = {.what = "lease"}};
+    for (;;) {
+        frame.op.opcode = AIO__OP_OPEN;
+        frame.op.fd = at;
+        frame.op.open.path = path;
+        frame.op.open.how = how;
+        int rc = aio__op_run(core, &frame, "open");
+        if (rc != -EAGAIN || (how->resolve & RESOLVE_CACHED) != 0)
+            return rc;
+        rc = aio__sleep_until(core, &pause, aio__time_after(FILE_LEASE_PAUSE_NS));
+        if (rc < 0)
+            return rc;
+    }
+}
+
+int aio_file_open_with(struct aio_file **out, const char *path,
+                       const struct aio_file_options *options)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    if (options->size != sizeof *options)
+        return -EINVAL;
+    int flags = options->flags | O_CLOEXEC;
+    bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+    if ((flags & O_PATH) == 0)
+        flags |= O_NONBLOCK;
+    const struct open_how how = {
+        .flags = (uint32_t)flags,
+        .mode = makes ? options->mode & 07777 : 0,
+        .resolve = options->resolve,
+    };
+    struct aio_file *file = aio__alloc_zero(sizeof *file);
+    if (file == NULL)
+        return -ENOMEM;
+    int fd = file_open_op(core, path, options->at, &how);
+    if (fd < 0) {
+        aio__free(file);
+        return fd;
+    }
+    file_start(file, core, fd, flags, true);
+    *out = file;
+    return 0;
+}
+
+int aio_file_open(struct aio_file **out, const char *path, int flags, mode_t mode)
+{
+    struct aio_file_options options = AIO_FILE_OPTIONS;
+    options.flags = flags;
+    options.mode = mode;
+    return aio_file_open_with(out, path, &options);
+}
+
+int aio_file_adopt(struct aio_file **out, int fd)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return -errno;
+    struct aio_file *file = aio__alloc_zero(sizeof *file);
+    if (file == NULL)
+        return -ENOMEM;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    file_start(file, core, fd, flags, false);
+    *out = file;
+    return 0;
+}
+
+int aio_file_release(struct aio_file *file)
+{
+    (void)aio__handle_core(&file->handle, __func__);
+    int rc = aio__handle_release(&file->handle);
+    if (rc < 0)
+        return rc;
+    int fd = file->handle.fd;
+    aio__free(file);
+    return fd;
+}
+
+int aio_file_close(struct aio_file *file)
+{
+    if (file == NULL)
+        return 0;
+    (void)aio__handle_core(&file->handle, __func__);
+    struct aio__gate *const gates[] = {&file->cursor, &file->writing};
+    struct aio_shield shield;
+    aio_shield_enter(&shield);
+    aio__handle_expel(&file->handle, gates, 2);
+    aio__handle_part(&file->handle);
+    aio_shield_leave(&shield);
+    int rc = close(file->handle.fd) < 0 && errno != EINTR ? -errno : 0;
+    if (file->sync_error < 0)
+        rc = file->sync_error;
+    aio__free(file);
+    return rc;
+}
+
+int aio_file_fd(const struct aio_file *file)
+{
+    (void)aio__handle_core(&file->handle, __func__);
+    return file->handle.fd;
+}

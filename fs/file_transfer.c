@@ -1,0 +1,144 @@
+/*
+ * Reading and writing: the only place where short transfers are put together, and where what is
+ * long or has many vectors is cut into what the kernel takes.
+ */
+#include "fs/private.h"
+
+#include <limits.h>
+
+/* Vectors that are handed on at a time when they cannot be handed on as they are. */
+#define TRANSFER_WINDOW 64
+
+/* From so many bytes on, a piece that is done at once is work enough for a task's turn. */
+#define TRANSFER_HEAVY_BYTES ((size_t)65536)
+
+static size_t transfer_piece(const struct aio__file_transfer *transfer)
+{
+    size_t limit = transfer->file->direct ? AIO__TRANSFER_BYTES_MAX : AIO__FILE_PIECE_BYTES;
+    size_t left = transfer->total - transfer->done;
+    return left < limit ? left : limit;
+}
+
+static int64_t transfer_offset(const struct aio__file_transfer *transfer)
+{
+    bool appends = (transfer->flags & RWF_APPEND) != 0;
+    return transfer->offset < 0 || appends ? transfer->offset
+                                           : transfer->offset + (int64_t)transfer->done;
+}
+
+static int transfer_run(struct aio__file_call *call, struct aio__file_transfer *transfer,
+                        struct aio__op_frame *frame, size_t bytes)
+{
+    struct aio__core *core = call->file->handle.core;
+    frame->op.fd = call->file->handle.fd;
+    if (bytes >= TRANSFER_HEAVY_BYTES)
+        core->budget = 1;
+    return aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
+}
+
+static int transfer_single(struct aio__file_call *call, struct aio__file_transfer *transfer)
+{
+    struct aio__op_frame frame;
+    size_t bytes = transfer_piece(transfer);
+    frame.op.opcode = transfer->reads ? AIO__OP_READ : AIO__OP_WRITE;
+    frame.op.file.buffer = (char *)transfer->vectors->iov_base + transfer->done;
+    frame.op.file.length = bytes;
+    frame.op.file.offset = transfer_offset(transfer);
+    return transfer_run(call, transfer, &frame, bytes);
+}
+
+/* The vectors of the next piece: those of the caller, or as many as fit into window. */
+static const struct iovec *transfer_window(const struct aio__file_transfer *transfer,
+                                           struct iovec *window, uint32_t *count, size_t bytes)
+{
+    if (transfer->done == 0 && bytes == transfer->total && transfer->count <= IOV_MAX) {
+        *count = (uint32_t)transfer->count;
+        return transfer->vectors;
+    }
+    size_t skip = transfer->skip;
+    *count = 0;
+    for (int i = transfer->index; bytes > 0 && *count < TRANSFER_WINDOW; i++, skip = 0) {
+        const struct iovec *from = &transfer->vectors[i];
+        size_t length = from->iov_len - skip;
+        if (length == 0)
+            continue;
+        length = length < bytes ? length : bytes;
+        window[(*count)++] = (struct iovec){(char *)from->iov_base + skip, length};
+        bytes -= length;
+    }
+    return window;
+}
+
+static int transfer_vectored(struct aio__file_call *call, struct aio__file_transfer *transfer)
+{
+    struct aio__op_frame frame;
+    struct iovec window[TRANSFER_WINDOW];
+    size_t bytes = transfer_piece(transfer);
+    frame.op.opcode = transfer->reads ? AIO__OP_READV : AIO__OP_WRITEV;
+    frame.op.vectored.vectors = transfer_window(transfer, window, &frame.op.vectored.count, bytes);
+    frame.op.vectored.flags = transfer->flags;
+    frame.op.vectored.offset = transfer_offset(transfer);
+    return transfer_run(call, transfer, &frame, bytes);
+}
+
+static void transfer_advance(struct aio__file_transfer *transfer, size_t bytes)
+{
+    transfer->done += bytes;
+    bytes += transfer->skip;
+    while (transfer->index < transfer->count && bytes >= transfer->vectors[transfer->index].iov_len)
+        bytes -= transfer->vectors[transfer->index++].iov_len;
+    transfer->skip = bytes;
+}
+
+/* Returns how it ended: 0 when all is done, or at the end of the file. */
+static int transfer_pieces(struct aio__file_call *call, struct aio__file_transfer *transfer,
+                           bool all)
+{
+    while (transfer->done < transfer->total) {
+        int n = transfer->count == 1 && transfer->flags == 0 ? transfer_single(call, transfer)
+                                                             : transfer_vectored(call, transfer);
+        if (n < 0)
+            return n;
+        if (n == 0)
+            return transfer->reads ? 0 : -EIO; /* it takes nothing, and does not say why */
+        transfer_advance(transfer, (size_t)n);
+        if (!all && !transfer->file->regular)
+            break;
+    }
+    return 0;
+}
+
+static ssize_t transfer_result(const struct aio__file_transfer *transfer, bool all, int rc)
+{
+    if (transfer->done == 0 || (all && rc < 0))
+        return rc;
+    return all && transfer->done < transfer->total ? -ENODATA : (ssize_t)transfer->done;
+}
+
+ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
+{
+    struct aio_file *file = transfer->file;
+    struct aio__file_call call;
+    struct aio__gate *gate = NULL;
+    if (transfer->total > SSIZE_MAX || transfer->offset < -1)
+        return -EINVAL;
+    if (transfer->offset < 0)
+        gate = aio__file_gate(file, transfer->reads);
+    else if (!file->seekable)
+        return -ESPIPE;
+    else if ((transfer->flags & RWF_APPEND) != 0)
+        gate = &file->writing;
+    int rc = aio__file_enter(&call, file, gate);
+    if (rc < 0)
+        return rc;
+    rc = transfer_pieces(&call, transfer, all);
+    return aio__file_leave(&call, transfer_result(transfer, all, rc));
+}
+
+ssize_t aio__file_transfer_all(struct aio__file_transfer *transfer, size_t *done)
+{
+    ssize_t rc = aio__file_transfer(transfer, true);
+    if (done != NULL)
+        *done = transfer->done;
+    return rc;
+}

@@ -1,0 +1,121 @@
+/*
+ * Stopping by signal: the handler posts a message to the core, which cancels the task that asked
+ * for it.
+ */
+#include "core/runtime.h"
+#include "core/task.h"
+#include "os/disposition.h"
+
+#include <aio/signal.h>
+#include <stdatomic.h>
+
+/* One for the process, as signal dispositions are: it belongs to one runtime, whose cores join.
+ * Under the lock of the dispositions; handlers only read. */
+static struct {
+    _Atomic(struct aio_runtime *) runtime;
+    uint32_t cores; /* that have asked */
+    atomic_bool fired;
+} shutdown_state;
+
+static uint64_t shutdown_signals(void)
+{
+    return aio__signal_bit(SIGINT) | aio__signal_bit(SIGTERM);
+}
+
+static void shutdown_deliver(struct aio__core *core, struct aio__mail *mail)
+{
+    (void)mail;
+    if (core->shutdown_task != NULL)
+        aio__task_cancel(core->shutdown_task);
+}
+
+static void shutdown_tell(struct aio_runtime *runtime)
+{
+    atomic_store(&runtime->signaled, true);
+    for (uint32_t i = 0; i < runtime->count; i++) {
+        struct aio__core *core = &runtime->seats[i].core;
+        if (atomic_load(&core->shutdown_asked))
+            (void)aio__mailbox_post(core->mailbox, &core->shutdown_mail);
+    }
+}
+
+/* The first signal asks; a second one takes its former way, as does one that comes too late. */
+static void shutdown_handler(int number, siginfo_t *info, void *context)
+{
+    (void)info, (void)context;
+    int saved = errno;
+    unsigned phase = aio__handler_enter();
+    struct aio_runtime *runtime = shutdown_state.runtime;
+    if (runtime != NULL && !atomic_exchange(&shutdown_state.fired, true)) {
+        shutdown_tell(runtime);
+    } else {
+        if (runtime != NULL)
+            aio__disposition_restore(shutdown_signals());
+        (void)raise(number);
+    }
+    aio__handler_leave(phase);
+    errno = saved;
+}
+
+/* When a core ends. The last takes the handlers away; one at work on another thread still uses the
+ * runtime. */
+static void shutdown_release(struct aio__core *core, struct aio__cleanup *cleanup)
+{
+    (void)core, (void)cleanup;
+    aio__disposition_lock();
+    if (--shutdown_state.cores == 0) {
+        (void)aio__disposition_give(shutdown_signals());
+        shutdown_state.runtime = NULL;
+        aio__handler_await();
+    }
+    aio__disposition_unlock();
+}
+
+/* A child of fork(2) has no core to tell. */
+void aio__shutdown_forked(void)
+{
+    shutdown_state.runtime = NULL;
+    shutdown_state.cores = 0;
+}
+
+/* With the lock held. */
+static int shutdown_join(struct aio__core *core)
+{
+    if (shutdown_state.runtime != NULL && shutdown_state.runtime != core->runtime)
+        return -EBUSY;
+    if (shutdown_state.runtime == NULL) {
+        atomic_store(&shutdown_state.fired, core->runtime->signaled);
+        shutdown_state.runtime = core->runtime;
+        int rc = aio__disposition_take(shutdown_signals(), shutdown_handler);
+        if (rc < 0) {
+            shutdown_state.runtime = NULL;
+            return rc;
+        }
+    }
+    shutdown_state.cores++;
+    core->shutdown_task = core->current;
+    core->shutdown_cleanup.run = shutdown_release;
+    aio__cleanup_add(core, &core->shutdown_cleanup);
+    atomic_store(&core->shutdown_asked, true);
+    if (core->runtime->signaled)
+        aio__task_cancel(core->current); /* the signal was for the whole runtime */
+    return 0;
+}
+
+int aio_signal_shutdown(void)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    if (core->shutdown_task == core->current)
+        return 0;
+    if (core->shutdown_task != NULL)
+        return -EBUSY;
+    if (core->shutdown_asked) {
+        core->shutdown_task = core->current; /* the task that had asked is over */
+        return 0;
+    }
+    core->shutdown_mail = (struct aio__mail){.deliver = shutdown_deliver};
+    aio__disposition_lock();
+    int rc = shutdown_join(core);
+    aio__disposition_unlock();
+    return rc;
+}
