@@ -15,7 +15,7 @@ from support import receive_all, stop, until
 class Forwarder:
     """A forwarder, its upstream server, and a client."""
 
-    def __init__(self, context, entries=1000, attempt_ms=1000 if SANITIZED else 300):
+    def __init__(self, context, entries=1000, attempt_ms=500 if SANITIZED else 300):
         self.context = context
         self.upstream = Upstream(context)
         self.server = context.start("dns_forward", self.upstream.address, str(entries),
