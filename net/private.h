@@ -118,9 +118,6 @@ int aio__plain_shutdown(struct aio_stream *stream, int how);
 int aio__tty_attach(struct aio_stream *stream);
 bool aio__tty_is(const struct aio_filter *filter);
 
-/* buffer.c: aio_buffer_rent inside a gate, where a close ends the wait. */
-int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out);
-
 /* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
 int aio__stream_end(struct aio__stream_call *call, int how);
 
