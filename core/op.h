@@ -35,8 +35,8 @@
     X(WRITEV, writev, "pwritev2(2); at the cursor when offset is -1")                              \
     X(OPEN, open, "openat2(2), where fd is the folder; never waits for a peer if O_NONBLOCK")      \
     X(FSYNC, fsync, "fsync(2) or fdatasync(2)")                                                    \
-    X(SPLICE_IN, splice_in, "splice(2) of a stream socket into a pipe that has room")              \
-    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into a socket, never SIGPIPE") \
+    X(SPLICE_IN, splice_in, "splice(2) of a stream socket or pipe into a pipe that has room")      \
+    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into either, never SIGPIPE")   \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
     X(FORGET, forget, "the descriptor is about to be closed: drop what is kept for it; instant")
 
@@ -117,7 +117,7 @@ struct aio__op {
         } batch;           /* RECVMMSG SENDMMSG */
         struct {
             size_t length;
-            int32_t pipe; /* its end; fd, which does not block, is what is waited for */
+            int32_t pipe; /* its end; fd is what is waited for: a socket must not block */
         } splice;         /* SPLICE_IN SPLICE_OUT */
         struct {
             struct aio__deliveries *deliveries;

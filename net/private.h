@@ -100,7 +100,7 @@ _Static_assert(offsetof(struct aio__op, file.buffer) == offsetof(struct aio__op,
 /* Inside the gate: one transfer. Returns its result or -errno. */
 int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 
-/* plain.c: the same of several vectors, for what is no socket; they are not all empty. */
+/* plain.c: the same of several vectors, for what is read with READ or written with WRITE. */
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count);
 
