@@ -230,7 +230,8 @@ AIO_API ssize_t aio_file_write_at(struct aio_file *file, const void *buffer, siz
  * Context:   a task of the file's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   size; else an error as of aio_file_write. *done, if done is not NULL, is what was
- *            written in every case.
+ *            written in every case; where a device fails in the middle of a piece of 1 MiB, Linux
+ *            tells a ring of the error alone, and more than that may be written.
  */
 AIO_API ssize_t aio_file_write_all(struct aio_file *file, const void *buffer, size_t size,
                                    size_t *done);
