@@ -79,6 +79,7 @@ struct aio__ready {
 struct aio__deferred {
     struct aio__deferred *next;
     void (*run)(struct aio__deferred *deferred);
+    bool listed;
 };
 
 /* What is to be done on a core's thread when the core ends, with its mailbox closed. */
@@ -200,6 +201,18 @@ void aio__cleanup_remove(struct aio__core *core, struct aio__cleanup *cleanup);
 /* Scheduling, in sched.c */
 void aio__ready_push(struct aio__core *core, struct aio_task *task);
 void aio__reschedule(struct aio__core *core);
+
+/* Puts work off, if it is not put off already; and takes it back. */
+static inline void aio__defer(struct aio__core *core, struct aio__deferred *deferred)
+{
+    if (deferred->listed)
+        return;
+    deferred->listed = true;
+    deferred->next = core->deferred;
+    core->deferred = deferred;
+}
+
+void aio__defer_not(struct aio__core *core, struct aio__deferred *deferred);
 
 /* A sleep in progress, in the sleeper's frame. wait.what is set by the caller. */
 struct aio__sleep {

@@ -27,7 +27,7 @@
     X(RECVMMSG, recvmmsg, "recvmmsg(2): waits for one message, takes what is there; counts them")  \
     X(SENDMMSG, sendmmsg, "sendmmsg(2): waits until one message is taken; counts them")            \
     X(ACCEPT, accept, "stream op: accepted descriptors, see struct aio__deliveries")               \
-    X(RENT, rent, "stream op: received data in buffers of the pool, see struct aio__feed")         \
+    X(RENT, rent, "stream op: bytes or packets in buffers of the pool, see struct aio__feed")      \
     X(CONNECT, connect, "connect(2)")                                                              \
     X(READ, read, "read(2), or pread(2) when offset >= 0, of anything")                            \
     X(WRITE, write, "write(2), or pwrite(2) when offset >= 0, of anything")                        \
@@ -124,6 +124,7 @@ struct aio__op {
         } accept;
         struct {
             struct aio__feed *feed;
+            const struct msghdr *shape; /* NULL: bytes; else packets, see core/packet.h */
         } rent;
         struct {
             const struct sockaddr *address;

@@ -217,12 +217,24 @@ bool aio__loop_quiet(const struct aio__core *core)
            !aio__stack_trim_needed(&core->stacks);
 }
 
+void aio__defer_not(struct aio__core *core, struct aio__deferred *deferred)
+{
+    struct aio__deferred **at = &core->deferred;
+    if (!deferred->listed)
+        return;
+    while (*at != deferred)
+        at = &(*at)->next;
+    *at = deferred->next;
+    deferred->listed = false;
+}
+
 /* Oldest last: nobody cares for the order. */
 static void loop_run_deferred(struct aio__core *core)
 {
     struct aio__deferred *deferred;
     while ((deferred = core->deferred) != NULL) {
         core->deferred = deferred->next;
+        deferred->listed = false;
         deferred->run(deferred);
     }
 }

@@ -7,6 +7,8 @@
  * flush() does when the answers of one read do not fit in the output buffer. Everything a client
  * can use up has a limit: connections, header and body bytes, and the time it may take.
  */
+#include "examples/common/http_wire.h"
+
 #include <aio/aio.h>
 #include <errno.h>
 #include <http_parser.h>
@@ -18,11 +20,7 @@
 #define OUTPUT_BYTES 2048
 #define HEADER_LIMIT 8192
 #define BODY_LIMIT (1024 * 1024)
-#define DRAIN_LIMIT (1024 * 1024)
-#define IDLE_NS AIO_SEC(60)   /* between requests, and for a client to take an answer */
-#define HEADER_NS AIO_SEC(10) /* from a request's first byte to the end of its header */
-#define BODY_NS AIO_SEC(60)
-#define DRAIN_NS AIO_SEC(2)
+#define IDLE_NS AIO_SEC(60) /* between requests, and for a client to take an answer */
 
 /* What may be answered. The head is written once, at the start, and lacks only its last lines. */
 struct reply {
@@ -47,17 +45,14 @@ static struct reply replies[] = {
     [BUSY] = {.status = "503 Service Unavailable", .body = "Too many connections\n"},
 };
 
-enum phase { BETWEEN_REQUESTS, IN_HEADER, IN_BODY };
-
 /* A connection, in its task's frame. */
 struct connection {
     struct aio_stream *stream;
     http_parser parser;
     char *output; /* OUTPUT_BYTES of answers not yet sent, of which output_bytes are filled */
     size_t output_bytes;
-    int64_t phase_ends_ns; /* 0: not looked at the clock yet, most requests never have to */
     uint64_t body_bytes;
-    enum phase phase;
+    struct http_clock clock;
     enum reply_id refusal; /* if the parser stops: why, unless it knows better */
     int error;             /* of a write */
     unsigned url_bytes, hosts, name_bytes;
@@ -123,18 +118,12 @@ static struct connection *connection_of(const http_parser *parser)
     return parser->data;
 }
 
-static void enter_phase(struct connection *c, enum phase phase)
-{
-    c->phase = phase;
-    c->phase_ends_ns = 0;
-}
-
 /* The parser's callbacks, in the order of a request. Names and values may come in pieces. */
 
 static int on_begin(http_parser *parser)
 {
     struct connection *c = connection_of(parser);
-    enter_phase(c, IN_HEADER);
+    http_clock_enter(&c->clock, HTTP_IN_HEADER);
     c->url_bytes = c->hosts = c->name_bytes = 0;
     c->body_bytes = 0;
     c->in_value = c->expects = false;
@@ -185,7 +174,7 @@ static int on_header_end(http_parser *parser)
     struct connection *c = connection_of(parser);
     bool chunked = (parser->flags & F_CHUNKED) != 0;
     bool has_length = (parser->flags & F_CONTENTLENGTH) != 0;
-    enter_phase(c, IN_BODY);
+    http_clock_enter(&c->clock, HTTP_IN_BODY);
     if (parser->http_major != 1 || c->hosts > 1 || (is_http_1_1(parser) && c->hosts == 0))
         return -1;
     if (has_length && parser->content_length > BODY_LIMIT) {
@@ -224,7 +213,7 @@ static int on_end(http_parser *parser)
 {
     struct connection *c = connection_of(parser);
     const char *last_lines = is_http_1_1(parser) ? "\r\n" : "Connection: keep-alive\r\n\r\n";
-    enter_phase(c, BETWEEN_REQUESTS);
+    http_clock_enter(&c->clock, HTTP_BETWEEN_REQUESTS);
     if (!http_should_keep_alive(parser)) {
         last_lines = "Connection: close\r\n\r\n";
         c->closing = true;
@@ -256,38 +245,6 @@ static void consume(struct connection *c, const char *input, size_t bytes)
         refuse(c, c->refusal);
 }
 
-/* Between requests the stream's own timeout bounds the wait; within one, the time for its phase as
- * a whole does, however small the pieces in which it comes. */
-static ssize_t receive(struct connection *c, char *input)
-{
-    if (c->phase == BETWEEN_REQUESTS)
-        return aio_stream_read(c->stream, input, INPUT_BYTES);
-    int64_t now_ns = aio_time_now();
-    if (c->phase_ends_ns == 0)
-        c->phase_ends_ns = now_ns + (c->phase == IN_HEADER ? HEADER_NS : BODY_NS);
-    ssize_t n = 0;
-    AIO_TIMEOUT(c->phase_ends_ns - now_ns)
-    {
-        n = aio_stream_read(c->stream, input, INPUT_BYTES);
-    }
-    return n;
-}
-
-/* Closing while the client still sends would reset the connection, and the client might never see
- * the answer: tell it that we are done, and take what it sends for a while. */
-static void drain(struct connection *c, char *input)
-{
-    if (aio_stream_shutdown(c->stream, AIO_STREAM_WRITE) < 0)
-        return;
-    ssize_t n;
-    size_t drained = 0;
-    AIO_TIMEOUT(DRAIN_NS)
-    {
-        while (drained < DRAIN_LIMIT && (n = aio_stream_read(c->stream, input, INPUT_BYTES)) > 0)
-            drained += (size_t)n;
-    }
-}
-
 static int serve(void *arg)
 {
     char input[INPUT_BYTES];
@@ -297,17 +254,17 @@ static int serve(void *arg)
     http_parser_init(&c.parser, HTTP_REQUEST);
     c.parser.data = &c;
     (void)aio_stream_timeout(c.stream, IDLE_NS, IDLE_NS);
-    while (!c.closing && (n = receive(&c, input)) > 0) {
+    while (!c.closing && (n = http_receive(c.stream, &c.clock, input, INPUT_BYTES)) > 0) {
         consume(&c, input, (size_t)n);
         if (flush(&c) < 0)
             break;
     }
-    if (!c.closing && n == -ETIMEDOUT && c.phase != BETWEEN_REQUESTS) {
+    if (!c.closing && n == -ETIMEDOUT && c.clock.phase != HTTP_BETWEEN_REQUESTS) {
         refuse(&c, TIMEOUT);
         (void)flush(&c);
     }
     if (c.closing && c.error == 0)
-        drain(&c, input);
+        http_drain(c.stream, input, INPUT_BYTES);
     aio_stream_close(c.stream);
     live_connections--;
     return c.error;

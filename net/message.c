@@ -53,11 +53,11 @@ static size_t message_room(const struct aio_message *message)
     return room;
 }
 
-void aio__message_received(struct aio_message *message, const struct msghdr *header, size_t whole)
+void aio__message_describe(struct aio_message *message, const struct msghdr *header, size_t bytes,
+                           size_t whole)
 {
-    size_t room = message_room(message);
     message->whole = whole;
-    message->bytes = whole < room ? whole : room;
+    message->bytes = bytes;
     message->control_bytes = message->control != NULL ? header->msg_controllen : 0;
     message->flags = (header->msg_flags & MSG_TRUNC) != 0 ? AIO_MESSAGE_TRUNCATED : 0;
     if ((header->msg_flags & MSG_CTRUNC) != 0 && message->control_room > 0)
@@ -66,6 +66,12 @@ void aio__message_received(struct aio_message *message, const struct msghdr *hea
         message->flags |= AIO_MESSAGE_END_OF_RECORD;
     if (message->address != NULL)
         message->address->length = header->msg_namelen;
+}
+
+void aio__message_received(struct aio_message *message, const struct msghdr *header, size_t whole)
+{
+    size_t room = message_room(message);
+    aio__message_describe(message, header, whole < room ? whole : room, whole);
     if (!message->keep_fds)
         aio_message_drop_fds(message);
 }

@@ -18,7 +18,6 @@ struct aio__outbox {
     struct aio__deferred deferred;
     struct aio__wait *waiter; /* the call inside the gate, while it waits for room or the end */
     int32_t error;            /* until a call has reported it */
-    bool listed;              /* among core's deferred work */
     bool slow;                /* the last op fell short: the next one waits for the peer */
     bool closing;
     bool awaited; /* by the call inside the gate */
@@ -116,7 +115,7 @@ static void outbox_rest(struct aio__outbox *outbox)
 {
     struct aio_stream *stream = outbox->stream;
     if (outbox->op.state != AIO__OP_IDLE || outbox->queue.count > 0 || outbox->error != 0 ||
-        outbox->awaited || outbox->listed || outbox->closing)
+        outbox->awaited || outbox->deferred.listed || outbox->closing)
         return;
     stream->outbox = NULL;
     aio__spare_put(&stream->handle.core->spare_outboxes, outbox);
@@ -134,7 +133,6 @@ static void outbox_op_done(struct aio__op *op)
 static void outbox_run(struct aio__deferred *deferred)
 {
     struct aio__outbox *outbox = AIO__CONTAINER(deferred, struct aio__outbox, deferred);
-    outbox->listed = false;
     if (outbox->op.state == AIO__OP_IDLE)
         outbox_start(outbox);
     outbox_rest(outbox);
@@ -157,26 +155,6 @@ static struct aio__outbox *outbox_make(struct aio_stream *stream)
     return outbox;
 }
 
-static void outbox_list(struct aio__core *core, struct aio__outbox *outbox)
-{
-    if (outbox->listed)
-        return;
-    outbox->listed = true;
-    outbox->deferred.next = core->deferred;
-    core->deferred = &outbox->deferred;
-}
-
-static void outbox_unlist(struct aio__core *core, struct aio__outbox *outbox)
-{
-    struct aio__deferred **at = &core->deferred;
-    if (!outbox->listed)
-        return;
-    while (*at != &outbox->deferred)
-        at = &(*at)->next;
-    *at = outbox->deferred.next;
-    outbox->listed = false;
-}
-
 /* Where each send is a system call anyway, it had better be made while the bytes are warm; but not
  * for each of several buffers that came in one go. */
 static bool outbox_begins_now(const struct aio__core *core, const struct aio__outbox *outbox)
@@ -194,7 +172,7 @@ static void outbox_give(struct aio__core *core, struct aio__outbox *outbox,
         outbox_start(outbox);
         outbox_rest(outbox);
     } else {
-        outbox_list(core, outbox);
+        aio__defer(core, &outbox->deferred);
     }
 }
 
@@ -214,7 +192,7 @@ static void outbox_abort(struct aio__wait *wait)
 static int outbox_await(struct aio__stream_call *call, struct aio__outbox *outbox)
 {
     struct aio__core *core = call->stream->handle.core;
-    int rc = aio__stream_may_wait(call);
+    int rc = aio__handle_may_wait(&call->stream->handle);
     if (rc < 0)
         return rc;
     struct outbox_wait frame = {outbox, {.abort = outbox_abort, .what = "write"}};
@@ -330,7 +308,7 @@ void aio__outbox_close(struct aio_stream *stream)
     struct aio__core *core = stream->handle.core;
     struct aio__outbox *outbox = stream->outbox;
     outbox->closing = true;
-    outbox_unlist(core, outbox);
+    aio__defer_not(core, &outbox->deferred);
     while (outbox->op.state != AIO__OP_IDLE) {
         struct outbox_wait frame = {outbox, {.abort = NULL, .what = "close"}};
         core->backend->hurry = true;

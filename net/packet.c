@@ -65,13 +65,28 @@ int aio_socket_adopt(struct aio_socket **out, int fd)
     return 0;
 }
 
+static void packet_drop_rented(struct aio_socket *socket)
+{
+    if (socket->rent != NULL)
+        aio__packet_rent_close(socket);
+    if (socket->give != NULL)
+        aio__packet_give_close(socket);
+}
+
 int aio_socket_release(struct aio_socket *socket)
 {
     (void)aio__handle_core(&socket->handle, __func__);
-    int fd = socket->handle.fd;
-    int rc = aio__handle_release(&socket->handle);
+    struct aio__handle *handle = &socket->handle;
+    int fd = handle->fd, rc = 0;
+    if (handle->calls == 0 && !handle->closing && socket->rent != NULL)
+        rc = aio__packet_rent_disarm(socket);
+    if (rc == 0 && !handle->closing && !aio__packet_give_idle(socket))
+        rc = -EBUSY;
+    if (rc == 0)
+        rc = aio__handle_release(handle);
     if (rc < 0)
         return rc;
+    packet_drop_rented(socket);
     aio__path_free(socket->path);
     aio__free(socket);
     return fd;
@@ -86,6 +101,7 @@ void aio_socket_close(struct aio_socket *socket)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&socket->handle, gates, 2);
+    packet_drop_rented(socket);
     aio__path_remove(socket->path); /* while the socket still holds the file's number */
     aio__handle_finish(&socket->handle);
     aio_shield_leave(&shield);
@@ -109,11 +125,21 @@ static int packet_run_message(struct aio_socket *socket, struct aio__gate *gate,
                          opcode == AIO__OP_SENDMSG ? "send" : "receive");
 }
 
+/* What was given away before is sent before. */
+int aio__packet_enter_sending(struct aio_socket *socket)
+{
+    int rc = aio__gate_enter(&socket->handle, &socket->sending);
+    if (rc < 0 || __builtin_expect(aio__packet_give_idle(socket), 1))
+        return rc;
+    rc = aio__packet_give_settle(socket);
+    return rc < 0 ? (int)aio__gate_leave(&socket->handle, &socket->sending, rc) : 0;
+}
+
 ssize_t aio_socket_send(struct aio_socket *socket, const void *bytes, size_t size)
 {
     struct aio__handle *handle = &socket->handle;
     (void)aio__handle_core(handle, __func__);
-    int rc = aio__gate_enter(handle, &socket->sending);
+    int rc = aio__packet_enter_sending(socket);
     if (rc < 0)
         return rc;
     struct aio__op_frame frame;
@@ -131,7 +157,7 @@ static ssize_t packet_send(struct aio_socket *socket, const struct aio_message *
     struct packet_call call;
     if (!aio__message_valid(message))
         return -EINVAL;
-    int rc = aio__gate_enter(&socket->handle, &socket->sending);
+    int rc = aio__packet_enter_sending(socket);
     if (rc < 0)
         return rc;
     aio__message_to_send(message, &call.header);
@@ -174,6 +200,13 @@ static int packet_receive(struct aio_socket *socket, struct aio_message *message
     int rc = aio__gate_enter(&socket->handle, &socket->receiving);
     if (rc < 0)
         return rc;
+    if (__builtin_expect(socket->rent != NULL, 0)) {
+        rc = aio__packet_rented(socket, message, 1);
+        if (rc != 0) {
+            rc = (int)aio__gate_leave(&socket->handle, &socket->receiving, rc);
+            return rc < 0 ? rc : 0;
+        }
+    }
     aio__message_to_receive(message, &call.header);
     int whole = packet_run_message(socket, &socket->receiving, AIO__OP_RECVMSG, &call);
     if (whole >= 0) {

@@ -49,10 +49,12 @@ int aio_socket_recv_many(struct aio_socket *socket, struct aio_message *messages
     int rc = aio__gate_enter(&socket->handle, &socket->receiving);
     if (rc < 0)
         return rc;
-    for (int i = 0; i < count; i++)
-        aio__message_to_receive(&messages[i], &headers[i].msg_hdr);
     int got = 0;
-    if (count > 0) {
+    if (count > 0 && socket->rent != NULL)
+        got = aio__packet_rented(socket, messages, count);
+    if (count > 0 && got == 0) {
+        for (int i = 0; i < count; i++)
+            aio__message_to_receive(&messages[i], &headers[i].msg_hdr);
         got = batch_run(socket, &socket->receiving, AIO__OP_RECVMMSG, headers, (unsigned)count);
         socket->drained = got > 0 && got < count;
         got = batch_received(socket, messages, headers, got);
@@ -83,7 +85,7 @@ int aio_socket_send_many(struct aio_socket *socket, const struct aio_message *me
     (void)aio__handle_core(&socket->handle, __func__);
     if (!batch_valid(messages, count))
         return -EINVAL;
-    int rc = aio__gate_enter(&socket->handle, &socket->sending);
+    int rc = aio__packet_enter_sending(socket);
     if (rc < 0)
         return rc;
     rc = batch_send(socket, messages, count);

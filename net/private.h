@@ -17,7 +17,7 @@
 struct aio__path;
 struct aio__shard;
 struct aio_unix_options;
-struct aio__inbox;
+struct aio__intake;
 struct aio__outbox;
 
 /* What a stream is made of. */
@@ -38,11 +38,12 @@ struct aio_stream {
     int origin;                /* what it was made of, if handle.fd was opened anew; -1 */
     int64_t cursor;            /* the offset of READ and WRITE: -1; as RECV's and SEND's flags: 0 */
     struct aio_filter *filter; /* NULL: its users see the socket's bytes */
-    struct aio__inbox *inbox;  /* NULL until it is read with rented buffers */
+    struct aio__intake *inbox; /* NULL until it is read with rented buffers */
     struct aio__outbox *outbox; /* NULL until it is given some to send */
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    bool tries;      /* what its filter receives must be there already */
     bool lingers;    /* close(2) would wait for the peer, O_NONBLOCK or not */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
@@ -123,17 +124,21 @@ int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out);
 /* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
 int aio__stream_end(struct aio__stream_call *call, int how);
 
+/* Inside the gate: rents a buffer and reads into it. Returns as aio_stream_read_rent. */
+ssize_t aio__stream_fill(struct aio__stream_call *call, struct aio_buffer **out);
+
 /* filter.c: a transfer through the stream's filter, inside the gate. */
+ssize_t aio__filter_rent(struct aio__stream_call *call, struct aio_buffer **out);
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);
 
 /* Inside the gate, before a wait of one's own: nothing has been interrupted while we were awake.
  * Returns 0 or why not to wait. */
-static inline int aio__stream_may_wait(const struct aio__stream_call *call)
+static inline int aio__handle_may_wait(const struct aio__handle *handle)
 {
-    int rc = aio__interrupted(call->stream->handle.core);
-    return rc == 0 && call->stream->handle.closing ? -EBADF : rc;
+    int rc = aio__interrupted(handle->core);
+    return rc == 0 && handle->closing ? -EBADF : rc;
 }
 
 /*
@@ -261,6 +266,8 @@ struct aio_socket {
     bool drained;           /* the last batch took all that was there */
     size_t segment_limit;   /* the kernel cuts runs into datagrams shorter than this; 0: none */
     struct aio__path *path; /* the file that binding made, or NULL */
+    struct aio__packet_rent *rent; /* NULL until it is received from with rented buffers */
+    struct aio__packet_give *give; /* NULL until it is given some to send */
 };
 
 /* packet.c: makes a handle of a descriptor, which it owns from now on, with path. After an error
@@ -281,5 +288,32 @@ bool aio__message_valid(const struct aio_message *message);
 void aio__message_to_send(const struct aio_message *message, struct msghdr *header);
 void aio__message_to_receive(const struct aio_message *message, struct msghdr *header);
 void aio__message_received(struct aio_message *message, const struct msghdr *header, size_t whole);
+
+/* The same but for the vectors: `bytes` of the whole have been received elsewhere. */
+void aio__message_describe(struct aio_message *message, const struct msghdr *header, size_t bytes,
+                           size_t whole);
+
+/*
+ * packet_rent.c: a plain receive of a socket that has been received from with rented buffers,
+ * inside the gate: takes what has come already, as much as there is of `count`. Returns messages; 0
+ * when nothing has, and nothing is armed in the kernel any more; or -errno.
+ */
+int aio__packet_rented(struct aio_socket *socket, struct aio_message *messages, int count);
+
+/* With no call in progress: ends the receive that is armed. Returns 0; -EBUSY when packets wait
+ * that would be lost. And the end of it all. */
+int aio__packet_rent_disarm(struct aio_socket *socket);
+void aio__packet_rent_close(struct aio_socket *socket);
+
+/*
+ * packet_give.c: inside the gate, before a send of one's own: what was given before is sent.
+ * Returns 0 or why the wait ended. Whether there is none; and the end of it all.
+ */
+int aio__packet_give_settle(struct aio_socket *socket);
+bool aio__packet_give_idle(const struct aio_socket *socket);
+void aio__packet_give_close(struct aio_socket *socket);
+
+/* Begins a call that sends. Returns 0 with the gate held, or -errno without it. */
+int aio__packet_enter_sending(struct aio_socket *socket);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * Select's cases of readiness.
  *
- * A stream is asked by a POLL op, which reads nothing; one that is in flight when the select is
- * decided is cancelled, and the select's task waits for its completion, since the kernel may still
- * name its frame. A listener is asked by its own stream op, which an accept that is cancelled
- * leaves armed just so: what it brings is for the next accept.
+ * A stream or socket is asked by a POLL op, which reads nothing; one that is in flight when the
+ * select is decided is cancelled, and the select's task waits for its completion, since the kernel
+ * may still name its frame. A listener is asked by its own stream op, which an accept that is
+ * cancelled leaves armed just so: what it brings is for the next accept.
  */
 #include "net/private.h"
 
@@ -131,8 +131,8 @@ static bool writable_try(struct aio__core *core, struct aio_select_case *of)
     return ready_now(of->object, READY_WRITE, &of->result);
 }
 
-/* The stream is being closed, which waits for the op's end. What an inbox tells is not for us. */
-static void writable_notify(struct aio__watch *watch, int result)
+/* The handle is being closed, which waits for the op's end. What an inbox tells is not for us. */
+static void ready_notify(struct aio__watch *watch, int result)
 {
     struct aio__select_entry *entry = ready_entry(watch);
     if (result >= 0)
@@ -143,7 +143,7 @@ static void writable_notify(struct aio__watch *watch, int result)
 
 static void writable_enlist(struct aio__core *core, struct aio__select_entry *entry)
 {
-    ready_enlist(core, entry, READY_WRITE, writable_notify);
+    ready_enlist(core, entry, READY_WRITE, ready_notify);
 }
 
 struct aio_select_case aio_select_readable(struct aio_stream *stream)
@@ -157,6 +157,38 @@ struct aio_select_case aio_select_writable(struct aio_stream *stream)
 {
     static const struct aio__select_kind kind = {writable_try, writable_enlist, ready_delist, NULL};
     return (struct aio_select_case){.kind = &kind, .object = &stream->handle};
+}
+
+static bool receivable_try(struct aio__core *core, struct aio_select_case *of)
+{
+    (void)core;
+    (void)aio__handle_core(of->object, "aio_select_receivable");
+    return ready_now(of->object, READY_READ, &of->result);
+}
+
+static void receivable_enlist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    ready_enlist(core, entry, READY_READ, ready_notify);
+}
+
+static bool sendable_try(struct aio__core *core, struct aio_select_case *of)
+{
+    (void)core;
+    (void)aio__handle_core(of->object, "aio_select_sendable");
+    return ready_now(of->object, READY_WRITE, &of->result);
+}
+
+struct aio_select_case aio_select_receivable(struct aio_socket *socket)
+{
+    static const struct aio__select_kind kind = {receivable_try, receivable_enlist, ready_delist,
+                                                 NULL};
+    return (struct aio_select_case){.kind = &kind, .object = &socket->handle};
+}
+
+struct aio_select_case aio_select_sendable(struct aio_socket *socket)
+{
+    static const struct aio__select_kind kind = {sendable_try, writable_enlist, ready_delist, NULL};
+    return (struct aio_select_case){.kind = &kind, .object = &socket->handle};
 }
 
 static bool acceptable_try(struct aio__core *core, struct aio_select_case *of)

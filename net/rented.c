@@ -58,8 +58,22 @@ int aio_buffer_rent(struct aio_buffer **out)
 
 int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out)
 {
-    int rc = aio__stream_may_wait(call);
+    int rc = aio__handle_may_wait(&call->stream->handle);
     return rc == 0 ? buffer_rent(call->stream->handle.core, call->gate, out) : rc;
+}
+
+ssize_t aio__stream_fill(struct aio__stream_call *call, struct aio_buffer **out)
+{
+    struct aio_buffer *buffer;
+    ssize_t n = aio__buffer_rent(call, &buffer);
+    if (n < 0)
+        return n;
+    n = aio__stream_transfer(call, true, aio_buffer_data(buffer), aio_buffer_room(buffer));
+    if (n > 0 && aio_buffer_resize(buffer, (size_t)n) == 0)
+        *out = buffer;
+    else
+        aio_buffer_release(buffer);
+    return n;
 }
 
 void aio_buffer_release(struct aio_buffer *buffer)

@@ -2,17 +2,10 @@
  * Runs of datagrams: one send that the kernel cuts apart (GSO), or many sends in a call. A kernel
  * or a device that refuses to cut is not asked again for segments as long.
  */
+#include "net/cut.h"
 #include "net/private.h"
 
 #include <aio/udp.h>
-#include <netinet/udp.h>
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-
-#define RUN_SEGMENTS_MAX 64 /* the kernel's limit until 6.10 */
-#define RUN_BYTES_MAX 65000 /* a datagram's, headers of IPv6 counted */
 
 struct run {
     struct aio_socket *socket;
@@ -40,8 +33,8 @@ static ssize_t run_send_cut(const struct run *run, size_t bytes)
 /* The same one by one. Returns the bytes of those sent, or the error of the first. */
 static ssize_t run_send_each(const struct run *run, size_t bytes)
 {
-    struct iovec vectors[RUN_SEGMENTS_MAX];
-    struct aio_message messages[RUN_SEGMENTS_MAX];
+    struct iovec vectors[AIO__CUT_SEGMENTS_MAX];
+    struct aio_message messages[AIO__CUT_SEGMENTS_MAX];
     int count = 0;
     for (size_t at = 0; at < bytes; at += run->segment, count++) {
         size_t left = bytes - at;
@@ -54,26 +47,18 @@ static ssize_t run_send_each(const struct run *run, size_t bytes)
     return sent < count ? (sent < 0 ? sent : sent * (ssize_t)run->segment) : (ssize_t)bytes;
 }
 
-/* What a kernel or device says that cannot cut, or not so. */
-static bool run_refused(ssize_t error)
-{
-    return error == -EINVAL || error == -EMSGSIZE || error == -EIO || error == -EOPNOTSUPP ||
-           error == -ENOPROTOOPT;
-}
-
 /* Sends the front of the run: as much as goes in one call. */
 static ssize_t run_step(const struct run *run)
 {
-    size_t limit = run->segment * RUN_SEGMENTS_MAX;
-    bool cut = run->segment < run->socket->segment_limit && run->size > run->segment &&
-               2 * run->segment <= RUN_BYTES_MAX;
-    if (cut && limit > RUN_BYTES_MAX)
-        limit = RUN_BYTES_MAX - RUN_BYTES_MAX % run->segment;
+    size_t limit = run->segment * AIO__CUT_SEGMENTS_MAX;
+    bool cut = run->size > run->segment && aio__cut_possible(run->socket, run->segment);
+    if (cut && limit > AIO__CUT_BYTES_MAX)
+        limit = AIO__CUT_BYTES_MAX - AIO__CUT_BYTES_MAX % run->segment;
     size_t bytes = run->size < limit ? run->size : limit;
     if (!cut)
         return run_send_each(run, bytes);
     ssize_t sent = run_send_cut(run, bytes);
-    if (!run_refused(sent))
+    if (!aio__cut_refused(sent))
         return sent;
     run->socket->segment_limit = run->segment;
     return run_send_each(run, bytes);

@@ -2,13 +2,15 @@
  * RENT, the stream op that receives into buffers of the pool. A buffer is chosen when the socket
  * is readable, the one used last. As ACCEPT it receives only while it is submitted: in between the
  * socket's own queue is the buffer. Ops that find the pool empty stand in a queue, which each poll
- * looks at.
+ * looks at. Of packets one call receives as many as are there.
  */
 #include <errno.h>
 
+#include "backends/caps.h"
 #include "backends/ev/private.h"
+#include "core/packet.h"
 
-enum { RENT_PIECES = 8 };
+enum { RENT_PIECES = 8, RENT_PACKETS = 32 };
 
 /* What one receive goes into. */
 struct rent_pieces {
@@ -64,16 +66,13 @@ static void rent_deliver(struct aio__feed *feed, struct rent_pieces *pieces, ssi
         aio__buffer_release(pieces->buffers[--pieces->count]);
 }
 
-int32_t aio__ev_rent(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
+static int32_t rent_bytes(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                          struct aio__op *op)
 {
     struct rent_pieces pieces;
     ssize_t got;
     int32_t result;
 
-    if (op->rent.feed->count > 0)
-        return 0;
-    if ((entry->flags & AIO__EV_FD_DRAINED) != 0)
-        return AIO__EV_WAIT;
     rent_take_pieces(self, entry, &pieces);
     if (pieces.count == 0)
         return AIO__EV_STARVED;
@@ -87,6 +86,85 @@ int32_t aio__ev_rent(struct aio__ev_backend *self, struct aio__ev_fd *entry, str
     if (got > 0)
         return 0;
     return got == 0 ? AIO__STREAM_END : result;
+}
+
+/* What one receive of packets goes into. */
+struct rent_packets {
+    struct aio_buffer *buffers[RENT_PACKETS];
+    struct iovec vectors[RENT_PACKETS];
+    struct mmsghdr headers[RENT_PACKETS];
+    unsigned count;
+};
+
+static void rent_take_packets(struct aio__ev_backend *self, const struct aio__ev_fd *entry,
+                              const struct msghdr *shape, struct rent_packets *packets)
+{
+    unsigned wanted = (entry->flags & AIO__EV_FD_BULK) != 0 ? RENT_PACKETS : 1;
+    struct aio_buffer *buffer;
+
+    packets->count = 0;
+    while (packets->count < wanted && (buffer = aio__buffers_take(self->buffers)) != NULL) {
+        unsigned at = packets->count++;
+
+        packets->buffers[at] = buffer;
+        aio__packet_prepare(buffer, shape, &packets->vectors[at], &packets->headers[at].msg_hdr);
+    }
+}
+
+static void rent_deliver_packets(const struct aio__op *op, struct rent_packets *packets, int got)
+{
+    unsigned used = 0;
+
+    for (; got > 0 && used < (unsigned)got; used++) {
+        const struct mmsghdr *header = &packets->headers[used];
+        struct aio_buffer *buffer = packets->buffers[used];
+
+        aio__buffer_fill(
+            buffer, aio__packet_finish(buffer, op->rent.shape, &header->msg_hdr, header->msg_len));
+        aio__feed_deliver(op->rent.feed, buffer);
+    }
+    while (packets->count > used)
+        aio__buffer_release(packets->buffers[--packets->count]);
+}
+
+/* Several of them once there was more than one: fewer than there was room for were all. */
+static void rent_note_packets(const struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                              unsigned room, int got)
+{
+    if (got == (int)room)
+        entry->flags |= AIO__EV_FD_BULK;
+    else if (got == 1)
+        entry->flags &= ~(uint32_t)AIO__EV_FD_BULK;
+    if (got > 0 && got < (int)room && (self->caps & AIO__EV_READ_HINT) != 0)
+        entry->flags |= AIO__EV_FD_DRAINED;
+}
+
+static int32_t rent_packets(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+                            struct aio__op *op)
+{
+    struct rent_packets packets;
+    int32_t result;
+    int got;
+
+    rent_take_packets(self, entry, op->rent.shape, &packets);
+    if (packets.count == 0)
+        return AIO__EV_STARVED;
+    do
+        got = recvmmsg(op->fd, packets.headers, packets.count, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    while (got < 0 && errno == EINTR);
+    result = got > 0 ? 0 : aio__ev_returned(got);
+    rent_note_packets(self, entry, packets.count, got);
+    rent_deliver_packets(op, &packets, got);
+    return result;
+}
+
+int32_t aio__ev_rent(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op)
+{
+    if (op->rent.feed->count > 0)
+        return 0;
+    if ((entry->flags & AIO__EV_FD_DRAINED) != 0)
+        return AIO__EV_WAIT;
+    return op->rent.shape == NULL ? rent_bytes(self, entry, op) : rent_packets(self, entry, op);
 }
 
 void aio__ev_starved_add(struct aio__ev_backend *self, struct aio__op *op)

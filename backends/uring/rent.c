@@ -7,9 +7,12 @@
  *
  * The kernel uses the buffers in the order in which they are lent, so the fewer there are the
  * warmer they stay: it starts with a few, and gets more whenever it had too few.
+ *
+ * Packets are received in the same way by RECVMSG, whose form in a buffer is core/packet.h's.
  */
 #include "backends/uring/private.h"
 #include "core/alloc.h"
+#include "core/packet.h"
 #include "core/sanitize.h"
 
 #include <errno.h>
@@ -106,6 +109,17 @@ static bool rent_may_be_multishot(struct uring *uring)
     return rent->pool->lent >= (rent->target + 1) / 2;
 }
 
+_Static_assert(sizeof(struct aio__packet_head) == sizeof(struct io_uring_recvmsg_out) &&
+                   offsetof(struct aio__packet_head, flags) ==
+                       offsetof(struct io_uring_recvmsg_out, flags),
+               "the kernel writes the head of a packet");
+
+/* The kernel does not write to it. */
+static struct msghdr *rent_shape(const struct aio__op *op)
+{
+    return (struct msghdr *)(uintptr_t)op->rent.shape;
+}
+
 static void rent_issue_multishot(struct uring *uring, struct aio__op *op)
 {
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
@@ -113,7 +127,10 @@ static void rent_issue_multishot(struct uring *uring, struct aio__op *op)
         aio__uring_keep(uring, op);
         return;
     }
-    io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
+    if (op->rent.shape == NULL)
+        io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
+    else
+        io_uring_prep_recvmsg_multishot(sqe, op->fd, rent_shape(op), MSG_TRUNC);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = RENT_GROUP;
     io_uring_sqe_set_data64(sqe, (uintptr_t)op);
@@ -151,6 +168,18 @@ static void rent_receive_lent(struct uring *uring, struct aio__op *op)
         rent_starve(uring, op);
 }
 
+/* Without waiting. Returns bytes in the buffer, or as recv(2). */
+static ssize_t rent_receive_into(const struct aio__op *op, const struct aio_buffer *buffer)
+{
+    struct iovec vector;
+    struct msghdr header;
+    if (op->rent.shape == NULL)
+        return recv(op->fd, buffer->data, buffer->room, MSG_DONTWAIT);
+    aio__packet_prepare(buffer, op->rent.shape, &vector, &header);
+    ssize_t n = recvmsg(op->fd, &header, MSG_DONTWAIT | MSG_TRUNC);
+    return n < 0 ? n : aio__packet_finish(buffer, op->rent.shape, &header, (uint32_t)n);
+}
+
 /* The socket is readable: receives into a buffer of the pool. */
 static void rent_receive(struct uring *uring, struct aio__op *op)
 {
@@ -161,7 +190,7 @@ static void rent_receive(struct uring *uring, struct aio__op *op)
     }
     ssize_t n;
     do
-        n = recv(op->fd, buffer->data, buffer->room, MSG_DONTWAIT);
+        n = rent_receive_into(op, buffer);
     while (n < 0 && errno == EINTR);
     int error = errno;
     if (n > 0) {

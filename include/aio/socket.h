@@ -13,6 +13,7 @@
 #define AIO_SOCKET_H
 
 #include <aio/base.h>
+#include <aio/buf.h>
 #include <aio/message.h>
 #include <aio/net.h>
 
@@ -128,6 +129,63 @@ AIO_API AIO_NODISCARD int aio_socket_recv_many(struct aio_socket *socket,
 AIO_API AIO_NODISCARD int aio_socket_send_many(struct aio_socket *socket,
                                                const struct aio_message *messages, int count);
 
+/* Of a buffer, in front of a received packet: for the sender's address and control data. */
+#define AIO_SOCKET_RENT_BYTES 640
+
+/*
+ * aio_socket_rent receives a datagram into a buffer of the pool, see <aio/buf.h>: the call waits
+ * without memory, and many datagrams that come at once cost little each. message is NULL, or is set
+ * as by aio_socket_recvmsg but for its vectors, which are not looked at: *address, if it names one;
+ * flags, bytes and whole; and control, which then points to the control data in the buffer, as far
+ * as it is not longer than AIO_CONTROL_BYTES. On Unix sockets no control data comes, and
+ * descriptors are closed.
+ *
+ * A datagram may be as long as the pool's buffers (aio_runtime_options.buffer_bytes) less
+ * AIO_SOCKET_RENT_BYTES; of longer ones the rest is lost, see aio_socket_recv. Eight times
+ * stream_buffers may wait with a socket for a call; more wait in the kernel, as do those that come
+ * while the pool has no free buffer. It may be mixed with the other calls that receive: what came
+ * first is received first.
+ *
+ * Suspends:  until there is a datagram and a free buffer, or an error.
+ * Context:   a task of the socket's core.
+ * Lifetime:  *out is the caller's until it is released or given away, also after the socket is
+ *            closed; message->control until the last handle onto the buffer's memory is.
+ * Returns:   bytes received, 0 for an empty datagram, with *out set; -EOPNOTSUPP for a sequence of
+ *            packets; -EMSGSIZE when the pool's buffers have no room behind AIO_SOCKET_RENT_BYTES;
+ *            -ENOMEM; else an error as of aio_socket_recv. *out is NULL after an error.
+ */
+AIO_API AIO_NODISCARD ssize_t aio_socket_rent(struct aio_socket *socket, struct aio_buffer **out,
+                                              struct aio_message *message);
+
+/*
+ * aio_socket_give gives a buffer to the socket, which sends it as a packet and then puts it back;
+ * to is its address, or NULL on a connected socket. What is given in one turn of the core goes in
+ * one system call; UDP datagrams of one length to one peer in a row are cut apart by the kernel
+ * where it can (GSO, see struct aio_udp_options). The caller's task does not wait for that: a
+ * packet that cannot be sent is dropped, and the error is returned by the next call of
+ * aio_socket_give or aio_socket_flush. aio_socket_close sends what the kernel takes at once and
+ * drops the rest.
+ *
+ * Suspends:  while other calls send, and while AIO_SOCKET_BATCH_MAX buffers wait to be sent.
+ * Context:   a task of the socket's core.
+ * Lifetime:  buffer is given away in every case, also when an error is returned; to only during the
+ *            call.
+ * Returns:   0; or an error as of aio_socket_send_to, of an earlier packet or of this one, after
+ *            which the buffer has not been sent; -ENOMEM.
+ */
+AIO_API int aio_socket_give(struct aio_socket *socket, struct aio_buffer *buffer,
+                            const struct aio_address *to);
+
+/*
+ * aio_socket_flush waits until the kernel has taken every buffer given to aio_socket_give.
+ *
+ * Suspends:  until all are sent, or an interruption.
+ * Context:   a task of the socket's core.
+ * Returns:   0; the error of a packet that no call has returned; -ECANCELED, -ETIMEDOUT: sending
+ *            goes on; -EBADF once the socket is being closed.
+ */
+AIO_API int aio_socket_flush(struct aio_socket *socket);
+
 /*
  * aio_socket_recverr takes an entry of the socket's error queue (option AIO_SOCKET_RECEIVE_ERRORS):
  * the payload is that of the packet that failed, address its destination, and aio_message_error
@@ -189,10 +247,11 @@ AIO_API AIO_NODISCARD int aio_socket_adopt(struct aio_socket **out, int fd);
  * aio_socket_release gives the descriptor back and ends the socket without closing it. It stays
  * non-blocking and close-on-exec; a path that binding made is not removed any more.
  *
- * Suspends:  never.
+ * Suspends:  never, but after aio_socket_rent until its receive has ended.
  * Context:   a task of the socket's core.
  * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
- * Returns:   the descriptor; -EBUSY while calls on it are in progress; -EBADF while it is being
+ * Returns:   the descriptor; -EBUSY while calls on it are in progress, and while datagrams wait
+ * that were received for aio_socket_rent or given to aio_socket_give; -EBADF while it is being
  *            closed.
  */
 AIO_API AIO_NODISCARD int aio_socket_release(struct aio_socket *socket);
@@ -228,7 +287,9 @@ enum aio_socket_option {
     AIO_SOCKET_RECEIVE_CREDENTIALS, /* aio_message_credentials; Unix */
     AIO_SOCKET_RECEIVE_SEGMENTS,    /* aio_message_segment; the kernel may put UDP datagrams of one
                                        sender together: receive them with aio_socket_recvmsg into
-                                       64 KiB. Where it cannot, setting it does nothing. */
+                                       64 KiB, or with aio_socket_rent and buffers of 65,536 bytes
+                                       and AIO_SOCKET_RENT_BYTES. Where it cannot, setting it does
+                                       nothing. */
 };
 
 /*

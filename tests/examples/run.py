@@ -16,6 +16,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import dns_tests  # noqa: E402
 import echo_kit_tests  # noqa: E402
 import echo_tests  # noqa: E402
 import embed_tests  # noqa: E402
@@ -25,6 +26,8 @@ import https_tests  # noqa: E402
 import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
+import run_tests  # noqa: E402
+import static_tests  # noqa: E402
 import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
@@ -47,6 +50,7 @@ def test_readme_shows_echo(context):
 
 SUITES = {
     "chat": chat_tests,
+    "dns_forward": dns_tests,
     "echo": echo_tests,
     "echo_kit": echo_kit_tests,
     "embed_epoll": embed_tests,
@@ -56,10 +60,12 @@ SUITES = {
     "kv": kv_tests,
     "proxy": proxy_tests,
     "redis_client": redis_tests,
+    "run": run_tests,
+    "static": static_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }
-CLIENTS = ("fanout", "https_hello")  # another server tells whether their row can be had
+CLIENTS = ("fanout", "https_hello", "run")  # another server tells whether their row can be had
 
 
 def tests_of(suite, wanted):

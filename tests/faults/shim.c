@@ -49,7 +49,7 @@ static void finish(struct faults *faults, struct fault_entry *entry)
     struct aio__op *outer = entry->outer;
     int32_t result = entry->op.result;
     fault_entry_restore(entry);
-    if (outer->opcode == AIO__OP_RENT)
+    if (outer->opcode == AIO__OP_RENT && outer->rent.shape == NULL)
         cut_feed(faults, outer->rent.feed);
     entry->op.state = AIO__OP_IDLE;
     if (!aio__op_is_stream(outer) || result < 0) {

@@ -1,0 +1,180 @@
+/*
+ * The child, between clone and exec. It may share all memory with us, its thread's errno included,
+ * which is fine as long as the thread that made it waits: so here are only system calls, made
+ * directly. (libc's functions for user and group would change those of all our threads.)
+ */
+#include "os/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CHILD_SIGNALS 64      /* of the kernel */
+#define CHILD_CLOSE_ON_EXEC 4 /* CLOSE_RANGE_CLOEXEC, which libc's headers may not have */
+
+/* A disposition and a set of signals as the kernel has them. */
+struct child_action {
+    void (*handler)(int number);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+/* The system call's result or -errno. */
+#define CHILD_CALL(...) child_result(syscall(__VA_ARGS__))
+
+static int child_result(long result)
+{
+    return result < 0 ? -errno : (int)result;
+}
+
+/* Exec would do so with handlers, but a signal that comes once the mask is empty would still find
+ * ours. Two signals have no disposition, which is an error to ignore. */
+static void child_reset_signals(const struct aio_process_options *options)
+{
+    for (int number = 1; number <= CHILD_SIGNALS; number++) {
+        struct child_action action = {.handler = SIG_DFL};
+        if (options->keep_ignored &&
+            CHILD_CALL(SYS_rt_sigaction, number, NULL, &action, sizeof action.mask) == 0 &&
+            action.handler == SIG_IGN)
+            continue;
+        action = (struct child_action){.handler = SIG_DFL};
+        (void)CHILD_CALL(SYS_rt_sigaction, number, &action, NULL, sizeof action.mask);
+    }
+}
+
+static int child_unblock_signals(void)
+{
+    const uint64_t none = 0;
+    return CHILD_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+}
+
+static int child_set_group(const struct aio_process_options *options)
+{
+    int rc = options->session ? CHILD_CALL(SYS_setsid) : 0;
+    if (rc >= 0 && options->group >= 0)
+        rc = CHILD_CALL(SYS_setpgid, 0, options->group);
+    return rc;
+}
+
+/* The kernel's getpriority gives 20 less the value. */
+static int child_set_nice(int more)
+{
+    int now = CHILD_CALL(SYS_getpriority, PRIO_PROCESS, 0);
+    return now < 0 ? now : CHILD_CALL(SYS_setpriority, PRIO_PROCESS, 0, 20 - now + more);
+}
+
+static int child_set_resources(const struct aio_process_options *options)
+{
+    int rc = 0;
+    if (options->umask >= 0)
+        (void)CHILD_CALL(SYS_umask, options->umask);
+    if (options->nice != 0)
+        rc = child_set_nice(options->nice);
+    for (size_t i = 0; i < options->limit_count && rc >= 0; i++)
+        rc = CHILD_CALL(SYS_prlimit64, 0, options->limits[i].resource, &options->limits[i].limit,
+                        NULL);
+    return rc;
+}
+
+/* A descriptor that would be overwritten before its turn is kept above all that are. */
+static int child_park(int *fd, int top)
+{
+    if (*fd >= top)
+        return 0;
+    int rc = CHILD_CALL(SYS_fcntl, *fd, F_DUPFD_CLOEXEC, top);
+    if (rc < 0)
+        return rc == -EINVAL ? -EBADF : rc; /* top is beyond the limit */
+    *fd = rc;
+    return 0;
+}
+
+static int child_park_fds(struct aio__process_plan *plan)
+{
+    int rc = plan->directory_fd < 0 ? 0 : child_park(&plan->directory_fd, plan->fd_top);
+    for (size_t i = 0; i < plan->fd_count && rc >= 0; i++) {
+        struct aio_process_fd *fd = &plan->fds[i];
+        if (fd->parent != fd->child)
+            rc = child_park(&fd->parent, plan->fd_top);
+    }
+    return rc;
+}
+
+static int child_set_fds(struct aio__process_plan *plan)
+{
+    if (!plan->options->inherit_fds)
+        (void)CHILD_CALL(SYS_close_range, 3, ~0U, CHILD_CLOSE_ON_EXEC);
+    int rc = child_park_fds(plan);
+    for (size_t i = 0; i < plan->fd_count && rc >= 0; i++) {
+        const struct aio_process_fd *fd = &plan->fds[i];
+        if (fd->parent == fd->child)
+            rc = CHILD_CALL(SYS_fcntl, fd->child, F_SETFD, 0);
+        else
+            rc = CHILD_CALL(SYS_dup3, fd->parent, fd->child, 0);
+    }
+    return rc;
+}
+
+static int child_set_user(const struct aio_process_options *options)
+{
+    int rc = 0;
+    if (options->uid != (uid_t)-1 || options->gid != (gid_t)-1)
+        rc = CHILD_CALL(SYS_setgroups, options->group_count, options->groups);
+    if (rc >= 0 && options->gid != (gid_t)-1)
+        rc = CHILD_CALL(SYS_setresgid, options->gid, options->gid, options->gid);
+    if (rc >= 0 && options->uid != (uid_t)-1)
+        rc = CHILD_CALL(SYS_setresuid, options->uid, options->uid, options->uid);
+    return rc;
+}
+
+static int child_set_directory(const struct aio__process_plan *plan)
+{
+    int rc = 0;
+    if (plan->directory_fd >= 0)
+        rc = CHILD_CALL(SYS_fchdir, plan->directory_fd);
+    if (rc >= 0 && plan->options->directory != NULL)
+        rc = CHILD_CALL(SYS_chdir, plan->options->directory);
+    return rc;
+}
+
+/* Along PATH as execvp(3): what is not there is passed over; that one may not be executed is told
+ * only if no other can be. */
+static int child_execute(const struct aio__process_plan *plan)
+{
+    int rc = -ENOENT;
+    bool refused = false;
+    for (const char *program = plan->programs; *program != '\0'; program++) {
+        rc = CHILD_CALL(SYS_execve, program, plan->argv, plan->environment);
+        refused = refused || rc == -EACCES;
+        if (rc != -ENOENT && rc != -ENOTDIR && rc != -EACCES)
+            return rc;
+        while (*program != '\0')
+            program++;
+    }
+    return refused ? -EACCES : rc;
+}
+
+int aio__process_child(void *arg)
+{
+    struct aio__process_plan *plan = arg;
+    const struct aio_process_options *options = plan->options;
+    child_reset_signals(options);
+    int rc = child_set_group(options);
+    if (rc >= 0)
+        rc = child_set_fds(plan);
+    if (rc >= 0)
+        rc = child_set_resources(options);
+    if (rc >= 0)
+        rc = child_set_user(options);
+    if (rc >= 0)
+        rc = child_set_directory(plan);
+    if (rc >= 0)
+        rc = child_unblock_signals();
+    if (rc >= 0)
+        rc = child_execute(plan);
+    plan->report->error = -rc;
+    for (;;)
+        (void)syscall(SYS_exit_group, 127);
+}

@@ -1,0 +1,343 @@
+/*
+ * Waiting for processes, ending them, and what becomes of those that nobody waits for.
+ */
+#define SUITE "process_wait"
+#include "tests/behaviour/process_tools.h"
+
+#include <aio/poll.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct waiter {
+    struct aio_process *process;
+    struct aio_process_status status;
+    struct aio_task *task;
+    int rc;
+};
+
+static int wait_run(void *arg)
+{
+    struct waiter *waiter = arg;
+    waiter->rc = aio_process_wait(waiter->process, &waiter->status);
+    return 0;
+}
+
+static void wait_start(struct waiter *waiter, struct aio_process *process, const char *name)
+{
+    *waiter = (struct waiter){.process = process, .rc = 1};
+    waiter->task = task_named(name, wait_run, waiter);
+    AIO_CHECK(task_wait_parked(name));
+}
+
+static int wait_join(struct waiter *waiter)
+{
+    AIO_CHECK_OK(aio_task_join(waiter->task, NULL));
+    return waiter->rc;
+}
+
+/* A shell that goes on until a signal comes. */
+static struct aio_process *start_endless(void)
+{
+    return shell_spawn("exec sleep 1000", NULL);
+}
+
+BEHAVIOUR(status_is_kept)
+{
+    struct aio_process *process = shell_spawn("exit 9", NULL);
+    struct aio_process_status status = {.code = 0};
+    REQUIRE(process != NULL);
+    for (int i = 0; i < 3; i++) {
+        AIO_CHECK_OK(aio_process_wait(process, &status));
+        AIO_CHECK_EQ(status.code, 9);
+        AIO_CHECK_EQ(status.signal, 0);
+    }
+    AIO_CHECK_OK(aio_process_wait(process, NULL));
+    AIO_CHECK(status.usage.ru_maxrss > 0);
+    AIO_CHECK_ERROR(aio_process_kill(process, SIGKILL), -ESRCH);
+    AIO_CHECK_ERROR(aio_process_killpg(process, SIGKILL), -EINVAL);
+    no_children();
+    aio_process_close(process);
+}
+
+BEHAVIOUR(ended_by_a_signal)
+{
+    struct aio_process *process = start_endless();
+    struct aio_process_status status;
+    REQUIRE(process != NULL);
+    AIO_CHECK_OK(aio_process_kill(process, 0));
+    AIO_CHECK_ERROR(aio_process_kill(process, 999), -EINVAL);
+    AIO_CHECK_OK(aio_process_kill(process, SIGUSR1));
+    AIO_CHECK_OK(aio_process_wait(process, &status));
+    AIO_CHECK_EQ(status.code, -1);
+    AIO_CHECK_EQ(status.signal, SIGUSR1);
+    AIO_CHECK(!status.dumped);
+    aio_process_close(process);
+}
+
+BEHAVIOUR(several_wait)
+{
+    struct waiter waiters[3];
+    struct aio_process *process = start_endless();
+    REQUIRE(process != NULL);
+    wait_start(&waiters[0], process, "first");
+    wait_start(&waiters[1], process, "second");
+    wait_start(&waiters[2], process, "third");
+    aio_task_cancel(waiters[0].task); /* the others are not disturbed */
+    AIO_CHECK_ERROR(wait_join(&waiters[0]), -ECANCELED);
+    AIO_CHECK_OK(aio_process_kill(process, SIGTERM));
+    for (int i = 1; i < 3; i++) {
+        AIO_CHECK_OK(wait_join(&waiters[i]));
+        AIO_CHECK_EQ(waiters[i].status.signal, SIGTERM);
+    }
+    aio_process_close(process);
+}
+
+BEHAVIOUR(cancel_and_deadline)
+{
+    struct aio_process *process = start_endless();
+    struct waiter waiter;
+    REQUIRE(process != NULL);
+    for (int i = 0; i < 3; i++) {
+        wait_start(&waiter, process, "waiter");
+        aio_task_cancel(waiter.task);
+        AIO_CHECK_ERROR(wait_join(&waiter), -ECANCELED);
+        AIO_TIMEOUT(AIO_MS(2))
+        {
+            AIO_CHECK_ERROR(aio_process_wait(process, NULL), -ETIMEDOUT);
+        }
+    }
+    AIO_CHECK_OK(aio_process_kill(process, 0));
+    AIO_CHECK_OK(aio_process_kill(process, SIGKILL));
+    AIO_CHECK_EQ(process_end(process), -SIGKILL);
+}
+
+/* The end that comes in the moment of the cancellation is either told or still to be asked for. */
+BEHAVIOUR(end_against_cancel)
+{
+    for (int i = 0; i < 8; i++) {
+        struct aio_process *process = start_endless();
+        struct waiter waiter;
+        REQUIRE(process != NULL);
+        wait_start(&waiter, process, "waiter");
+        AIO_CHECK_OK(aio_process_kill(process, SIGKILL));
+        for (int turns = i; turns > 0; turns--)
+            AIO_CHECK_OK(aio_task_yield());
+        aio_task_cancel(waiter.task);
+        int rc = wait_join(&waiter);
+        AIO_CHECK(rc == 0 || rc == -ECANCELED);
+        AIO_CHECK_EQ(process_end(process), -SIGKILL);
+    }
+    no_children();
+}
+
+BEHAVIOUR(close_ends_waits_and_the_process)
+{
+    struct aio_process *process = start_endless();
+    struct waiter waiters[2];
+    REQUIRE(process != NULL);
+    pid_t pid = aio_process_pid(process);
+    wait_start(&waiters[0], process, "first");
+    wait_start(&waiters[1], process, "second");
+    aio_process_close(process);
+    AIO_CHECK_ERROR(wait_join(&waiters[0]), -EBADF);
+    AIO_CHECK_ERROR(wait_join(&waiters[1]), -EBADF);
+    AIO_CHECK(kill(pid, 0) < 0 && errno == ESRCH);
+    no_children();
+    aio_process_close(NULL);
+}
+
+/* A descriptor for those who have a loop of their own. */
+BEHAVIOUR(descriptor_becomes_readable)
+{
+    struct aio_process *process = shell_spawn("exit 1", NULL);
+    REQUIRE(process != NULL);
+    AIO_CHECK_EQ(aio_poll_wait(aio_process_pidfd(process), POLLIN) & POLLIN, POLLIN);
+    AIO_CHECK_EQ(process_end(process), 1);
+}
+
+static pid_t left_pid;
+
+static int leave_one(void *detached)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.detached = detached != NULL;
+    struct aio_process *process = shell_spawn("exec sleep 1000", &options);
+    left_pid = process == NULL ? 0 : aio_process_pid(process);
+    return 0;
+}
+
+/* The end of the runtime ends what was left open. */
+BEHAVIOUR_OUTSIDE(end_of_the_runtime)
+{
+    AIO_CHECK_EQ(test_run(leave_one, NULL), 0);
+    AIO_CHECK(left_pid > 0 && kill(left_pid, 0) < 0 && errno == ESRCH);
+    no_children();
+}
+
+static bool left_one_is_reaped(void *unused)
+{
+    (void)unused;
+    return kill(left_pid, 0) < 0 && errno == ESRCH;
+}
+
+/* A detached one lives on, and is reaped when it ends, after the end of all runtimes. */
+BEHAVIOUR_OUTSIDE(detached_outlives_the_runtime)
+{
+    for (int i = 0; i < 2; i++) {
+        AIO_CHECK_EQ(test_run(leave_one, &left_pid), 0);
+        REQUIRE(left_pid > 0);
+        AIO_CHECK_EQ(kill(left_pid, 0), 0);
+        AIO_CHECK_EQ(kill(left_pid, SIGKILL), 0);
+        AIO_CHECK(test_wait_outside(left_one_is_reaped, NULL));
+    }
+    no_children();
+}
+
+/* It may have ended already. */
+BEHAVIOUR(detached_and_ended)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.detached = true;
+    struct aio_process *process = shell_spawn("exit 0", &options);
+    REQUIRE(process != NULL);
+    AIO_CHECK(process_wait_gone(aio_process_pid(process)));
+    aio_process_close(process);
+    no_children();
+}
+
+BEHAVIOUR(stop_asks_first)
+{
+    struct aio_process_status status;
+    struct aio_process *process = start_endless();
+    REQUIRE(process != NULL);
+    AIO_CHECK_OK(aio_process_stop(process, AIO_SEC(10), &status));
+    AIO_CHECK_EQ(status.signal, SIGTERM);
+    AIO_CHECK_OK(aio_process_stop(process, AIO_SEC(10), NULL)); /* again */
+    aio_process_close(process);
+    process = start_endless();
+    REQUIRE(process != NULL);
+    AIO_CHECK_OK(aio_process_stop(process, 0, &status));
+    AIO_CHECK_EQ(status.signal, SIGKILL);
+    aio_process_close(process);
+    no_children();
+}
+
+/* A child that says when it is prepared. Its words stand in `out`. */
+struct prepared {
+    int out;
+    struct aio_process *process;
+};
+
+static bool has_spoken(void *arg)
+{
+    char byte;
+    return pread(((struct prepared *)arg)->out, &byte, 1, 0) == 1;
+}
+
+static bool prepared_start(struct prepared *prepared, const char *script, pid_t group)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    prepared->out = options.output = output_open();
+    options.group = group;
+    prepared->process = shell_spawn(script, &options);
+    return prepared->process != NULL && test_wait(has_spoken, prepared);
+}
+
+static void prepared_close(struct prepared *prepared)
+{
+    aio_process_close(prepared->process);
+    close(prepared->out);
+}
+
+BEHAVIOUR(stop_of_one_that_ignores_it)
+{
+    struct prepared deaf;
+    struct aio_process_status status;
+    REQUIRE(prepared_start(&deaf, "trap '' TERM; echo; exec sleep 1000", -1));
+    AIO_CHECK_OK(aio_process_stop(deaf.process, AIO_MS(20), &status));
+    AIO_CHECK_EQ(status.signal, SIGKILL);
+    prepared_close(&deaf);
+    no_children();
+}
+
+/* It cleans up and exits; cancellation does not cut the grace short. */
+static int stop_canceled(void *arg)
+{
+    struct prepared *tidy = arg;
+    struct aio_process_status status;
+    aio_task_cancel(aio_task_current());
+    AIO_CHECK_OK(aio_process_stop(tidy->process, AIO_SEC(10), &status));
+    AIO_CHECK_EQ(status.code, 3);
+    return 0;
+}
+
+BEHAVIOUR(stop_is_shielded)
+{
+    struct prepared tidy;
+    REQUIRE(prepared_start(&tidy, "trap 'exit 3' TERM; echo; while :; do sleep 0.01; done", -1));
+    struct aio_task *task = task_named("stopper", stop_canceled, &tidy);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    prepared_close(&tidy);
+}
+
+/* The group's leader is gone; its child, which ignores SIGTERM, is still reached. */
+BEHAVIOUR(group_outlives_its_leader)
+{
+    struct prepared family;
+    char text[64];
+    REQUIRE(prepared_start(&family, "(trap '' TERM; exec sleep 1000) & echo $!; exit 5", 0));
+    AIO_CHECK_OK(aio_process_wait(family.process, NULL));
+    AIO_CHECK(pread(family.out, text, sizeof text, 0) > 0);
+    pid_t member = (pid_t)strtol(text, NULL, 10);
+    AIO_CHECK(member > 0 && kill(member, 0) == 0);
+    AIO_CHECK_ERROR(aio_process_kill(family.process, SIGTERM), -ESRCH);
+    AIO_CHECK_OK(aio_process_killpg(family.process, SIGKILL));
+    AIO_CHECK(process_wait_gone(member));
+    prepared_close(&family);
+    no_children();
+}
+
+/* Close of a leader that runs takes its group along. */
+BEHAVIOUR(close_ends_the_group)
+{
+    struct prepared family;
+    char text[64] = "";
+    REQUIRE(prepared_start(&family, "sleep 1000 & echo $!; wait", 0));
+    AIO_CHECK(pread(family.out, text, sizeof text - 1, 0) > 0);
+    pid_t member = (pid_t)strtol(text, NULL, 10);
+    AIO_CHECK(member > 0 && kill(member, 0) == 0);
+    prepared_close(&family);
+    AIO_CHECK(process_wait_gone(member));
+    no_children();
+}
+
+/* Somebody else takes what is ours. */
+BEHAVIOUR(status_taken_by_somebody)
+{
+    struct aio_process *process = shell_spawn("exit 0", NULL);
+    REQUIRE(process != NULL);
+    AIO_CHECK_EQ(waitpid(aio_process_pid(process), NULL, 0), aio_process_pid(process));
+    AIO_CHECK_ERROR(aio_process_wait(process, NULL), -ECHILD);
+    AIO_CHECK_ERROR(aio_process_wait(process, NULL), -ECHILD);
+    AIO_CHECK_ERROR(aio_process_stop(process, AIO_MS(1), NULL), -ECHILD);
+    AIO_CHECK_ERROR(aio_process_kill(process, SIGTERM), -ESRCH);
+    aio_process_close(process);
+}
+
+/* Children of the program's own are left alone. */
+BEHAVIOUR(other_children_are_not_touched)
+{
+    pid_t other = fork();
+    if (other == 0)
+        _exit(23);
+    AIO_CHECK_EQ(process_end(shell_spawn("exit 2", NULL)), 2);
+    int status = 0;
+    AIO_CHECK_EQ(waitpid(other, &status, 0), other);
+    AIO_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 23);
+}

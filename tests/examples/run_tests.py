@@ -1,0 +1,162 @@
+"""The parallel job runner: what it runs and how much of it at once, whose output is whose, and what
+it leaves behind when it is stopped."""
+import glob
+import os
+import pty
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+from support import PATIENCE, SANITIZED, until
+
+
+def start(context, *words, **options):
+    options = dict({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
+                    "stderr": subprocess.PIPE}, **options)
+    return subprocess.Popen([context.program("run"), *words], env=context.environment(), text=True,
+                            **options)
+
+
+def run(context, lines, *words):
+    """(exit code, standard output, standard error)"""
+    process = start(context, *words)
+    out, errors = process.communicate(lines, timeout=PATIENCE)
+    return process.returncode, out, errors
+
+
+def test_one_at_a_time(context):
+    lines = "echo one\n\n# a comment\n   \n  # another\necho two; echo err >&2\nexec echo three"
+    code, out, errors = run(context, lines, "-j", "1")
+    assert (code, out) == (0, "one\ntwo\nerr\nthree\n"), (code, out, errors)
+    told = re.findall(r"^run: done after \d+\.\d\d s: (.*)$", errors, re.MULTILINE)
+    assert told == ["echo one", "echo two; echo err >&2", "exec echo three"], errors
+
+
+def test_lines_of_a_file(context):
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("cat\necho %d\r\n" % os.getpid())  # nothing to read
+        file.flush()
+        code, out, errors = run(context, "", "-j1", file.name)
+    assert (code, out) == (0, "%d\n" % os.getpid()), errors
+    assert run(context, "") == (0, "", "")
+
+
+def test_so_many_at_once(context):
+    """Four that wait for each other; and never more than two when two are allowed."""
+    with tempfile.TemporaryDirectory() as folder:
+        wait = "until test -e %s/3; do sleep 0.01; done" % folder
+        lines = ["touch %s/%d; %s" % (folder, i, wait) for i in range(4)]
+        assert run(context, "\n".join(lines), "-j4")[0] == 0
+        count = "cd %s; mkdir run$$; echo run* | wc -w; sleep 0.02; rmdir run$$\n" % folder
+        code, out, errors = run(context, 8 * count, "-j2")
+    assert code == 0 and set(out.split()) <= {"1", "2"}, (out, errors)
+
+
+def test_output_in_one_piece(context):
+    lines = ["for n in 1 2 3 4 5; do echo %d; sleep 0.00%d; done; head -c 100000 /dev/zero | tr "
+             "'\\0' x; echo" % (i, i) for i in range(6)]
+    code, out, errors = run(context, "\n".join(lines), "-j6")
+    assert code == 0, errors
+    pieces = sorted(out.replace("x" * 100000 + "\n", "|").split("|"))
+    assert pieces == [""] + ["%d\n" % i * 5 for i in range(6)], pieces
+
+
+def test_failure_stops(context):
+    code, out, errors = run(context, "echo a\nexit 3\necho b\n", "-j1")
+    assert (code, out) == (2, "a\n"), (code, out)
+    assert "run: failed with exit code 3 after" in errors and "1 done, 1 failed" in errors, errors
+
+
+def test_keep_going(context):
+    lines = "exit 3\necho a\nkill -KILL $$\n/no/such/program\necho b\n"
+    code, out, errors = run(context, lines, "-k", "-j", "1")
+    assert code == 2 and out.startswith("a\n") and out.endswith("b\n"), (code, out)
+    assert "failed by signal 9" in errors and "2 done, 3 failed" in errors, errors
+
+
+def test_bad_usage(context):
+    for words in (["-j", "0"], ["-j", "x"], ["-j", "99999"], ["-j"], ["-x"], ["a", "b"]):
+        code, out, errors = run(context, "echo never\n", *words)
+        assert (code, out) == (2, "") and "usage: run" in errors, (words, out, errors)
+    for path, name in (("/nowhere", "ENOENT"), ("/", "EISDIR")):
+        code, _, errors = run(context, "", path)
+        assert code == 2 and name in errors, errors
+    code, _, errors = run(context, "echo " + "x" * 100000 + "\n")
+    assert code == 2 and "too long" in errors, errors
+
+
+def test_much_output_is_cut(context):
+    code, out, errors = run(context, "head -c 17000000 /dev/zero | tr '\\0' x\n")
+    assert code == 0 and len(out) == 16 << 20, len(out)
+    assert "output beyond 16 MiB was dropped" in errors, errors
+
+
+def test_nobody_reads_the_output(context):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(context, stdout=writer)
+    os.close(writer)
+    errors = process.communicate("echo a\n", timeout=PATIENCE)[1]
+    assert process.returncode == 2 and "EPIPE" in errors, (process.returncode, errors)
+
+
+def running(mark):
+    """Whether a process has the mark in its command line."""
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path) as words:
+                if mark in words.read():
+                    return True
+        except OSError:  # it has ended
+            continue
+    return False
+
+
+def check_signal(context, number, *scripts):
+    """Jobs that sleep for a time that no other process does, and are all gone in the end."""
+    mark = "1%09d" % (time.monotonic_ns() % 10**9)
+    process = start(context, "-j9", "-k")
+    process.stdin.write("".join(script % mark + "\n" for script in scripts))
+    process.stdin.flush()  # and stays open: it waits for more
+    until(lambda: running("sleep\0" + mark), "the jobs run")
+    begin = time.monotonic()
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=PATIENCE)
+    took = time.monotonic() - begin
+    assert process.returncode == 2, (process.returncode, out, errors)
+    assert errors.count("run: stopped after") == len(scripts), errors
+    assert "run: stopped by a signal" in errors, errors
+    assert took < (15 if SANITIZED else 5), "stopping took %.1f s" % took
+    until(lambda: not running("sleep\0" + mark), "the jobs are gone")
+    return out
+
+
+def test_interrupted(context):
+    """One that says that it has been asked to end, and one with a child."""
+    out = check_signal(context, signal.SIGINT, "sleep %s & wait",
+                       "trap 'echo tidied; exit 1' TERM; sleep %s & wait")
+    assert out == "tidied\n", out
+
+
+def test_terminated(context):
+    """One that does not end when it is asked to."""
+    assert check_signal(context, signal.SIGTERM, "trap '' TERM; sleep %s", "exec sleep %s") == ""
+
+
+def test_progress_on_a_terminal(context):
+    ours, theirs = pty.openpty()
+    process = start(context, "-j1", "-k", stderr=theirs)
+    os.close(theirs)
+    out = process.communicate("echo a\nfalse\necho b\n", timeout=PATIENCE)[0]
+    said = b""
+    try:
+        while True:
+            said += os.read(ours, 65536)
+    except OSError:  # the end of a terminal
+        os.close(ours)
+    assert (process.returncode, out) == (2, "a\nb\n"), (process.returncode, out)
+    assert b"\r\x1b[K1 running, 1 done, 1 failed" in said, said
+    assert b"failed with exit code 1" in said and b"run: done" not in said, said
+    assert said.rstrip().endswith(b"run: 2 done, 1 failed"), said
