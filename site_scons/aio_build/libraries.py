@@ -36,8 +36,8 @@ def need_backend(env, flags, package, other):
 
 def detect(env, folder):
     """Fills env: AIO_URING, AIO_EV, AIO_CARES, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_TLS, AIO_UV,
-    AIO_FUSE (flags or None), AIO_PEERS (of the baselines, by Debian package: flags or None), AIO_LIBS, the
-    defines."""
+    AIO_FUSE (flags or None), AIO_PEERS (of the baselines, by Debian package: flags or None),
+    AIO_LIBS, the defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
     if not env.GetOption("no_exec"):
