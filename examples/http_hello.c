@@ -264,7 +264,7 @@ static int serve(void *arg)
         (void)flush(&c);
     }
     if (c.closing && c.error == 0)
-        http_drain(c.stream, input, INPUT_BYTES);
+        http_drain(c.stream);
     aio_stream_close(c.stream);
     live_connections--;
     return c.error;
