@@ -24,7 +24,8 @@
  *     in progress, or the next one, return. May be spurious, may coalesce, is never lost.
  *  7. A full ring, CQ overflow, EBUSY, ENOBUFS, a multishot that ends are the backend's own: it
  *     keeps the op and retries. Above all for cancels.
- *  8. Short transfers are normal.
+ *  8. Short transfers are normal. One at the cursor of a regular file that an error cut short may
+ *     leave the cursor where it was.
  *  9. Results are normalised: EINTR, EAGAIN (but of OPEN), EINPROGRESS, ETIME, ERESTARTSYS never
  *     escape.
  * 10. Core submits at most one op per descriptor and direction at a time (POLL and positioned
@@ -111,8 +112,8 @@ void aio__explain_add(struct aio__explain *explain, const char *format, ...)
 
 struct aio__backend_params {
     uint32_t ring_entries;
-    uint32_t ring_workers; /* the kernel's, at most, for each kind of work; 0: as the kernel has it */
-    const char *caps; /* a list that the registry has checked, see aio__caps_parse */
+    uint32_t ring_workers; /* see aio_runtime_options; 0: as many as the kernel likes */
+    const char *caps;      /* a list that the registry has checked, see aio__caps_parse */
     struct aio__offload_port *offload;
     struct aio__buffers *buffers; /* for RENT; prepared before the first */
     struct aio__explain

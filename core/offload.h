@@ -66,6 +66,12 @@ void aio__offload_open(struct aio__offload *offload, struct aio__mailbox *mailbo
 /* Ends and joins the threads; nothing may be queued or running. */
 void aio__offload_close(struct aio__offload *offload);
 
+struct aio__core;
+
+/* Runs call->fn on a thread and waits for it, as aio_offload_call. Returns 0 with call->value set;
+ * or why fn did not run. */
+int aio__offload_run(struct aio__core *core, struct aio__offload_call *call);
+
 /* Queues an op for the threads. Returns 0; -EAGAIN when there is no thread and none can be started:
  * nothing was queued then. */
 int aio__offload_push(struct aio__offload *offload, struct aio__op *op);

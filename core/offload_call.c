@@ -76,24 +76,29 @@ static int call_begin(struct aio__core *core, struct aio__offload_call *call)
     return 0;
 }
 
-int aio_offload_call(int (*fn)(void *arg), void *arg, int *result)
+int aio__offload_run(struct aio__core *core, struct aio__offload_call *call)
 {
-    struct aio__core *core = AIO__CORE_OR_DIE();
     int rc = aio__interrupted(core);
     if (rc < 0)
         return rc;
-    struct aio__offload_call call = {
-        .op = {.opcode = AIO__OFFLOAD_CALL, .complete = call_done},
-        .fn = fn,
-        .arg = arg,
-        .wait = {.abort = call_abort, .what = "offload"},
-    };
+    call->op = (struct aio__op){.opcode = AIO__OFFLOAD_CALL, .complete = call_done};
+    call->in_pool = false;
+    call->wait.abort = call_abort;
+    call->wait.what = "offload";
     core->ops++;
-    rc = call_begin(core, &call);
+    rc = call_begin(core, call);
     if (rc == 0)
-        rc = aio__park(core, &call.wait);
+        rc = aio__park(core, &call->wait);
+    return rc == -ECANCELED ? aio__wait_reason(&call->wait) : rc;
+}
+
+int aio_offload_call(int (*fn)(void *arg), void *arg, int *result)
+{
+    struct aio__core *core = AIO__CORE_OR_DIE();
+    struct aio__offload_call call = {.fn = fn, .arg = arg};
+    int rc = aio__offload_run(core, &call);
     if (rc < 0)
-        return rc == -ECANCELED ? aio__wait_reason(&call.wait) : rc;
+        return rc;
     if (result != NULL)
         *result = call.value;
     return 0;

@@ -23,6 +23,12 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
     };
     int rc = aio__backend_choose(&core->backend, runtime->options.backend, &params);
     core->mailbox->backend = core->backend;
+    if (rc == 0)
+        aio__explain_add(
+            &core->explain,
+            "offload pool, up to %u threads: calls; of files stat, truncate, allocate, "
+            "advise, lock, seek\n",
+            runtime->options.offload_threads);
     return rc;
 }
 

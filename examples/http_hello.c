@@ -2,27 +2,27 @@
  * http_hello: answers GET / and HEAD / with a greeting. Usage: http_hello [HOST:PORT]
  *
  * HTTP/1.1 with keep-alive, pipelining and request bodies, which it reads and drops. A task serves
- * a connection from start to end, so the code is straight: read, parse, write. The parser is
- * Debian's libhttp-parser; its callbacks run on the task's stack and may therefore wait too, as
- * flush() does when the answers of one read do not fit in the output buffer. Everything a client
- * can use up has a limit: connections, header and body bytes, and the time it may take.
+ * a connection from start to end, so the code is straight: read, parse, write. Buffers are rented,
+ * so a connection that waits for a request holds none. The parser is Debian's libhttp-parser; its
+ * callbacks run on the task's stack and may therefore wait too, as flush() does when the answers of
+ * one read do not fit in a buffer. Everything a client can use up has a limit: connections, header
+ * and body bytes, and the time it may take.
  */
+#include "examples/common/http_wire.h"
+
 #include <aio/aio.h>
+#include <aio/buf.h>
 #include <errno.h>
 #include <http_parser.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CONNECTION_LIMIT 10000
-#define INPUT_BYTES 4096 /* small: they are the memory that an idle connection holds */
-#define OUTPUT_BYTES 2048
+#define STREAM_BUFFERS 2 /* a client that does not take its answers has so many, and one more */
+#define BUFFER_BYTES 4096
 #define HEADER_LIMIT 8192
 #define BODY_LIMIT (1024 * 1024)
-#define DRAIN_LIMIT (1024 * 1024)
-#define IDLE_NS AIO_SEC(60)   /* between requests, and for a client to take an answer */
-#define HEADER_NS AIO_SEC(10) /* from a request's first byte to the end of its header */
-#define BODY_NS AIO_SEC(60)
-#define DRAIN_NS AIO_SEC(2)
+#define IDLE_NS AIO_SEC(60) /* between requests, and for a client to take an answer */
 
 /* What may be answered. The head is written once, at the start, and lacks only its last lines. */
 struct reply {
@@ -47,17 +47,13 @@ static struct reply replies[] = {
     [BUSY] = {.status = "503 Service Unavailable", .body = "Too many connections\n"},
 };
 
-enum phase { BETWEEN_REQUESTS, IN_HEADER, IN_BODY };
-
 /* A connection, in its task's frame. */
 struct connection {
     struct aio_stream *stream;
     http_parser parser;
-    char *output; /* OUTPUT_BYTES of answers not yet sent, of which output_bytes are filled */
-    size_t output_bytes;
-    int64_t phase_ends_ns; /* 0: not looked at the clock yet, most requests never have to */
+    struct aio_buffer *output; /* answers not yet sent; NULL: none */
     uint64_t body_bytes;
-    enum phase phase;
+    struct http_clock clock;
     enum reply_id refusal; /* if the parser stops: why, unless it knows better */
     int error;             /* of a write */
     unsigned url_bytes, hosts, name_bytes;
@@ -80,29 +76,41 @@ static void prepare_replies(void)
     }
 }
 
+/* Gives the answers away. An error of theirs comes with a later call. */
 static int flush(struct connection *c)
 {
-    if (c->error == 0 && c->output_bytes > 0) {
-        ssize_t n = aio_stream_write_all(c->stream, c->output, c->output_bytes, NULL);
-        c->error = n < 0 ? (int)n : 0;
-    }
-    c->output_bytes = 0;
+    if (c->output != NULL && c->error == 0)
+        c->error = aio_stream_write_rent(c->stream, c->output);
+    else
+        aio_buffer_release(c->output);
+    c->output = NULL;
+    return c->error;
+}
+
+/* Room for so many bytes behind the answers that wait. */
+static int make_room(struct connection *c, size_t bytes)
+{
+    if (c->output != NULL && aio_buffer_room(c->output) - aio_buffer_size(c->output) < bytes &&
+        flush(c) < 0)
+        return c->error;
+    if (c->output == NULL && c->error == 0)
+        c->error = aio_buffer_rent(&c->output);
     return c->error;
 }
 
 static void append(struct connection *c, const char *text, size_t bytes)
 {
-    memcpy(c->output + c->output_bytes, text, bytes);
-    c->output_bytes += bytes;
+    size_t filled = aio_buffer_size(c->output);
+    memcpy((char *)aio_buffer_data(c->output) + filled, text, bytes);
+    (void)aio_buffer_resize(c->output, filled + bytes);
 }
 
-/* Puts an answer behind those that wait in the output buffer. The longest is under 300 bytes. */
+/* Puts an answer behind those that wait. The longest is under 300 bytes. */
 static int answer(struct connection *c, enum reply_id id, const char *last_lines, bool with_body)
 {
     const struct reply *reply = &replies[id];
     size_t last_bytes = strlen(last_lines);
-    if (c->output_bytes + reply->head_bytes + last_bytes + reply->body_bytes > OUTPUT_BYTES &&
-        flush(c) < 0)
+    if (make_room(c, reply->head_bytes + last_bytes + reply->body_bytes) < 0)
         return -1;
     append(c, reply->head, reply->head_bytes);
     append(c, last_lines, last_bytes);
@@ -123,18 +131,12 @@ static struct connection *connection_of(const http_parser *parser)
     return parser->data;
 }
 
-static void enter_phase(struct connection *c, enum phase phase)
-{
-    c->phase = phase;
-    c->phase_ends_ns = 0;
-}
-
 /* The parser's callbacks, in the order of a request. Names and values may come in pieces. */
 
 static int on_begin(http_parser *parser)
 {
     struct connection *c = connection_of(parser);
-    enter_phase(c, IN_HEADER);
+    http_clock_enter(&c->clock, HTTP_IN_HEADER);
     c->url_bytes = c->hosts = c->name_bytes = 0;
     c->body_bytes = 0;
     c->in_value = c->expects = false;
@@ -185,7 +187,7 @@ static int on_header_end(http_parser *parser)
     struct connection *c = connection_of(parser);
     bool chunked = (parser->flags & F_CHUNKED) != 0;
     bool has_length = (parser->flags & F_CONTENTLENGTH) != 0;
-    enter_phase(c, IN_BODY);
+    http_clock_enter(&c->clock, HTTP_IN_BODY);
     if (parser->http_major != 1 || c->hosts > 1 || (is_http_1_1(parser) && c->hosts == 0))
         return -1;
     if (has_length && parser->content_length > BODY_LIMIT) {
@@ -194,7 +196,7 @@ static int on_header_end(http_parser *parser)
     }
     if (c->expects && is_http_1_1(parser) && (chunked || has_length)) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (c->output_bytes + sizeof go_on > OUTPUT_BYTES && flush(c) < 0)
+        if (make_room(c, sizeof go_on) < 0)
             return -1;
         append(c, go_on, sizeof go_on - 1);
     }
@@ -224,7 +226,7 @@ static int on_end(http_parser *parser)
 {
     struct connection *c = connection_of(parser);
     const char *last_lines = is_http_1_1(parser) ? "\r\n" : "Connection: keep-alive\r\n\r\n";
-    enter_phase(c, BETWEEN_REQUESTS);
+    http_clock_enter(&c->clock, HTTP_BETWEEN_REQUESTS);
     if (!http_should_keep_alive(parser)) {
         last_lines = "Connection: close\r\n\r\n";
         c->closing = true;
@@ -256,58 +258,28 @@ static void consume(struct connection *c, const char *input, size_t bytes)
         refuse(c, c->refusal);
 }
 
-/* Between requests the stream's own timeout bounds the wait; within one, the time for its phase as
- * a whole does, however small the pieces in which it comes. */
-static ssize_t receive(struct connection *c, char *input)
-{
-    if (c->phase == BETWEEN_REQUESTS)
-        return aio_stream_read(c->stream, input, INPUT_BYTES);
-    int64_t now_ns = aio_time_now();
-    if (c->phase_ends_ns == 0)
-        c->phase_ends_ns = now_ns + (c->phase == IN_HEADER ? HEADER_NS : BODY_NS);
-    ssize_t n = 0;
-    AIO_TIMEOUT(c->phase_ends_ns - now_ns)
-    {
-        n = aio_stream_read(c->stream, input, INPUT_BYTES);
-    }
-    return n;
-}
-
-/* Closing while the client still sends would reset the connection, and the client might never see
- * the answer: tell it that we are done, and take what it sends for a while. */
-static void drain(struct connection *c, char *input)
-{
-    if (aio_stream_shutdown(c->stream, AIO_STREAM_WRITE) < 0)
-        return;
-    ssize_t n;
-    size_t drained = 0;
-    AIO_TIMEOUT(DRAIN_NS)
-    {
-        while (drained < DRAIN_LIMIT && (n = aio_stream_read(c->stream, input, INPUT_BYTES)) > 0)
-            drained += (size_t)n;
-    }
-}
-
 static int serve(void *arg)
 {
-    char input[INPUT_BYTES];
-    char output[OUTPUT_BYTES];
-    struct connection c = {.stream = arg, .output = output, .refusal = BAD};
+    struct connection c = {.stream = arg, .refusal = BAD};
+    struct aio_buffer *input;
     ssize_t n = 0;
     http_parser_init(&c.parser, HTTP_REQUEST);
     c.parser.data = &c;
     (void)aio_stream_timeout(c.stream, IDLE_NS, IDLE_NS);
-    while (!c.closing && (n = receive(&c, input)) > 0) {
-        consume(&c, input, (size_t)n);
+    while (!c.closing && (n = http_receive_rent(c.stream, &c.clock, &input)) > 0) {
+        consume(&c, aio_buffer_data(input), (size_t)n);
+        aio_buffer_release(input);
         if (flush(&c) < 0)
             break;
     }
-    if (!c.closing && n == -ETIMEDOUT && c.phase != BETWEEN_REQUESTS) {
+    if (!c.closing && n == -ETIMEDOUT && c.clock.phase != HTTP_BETWEEN_REQUESTS) {
         refuse(&c, TIMEOUT);
         (void)flush(&c);
     }
+    if (c.error == 0)
+        c.error = aio_stream_flush(c.stream);
     if (c.closing && c.error == 0)
-        drain(&c, input);
+        http_drain(c.stream);
     aio_stream_close(c.stream);
     live_connections--;
     return c.error;
@@ -321,20 +293,19 @@ static void welcome(struct aio_stream *stream)
         live_connections++;
         return;
     }
-    char output[OUTPUT_BYTES];
-    struct connection c = {.stream = stream, .output = output};
-    refuse(&c, BUSY);
-    (void)flush(&c);
+    const struct reply *busy = &replies[BUSY];
+    char text[300];
+    int bytes =
+        snprintf(text, sizeof text, "%sConnection: close\r\n\r\n%s", busy->head, busy->body);
+    (void)aio_stream_write(stream, text, (size_t)bytes);
     aio_stream_close(stream);
 }
 
-AIO_MAIN(argc, argv)
+static int run(void *arg)
 {
-    const char *address = argc > 1 ? argv[1] : "127.0.0.1:8080";
+    const char *address = arg;
     struct aio_listener *listener;
     struct aio_stream *stream;
-    prepare_replies();
-    http_parser_set_max_header_size(HEADER_LIMIT);
     int rc = aio_tcp_listen(&listener, address, NULL);
     if (rc < 0)
         return aio_error_exit(rc, address);
@@ -345,4 +316,19 @@ AIO_MAIN(argc, argv)
         welcome(stream);
     aio_listener_close(listener);
     return aio_error_exit(rc, "accept");
+}
+
+/* There are buffers for all clients, so that none can keep them from the others. Memory is taken
+ * only by those that were used. */
+int main(int argc, char **argv)
+{
+    static char address[] = "127.0.0.1:8080";
+    struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+    options.buffer_bytes = BUFFER_BYTES;
+    options.stream_buffers = STREAM_BUFFERS;
+    options.buffer_limit = 2 * CONNECTION_LIMIT * (STREAM_BUFFERS + 1);
+    prepare_replies();
+    http_parser_set_max_header_size(HEADER_LIMIT);
+    int rc = aio_runtime_run(&options, run, argc > 1 ? argv[1] : address);
+    return rc < 0 ? aio_error_exit(rc, "http_hello") : rc;
 }

@@ -3,6 +3,8 @@
  */
 #include "fs/private.h"
 
+#include "core/offload.h"
+
 static void call_closing(struct aio__watch *watch, int result)
 {
     struct aio__file_call *call = AIO__CONTAINER(watch, struct aio__file_call, watch);
@@ -44,5 +46,38 @@ int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, cons
     struct aio__handle *handle = &call->file->handle;
     int rc = aio__handle_run(handle, call->inside, frame, what);
     *call->inside = NULL; /* the frame may be gone before the next wait */
+    return rc;
+}
+
+int aio__file_offload(struct aio__file_call *call, int (*fn)(void *arg), void *arg)
+{
+    struct aio__handle *handle = &call->file->handle;
+    struct aio__offload_call job = {.fn = fn, .arg = arg, .wait = {.task = handle->core->current}};
+    if (handle->closing)
+        return -EBADF;
+    *call->inside = &job.wait;
+    int rc = aio__offload_run(handle->core, &job);
+    *call->inside = NULL;
+    return rc < 0 ? rc : job.value;
+}
+
+int aio__file_job(struct aio_file *file, int (*fn)(void *arg), void *arg)
+{
+    struct aio__file_call call;
+    int rc = aio__file_enter(&call, file, NULL);
+    if (rc < 0)
+        return rc;
+    return (int)aio__file_leave(&call, aio__file_offload(&call, fn, arg));
+}
+
+int aio__file_pause(struct aio__file_call *call, int64_t length_ns)
+{
+    struct aio__handle *handle = &call->file->handle;
+    struct aio__sleep pause = {.wait = {.what = "file pause", .task = handle->core->current}};
+    if (handle->closing)
+        return -EBADF;
+    *call->inside = &pause.wait;
+    int rc = aio__sleep_until(handle->core, &pause, aio__time_after(length_ns));
+    *call->inside = NULL;
     return rc;
 }

@@ -4,19 +4,7 @@
  */
 #include "fs/private.h"
 
-#include <limits.h>
-
 #define FORMS_CURSOR INT64_C(-1)
-
-static ssize_t forms_run(struct aio__file_transfer *transfer, bool all, size_t *done)
-{
-    ssize_t rc = -EINVAL;
-    if (transfer->total <= SSIZE_MAX && transfer->offset >= FORMS_CURSOR)
-        rc = aio__file_transfer(transfer, all);
-    if (done != NULL)
-        *done = transfer->done;
-    return rc;
-}
 
 /* What a position of the caller's is called here: no negative one is the cursor. */
 static int64_t forms_position(int64_t offset)
@@ -41,7 +29,7 @@ static ssize_t forms_read(struct aio_file *file, void *buffer, size_t size, int6
 {
     const struct iovec whole = {buffer, size};
     struct aio__file_transfer transfer = forms_buffer(file, true, &whole, offset);
-    return forms_run(&transfer, false, NULL);
+    return aio__file_transfer(&transfer, false);
 }
 
 static ssize_t forms_read_all(struct aio_file *file, void *buffer, size_t size, int64_t offset,
@@ -49,14 +37,14 @@ static ssize_t forms_read_all(struct aio_file *file, void *buffer, size_t size, 
 {
     const struct iovec whole = {buffer, size};
     struct aio__file_transfer transfer = forms_buffer(file, true, &whole, offset);
-    return forms_run(&transfer, true, done);
+    return aio__file_transfer_all(&transfer, done);
 }
 
 static ssize_t forms_write(struct aio_file *file, const void *buffer, size_t size, int64_t offset)
 {
     const struct iovec whole = {(void *)(uintptr_t)buffer, size};
     struct aio__file_transfer transfer = forms_buffer(file, false, &whole, offset);
-    return forms_run(&transfer, false, NULL);
+    return aio__file_transfer(&transfer, false);
 }
 
 static ssize_t forms_write_all(struct aio_file *file, const void *buffer, size_t size,
@@ -64,7 +52,7 @@ static ssize_t forms_write_all(struct aio_file *file, const void *buffer, size_t
 {
     const struct iovec whole = {(void *)(uintptr_t)buffer, size};
     struct aio__file_transfer transfer = forms_buffer(file, false, &whole, offset);
-    return forms_run(&transfer, true, done);
+    return aio__file_transfer_all(&transfer, done);
 }
 
 static ssize_t forms_vectored(struct aio_file *file, bool reads, const struct iovec *vectors,
@@ -77,7 +65,7 @@ static ssize_t forms_vectored(struct aio_file *file, bool reads, const struct io
     for (int i = 0; i < count; i++)
         if (__builtin_add_overflow(transfer.total, vectors[i].iov_len, &transfer.total))
             return -EINVAL;
-    return forms_run(&transfer, false, NULL);
+    return aio__file_transfer(&transfer, false);
 }
 
 ssize_t aio_file_read(struct aio_file *file, void *buffer, size_t size)
@@ -141,6 +129,17 @@ ssize_t aio_file_write_all_at(struct aio_file *file, const void *buffer, size_t 
 {
     (void)aio__handle_core(&file->handle, __func__);
     return forms_write_all(file, buffer, size, forms_position(offset), done);
+}
+
+ssize_t aio_file_append(struct aio_file *file, const void *buffer, size_t size, size_t *done)
+{
+    (void)aio__handle_core(&file->handle, __func__);
+    const struct iovec whole = {(void *)(uintptr_t)buffer, size};
+    struct aio__file_transfer transfer =
+        forms_buffer(file, false, &whole, file->seekable ? 0 : FORMS_CURSOR);
+    if (file->seekable)
+        transfer.flags = RWF_APPEND;
+    return aio__file_transfer_all(&transfer, done);
 }
 
 ssize_t aio_file_writev(struct aio_file *file, const struct iovec *vectors, int count)

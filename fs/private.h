@@ -47,12 +47,21 @@ ssize_t aio__file_leave(struct aio__file_call *call, ssize_t result);
 /* Runs an op of the call. Returns its result or -errno. */
 int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, const char *what);
 
+/* Runs fn(arg) for the call on a thread of the offload pool. Returns what fn did, or -errno. */
+int aio__file_offload(struct aio__file_call *call, int (*fn)(void *arg), void *arg);
+
+/* A whole call that is nothing but that. */
+int aio__file_job(struct aio_file *file, int (*fn)(void *arg), void *arg);
+
+/* Sleeps. Returns 0 or why it ended early. */
+int aio__file_pause(struct aio__file_call *call, int64_t length_ns);
+
 /* Bytes from or to vectors, from a position or at the cursor. */
 struct aio__file_transfer {
     struct aio_file *file;
     bool reads;
     int flags;      /* RWF_*, of writes */
-    int64_t offset; /* -1: the cursor */
+    int64_t offset; /* -1: the cursor; less: -EINVAL */
     const struct iovec *vectors;
     int count;
     size_t total; /* bytes in vectors */
@@ -67,6 +76,9 @@ struct aio__file_transfer {
  * transfer->done or, when `all` or nothing was done, what ended it.
  */
 ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all);
+
+/* All of it; *done, if done is not NULL, is set in every case. */
+ssize_t aio__file_transfer_all(struct aio__file_transfer *transfer, size_t *done);
 
 /* The gate of calls that use the cursor. */
 static inline struct aio__gate *aio__file_gate(struct aio_file *file, bool reads)

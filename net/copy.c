@@ -71,15 +71,37 @@ int aio__holds_leave(struct aio__hold *holds, size_t count, int result)
     return result;
 }
 
+static void hold_notify(struct aio__watch *watch, int result)
+{
+    const struct aio_task *task = AIO__CONTAINER(watch, struct aio__hold, watch)->task;
+    if (result == -EBADF && task->wait != NULL)
+        aio__wait_interrupt(task->wait, result);
+}
+
+/* Returns 0 with all of them entered. */
+static int holds_take(struct aio__hold *holds, size_t count)
+{
+    int rc = 0;
+    size_t taken = 0;
+    for (; taken < count && rc == 0; taken += rc == 0)
+        rc = aio__gate_enter(holds[taken].handle, holds[taken].gate);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = holds[i].handle->closing ? -EBADF : 0; /* while we waited for another */
+    return rc < 0 ? aio__holds_leave(holds, taken, rc) : 0;
+}
+
 int aio__holds_enter(struct aio__hold *holds, size_t count)
 {
     holds_sort(holds, count);
     for (size_t i = 0; i < count; i++) {
-        int rc = aio__gate_enter(holds[i].handle, holds[i].gate);
-        if (rc < 0)
-            return aio__holds_leave(holds, i, rc);
+        holds[i].task = aio__core_current->current;
+        holds[i].watch.notify = hold_notify;
+        aio__watch_enter(&holds[i].watch, holds[i].handle);
     }
-    return 0;
+    int rc = holds_take(holds, count);
+    for (size_t i = 0; i < count; i++)
+        aio__watch_leave(&holds[i].watch);
+    return rc;
 }
 
 static int copy_broken(const struct aio__copy *copy)
@@ -302,7 +324,8 @@ int aio_stream_copy(struct aio_stream *to, struct aio_stream *from,
     struct aio__copy copy;
     int rc = aio__copy_check(options);
     aio__copy_init(&copy, to, from, rc == 0 ? options : NULL, &shared);
-    struct aio__hold holds[] = {{&from->handle, &from->reading}, {&to->handle, &to->writing}};
+    struct aio__hold holds[] = {{.handle = &from->handle, .gate = &from->reading},
+                                {.handle = &to->handle, .gate = &to->writing}};
     if (rc == 0)
         rc = aio__holds_enter(holds, 2);
     if (rc == 0)

@@ -39,10 +39,13 @@ struct aio__copy {
     unsigned streak; /* reads in a row that speak for the other way of doing it */
 };
 
-/* A gate that a copy holds. */
+/* A gate that a copy holds. While it waits for one of several, the handles of the others are
+ * watched: a close of theirs waits for it, and ends its wait. */
 struct aio__hold {
     struct aio__handle *handle;
     struct aio__gate *gate;
+    struct aio__watch watch;
+    struct aio_task *task;
 };
 
 /* Enters all of them, in an order that is the same for every copy: two cannot wait for each other.

@@ -71,6 +71,39 @@ int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer
     return aio__filter_vectored(call, reads, &(struct iovec){buffer, size}, 1);
 }
 
+/*
+ * What a filter opens needs a place before it is there. None is held while nothing has come: the
+ * socket is waited for, and then the filter is asked for what there is. Part of a record is not
+ * enough for it; the next wait is for more.
+ */
+ssize_t aio__filter_rent(struct aio__stream_call *call, struct aio_buffer **out)
+{
+    struct aio_stream *stream = call->stream;
+    ssize_t n = -EAGAIN;
+    bool ask = stream->filter->kind->pending(stream->filter) || aio__inbox_has_more(stream) ||
+               aio__inbox_armed(stream);
+    while (n == -EAGAIN) {
+        int rc = ask ? 0 : aio__plain_await(call);
+        if (rc < 0)
+            return rc;
+        stream->tries = stream->kind == AIO__STREAM_SOCKET;
+        n = aio__stream_fill(call, out);
+        stream->tries = false;
+        ask = false;
+    }
+    return n;
+}
+
+static ssize_t filter_try(struct aio_filter *filter, void *buffer, size_t size)
+{
+    ssize_t n =
+        recv(filter_handle(filter)->fd, buffer, size, MSG_DONTWAIT); /* tidy: allow recv: no wait */
+    if (n < 0)
+        return -errno;
+    aio__charge(filter_handle(filter)->core);
+    return n;
+}
+
 /* The task may wait next in the other direction, where its frame of this one means nothing. */
 static ssize_t filter_run(struct aio_filter *filter, struct aio__gate *gate,
                           struct aio__op_frame *frame, const char *what)
@@ -87,6 +120,8 @@ ssize_t aio_filter_receive(struct aio_filter *filter, void *buffer, size_t size)
     int rc;
     if (aio__stream_rented(&call, true, &(struct iovec){buffer, size}, 1, &rc))
         return rc; /* received before there was a filter */
+    if (filter->stream->tries)
+        return filter_try(filter, buffer, size);
     aio__stream_op(filter->stream, &frame.op, true, buffer, size);
     return filter_run(filter, &filter->stream->reading, &frame, "filtered read");
 }

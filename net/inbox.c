@@ -44,22 +44,11 @@ static ssize_t inbox_take(struct aio__stream_call *call, struct aio__intake *int
     return buffer->size;
 }
 
-/* Through a filter: what it opens needs a place before it is there. What is no socket is asked
- * first whether there is something. */
+/* What is no socket is asked first whether there is something. */
 static ssize_t inbox_direct(struct aio__stream_call *call, struct aio_buffer **out)
 {
-    struct aio_buffer *buffer;
-    ssize_t n = call->stream->filter == NULL ? aio__plain_await(call) : 0;
-    if (n == 0)
-        n = aio__buffer_rent(call, &buffer);
-    if (n < 0)
-        return n;
-    n = aio__stream_transfer(call, true, aio_buffer_data(buffer), aio_buffer_room(buffer));
-    if (n > 0 && aio_buffer_resize(buffer, (size_t)n) == 0)
-        *out = buffer;
-    else
-        aio_buffer_release(buffer);
-    return n;
+    ssize_t n = aio__plain_await(call);
+    return n < 0 ? n : aio__stream_fill(call, out);
 }
 
 ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
@@ -71,7 +60,9 @@ ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffer **out)
     if (rc < 0)
         return rc;
     struct aio__intake *inbox = stream->inbox;
-    if (stream->filter != NULL || stream->kind != AIO__STREAM_SOCKET)
+    if (stream->filter != NULL)
+        rc = aio__filter_rent(&call, out);
+    else if (stream->kind != AIO__STREAM_SOCKET)
         rc = inbox_direct(&call, out);
     else if (inbox != NULL || (inbox = inbox_make(stream)) != NULL)
         rc = inbox_take(&call, inbox, out);
@@ -93,16 +84,6 @@ bool aio__inbox_has_more(const struct aio_stream *stream)
 bool aio__inbox_armed(const struct aio_stream *stream)
 {
     return stream->inbox != NULL && stream->inbox->armed;
-}
-
-void aio__inbox_watch(struct aio_stream *stream)
-{
-    aio__intake_watch(stream->inbox);
-}
-
-void aio__inbox_unwatch(struct aio_stream *stream)
-{
-    aio__intake_unwatch(stream->inbox);
 }
 
 /* Copies from the oldest buffer. Returns the bytes; 0 when there is none. */

@@ -318,7 +318,7 @@ static int give_enter(struct aio_socket *socket, struct aio_buffer *buffer, size
                  "%s: the buffer is not this task's to give away", function);
     int rc = aio__gate_enter(&socket->handle, &socket->sending);
     if (rc == 0) {
-        rc = give_put(socket, buffer, segment, to);
+        rc = give_put(socket, buffer, buffer->size > segment ? segment : 0, to);
         bool given = rc == 0;
         aio__charge(core);
         rc = (int)aio__gate_leave(&socket->handle, &socket->sending, rc);
@@ -338,7 +338,7 @@ int aio_socket_give(struct aio_socket *socket, struct aio_buffer *buffer,
 int aio_udp_give_run(struct aio_socket *socket, struct aio_buffer *buffer, size_t segment,
                      const struct aio_address *to)
 {
-    if (segment > 0 && segment <= UINT16_MAX)
+    if ((segment > 0 || aio_buffer_size(buffer) == 0) && segment <= UINT16_MAX)
         return give_enter(socket, buffer, segment, to, __func__);
     aio_buffer_release(buffer);
     return segment == 0 ? -EINVAL : -EMSGSIZE;

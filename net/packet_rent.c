@@ -30,6 +30,11 @@ _Static_assert(sizeof(struct aio__packet_head) + RENT_NAME_BYTES + AIO_CONTROL_B
                    AIO_SOCKET_RENT_BYTES,
                "what the header says of the room in front of a packet");
 
+struct aio__intake *aio__packet_intake(const struct aio_socket *socket)
+{
+    return socket->rent == NULL ? NULL : &socket->rent->intake;
+}
+
 static uint32_t rent_limit(const struct aio__buffers *pool)
 {
     uint32_t limit = pool->stream_limit * RENT_BURST, most = aio__buffers_share(pool) / 2;

@@ -43,6 +43,7 @@ struct aio_stream {
     int64_t read_ns;            /* 0: no time limit of its own */
     int64_t write_ns;
     bool expired;
+    bool tries;      /* what its filter receives must be there already */
     bool lingers;    /* close(2) would wait for the peer, O_NONBLOCK or not */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
@@ -99,7 +100,7 @@ _Static_assert(offsetof(struct aio__op, file.buffer) == offsetof(struct aio__op,
 /* Inside the gate: one transfer. Returns its result or -errno. */
 int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 
-/* plain.c: the same of several vectors, for what is no socket; they are not all empty. */
+/* plain.c: the same of several vectors, for what is read with READ or written with WRITE. */
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count);
 
@@ -117,13 +118,14 @@ int aio__plain_shutdown(struct aio_stream *stream, int how);
 int aio__tty_attach(struct aio_stream *stream);
 bool aio__tty_is(const struct aio_filter *filter);
 
-/* buffer.c: aio_buffer_rent inside a gate, where a close ends the wait. */
-int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out);
-
 /* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
 int aio__stream_end(struct aio__stream_call *call, int how);
 
+/* Inside the gate: rents a buffer and reads into it. Returns as aio_stream_read_rent. */
+ssize_t aio__stream_fill(struct aio__stream_call *call, struct aio_buffer **out);
+
 /* filter.c: a transfer through the stream's filter, inside the gate. */
+ssize_t aio__filter_rent(struct aio__stream_call *call, struct aio_buffer **out);
 int aio__filter_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 int aio__filter_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                          int count);
@@ -169,11 +171,8 @@ bool aio__inbox_has_more(const struct aio_stream *stream);
 #define AIO__INBOX_NEWS 1
 #define AIO__INBOX_DISARMED 2
 
-/* Whether a receive of the inbox may be armed. While it is, those who wait for data watch it: it is
- * asked for them, and they are told; and it is not left asked when the last has gone. */
+/* Whether a receive of the inbox may be armed. */
 bool aio__inbox_armed(const struct aio_stream *stream);
-void aio__inbox_watch(struct aio_stream *stream);
-void aio__inbox_unwatch(struct aio_stream *stream);
 
 /* With no call in progress: ends the receive. Returns 0, or -EBADF when the stream was closed
  * meanwhile. And whether nothing stands in the inbox that would be lost without it. */
@@ -264,6 +263,9 @@ struct aio_socket {
     struct aio__packet_rent *rent; /* NULL until it is received from with rented buffers */
     struct aio__packet_give *give; /* NULL until it is given some to send */
 };
+
+/* packet_rent.c: what rented buffers are received by; NULL when there has been no such call. */
+struct aio__intake *aio__packet_intake(const struct aio_socket *socket);
 
 /* packet.c: makes a handle of a descriptor, which it owns from now on, with path. After an error
  * (-ENOMEM) both are gone. */

@@ -74,10 +74,10 @@ int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
     aio__copy_init(&relay.ways[1], a, b, rc == 0 ? options : NULL, &relay.shared);
     relay.ways[0].other = &relay.ways[1];
     relay.ways[1].other = &relay.ways[0];
-    struct aio__hold holds[] = {{&a->handle, &a->reading},
-                                {&a->handle, &a->writing},
-                                {&b->handle, &b->reading},
-                                {&b->handle, &b->writing}};
+    struct aio__hold holds[] = {{.handle = &a->handle, .gate = &a->reading},
+                                {.handle = &a->handle, .gate = &a->writing},
+                                {.handle = &b->handle, .gate = &b->reading},
+                                {.handle = &b->handle, .gate = &b->writing}};
     if (rc == 0)
         rc = aio__holds_enter(holds, 4);
     if (rc == 0)

@@ -16,18 +16,25 @@
 
 #define SENDFILE_BUFFER_BYTES ((size_t)65536)
 /* What is asked about, and sent, at a time: a core does nothing else meanwhile. */
-#define SENDFILE_PIECE_BYTES ((size_t)262144)
+#define SENDFILE_PIECE_BYTES ((size_t)1 << 20)
+/* For how long what was in the cache is taken to be there. */
+#define SENDFILE_CACHED_NS AIO_MS(100)
+/* For how long what was in the cache is taken to be there. */
+#define SENDFILE_CACHED_NS AIO_MS(100)
 
 struct sendfile {
     struct aio__stream_call call;
     int fd;
     int64_t offset; /* of what is to be sent next */
+    int64_t size;   /* of the file, at the start */
     size_t left;
     size_t sent;
-    bool refused;  /* sendfile(2) is not possible */
-    char *buffer;  /* NULL: not needed yet */
-    size_t length; /* of the read in progress */
-    ssize_t got;   /* what a thread's read returned */
+    bool refused;            /* sendfile(2) is not possible */
+    int64_t cached_end;      /* up to there it is in the cache, */
+    int64_t cached_until_ns; /* until that time */
+    char *buffer;            /* NULL: not needed yet */
+    size_t length;           /* of the read in progress */
+    ssize_t got;             /* what a thread's read returned */
 };
 
 static size_t sendfile_part(const struct sendfile *file, size_t most)
@@ -98,24 +105,41 @@ static int sendfile_copy(struct sendfile *file)
     return n > 0 ? sendfile_write(file, (size_t)n) : (int)n;
 }
 
-/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket. */
+/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket, which
+ * takes no more than it has room for. */
 static bool sendfile_is_bare(const struct sendfile *file)
 {
     const struct aio_stream *stream = file->call.stream;
-    return stream->filter == NULL && stream->outbox == NULL && !file->refused;
+    return stream->filter == NULL && stream->outbox == NULL && !stream->unspliced && !file->refused;
+}
+
+static bool sendfile_has(const struct sendfile *file, int64_t offset)
+{
+    char byte;
+    return sendfile_peek(file, &byte, 1, offset) == 1;
 }
 
 /*
  * How much is taken for cached: a piece whose first and last byte are, because what was read
  * together leaves the cache together. Else 0.
  */
-static size_t sendfile_cached(const struct sendfile *file)
+static size_t sendfile_cached(struct sendfile *file)
 {
-    char byte;
+    int64_t now_ns = file->call.stream->handle.core->now_ns;
+    bool fresh = now_ns < file->cached_until_ns;
+    if (fresh && file->offset < file->cached_end)
+        return (size_t)(file->cached_end - file->offset);
+    file->cached_until_ns = 0;
     size_t length = sendfile_part(file, SENDFILE_PIECE_BYTES);
-    if (sendfile_peek(file, &byte, 1, file->offset) != 1)
+    int64_t rest = file->size - file->offset;
+    if (rest <= 0 || (!fresh && !sendfile_has(file, file->offset)))
         return 0;
-    return sendfile_peek(file, &byte, 1, file->offset + (int64_t)length - 1) == 1 ? length : 0;
+    int64_t end = file->offset + (rest < (int64_t)length ? rest : (int64_t)length);
+    if (!sendfile_has(file, end - 1))
+        return 0;
+    file->cached_end = end;
+    file->cached_until_ns = now_ns + SENDFILE_CACHED_NS;
+    return (size_t)(end - file->offset);
 }
 
 /* Waits until the socket takes more. Returns 1 or -errno. */
@@ -147,6 +171,8 @@ static int sendfile_splice(struct sendfile *file, size_t length)
     if (n <= 0)
         return (int)n;
     sendfile_advance(file, (size_t)n);
+    if ((size_t)n < length)
+        return sendfile_wait(file);
     aio__charge(file->call.stream->handle.core);
     return 1;
 }
@@ -162,12 +188,13 @@ static ssize_t sendfile_run(struct sendfile *file)
     return rc < 0 ? rc : (ssize_t)file->sent;
 }
 
-static int sendfile_check(int fd, int64_t offset)
+static int sendfile_check(struct sendfile *file)
 {
     struct stat status;
-    if (fstat(fd, &status) < 0)
+    if (fstat(file->fd, &status) < 0)
         return -errno;
-    return offset >= 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) ? 0 : -EINVAL;
+    file->size = status.st_size;
+    return file->offset >= 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) ? 0 : -EINVAL;
 }
 
 ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset, size_t length,
@@ -175,7 +202,7 @@ ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset, s
 {
     (void)aio__handle_core(&stream->handle, __func__);
     struct sendfile file = {.fd = fd, .offset = offset, .left = length};
-    ssize_t rc = sendfile_check(fd, offset);
+    ssize_t rc = sendfile_check(&file);
     if (rc == 0)
         rc = aio__stream_enter(&file.call, stream, &stream->writing, stream->write_ns);
     if (rc == 0)

@@ -45,6 +45,12 @@ static void turn_wait(struct aio__ev_backend *self, struct aio__ev_fd *entry, st
     aio__ev_fd_arm(self, entry, turn_side_of(place));
 }
 
+static void turn_offload(struct aio__ev_backend *self, struct aio__op *op)
+{
+    op->flags = AIO__EV_IN_OFFLOAD;
+    self->offload->submit(self->offload, op);
+}
+
 void aio__ev_settle(struct aio__ev_backend *self, struct aio__ev_fd *entry, struct aio__op *op,
                     int32_t result)
 {
@@ -59,8 +65,7 @@ void aio__ev_settle(struct aio__ev_backend *self, struct aio__ev_fd *entry, stru
     } else if (result == AIO__EV_STARVED) {
         aio__ev_starved_add(self, op);
     } else {
-        op->flags = AIO__EV_IN_OFFLOAD;
-        self->offload->submit(self->offload, op);
+        turn_offload(self, op);
     }
 }
 
@@ -84,7 +89,12 @@ void aio__ev_submit(struct aio__backend *base, struct aio__op *op)
     op->flags = AIO__EV_IN_NO_QUEUE;
     op->scratch = 0;
     if (row->place == AIO__EV_IN_NO_QUEUE) {
-        aio__ev_settle(self, NULL, op, row->perform(self, NULL, op));
+        int32_t result = row->perform(self, NULL, op);
+
+        if (result == AIO__EV_OFFLOAD)
+            turn_offload(self, op);
+        else
+            aio__backend_finish(base, op, result);
         return;
     }
     error = aio__ev_fd_get(self, op->fd, &entry);

@@ -39,12 +39,34 @@ static inline struct sockaddr_in baseline_parse(const char *text)
     return address;
 }
 
+static inline void baseline_bind(int fd, struct sockaddr_in address, int backlog)
+{
+    socklen_t length = sizeof address;
+
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        baseline_die("bind", errno);
+    if (backlog > 0 && listen(fd, backlog) < 0)
+        baseline_die("listen", errno);
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    printf("listening on %s:%u\n", inet_ntoa(address.sin_addr), ntohs(address.sin_port));
+    fflush(stdout);
+}
+
+static inline int baseline_udp(int argc, char **argv)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        baseline_die("socket", errno);
+    baseline_bind(fd, baseline_parse(argc > 1 ? argv[1] : "127.0.0.1:8080"), 0);
+    return fd;
+}
+
 /* TCP_NODELAY is set on the listener: Linux hands it on to every accepted socket, so that no server
  * here pays a system call per connection for it. */
 static inline int baseline_listen(int argc, char **argv)
 {
     struct sockaddr_in address = baseline_parse(argc > 1 ? argv[1] : "127.0.0.1:8080");
-    socklen_t length = sizeof address;
     int one = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -52,13 +74,7 @@ static inline int baseline_listen(int argc, char **argv)
         baseline_die("socket", errno);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        baseline_die("bind", errno);
-    if (listen(fd, 4096) < 0)
-        baseline_die("listen", errno);
-    getsockname(fd, (struct sockaddr *)&address, &length);
-    printf("listening on %s:%u\n", inet_ntoa(address.sin_addr), ntohs(address.sin_port));
-    fflush(stdout);
+    baseline_bind(fd, address, 4096);
     return fd;
 }
 

@@ -49,11 +49,16 @@ int load_connection_open(struct load_connection *connection, struct load *load, 
     connection->sent_at = calloc(depth, sizeof *connection->sent_at);
     if (!connection->buffer || !connection->sent_at)
         return -ENOMEM;
+    if (load->options.udp)
+        return load_packets_open(connection);
+    if (load->options.reopen)
+        return 0;
     return aio_tcp_connect(&connection->stream, load->options.address);
 }
 
 void load_connection_close(struct load_connection *connection)
 {
+    load_packets_close(connection);
     aio_stream_close(connection->stream);
     free(connection->buffer);
     free(connection->sent_at);
@@ -91,17 +96,22 @@ static int receive_answers(struct load_connection *connection)
     return (int)(connection->received / options->size - before);
 }
 
+void load_count(struct load *load, int64_t latency_ns)
+{
+    load->requests_total++;
+    if (!load->running)
+        return;
+    histogram_add(&load->latency, latency_ns);
+    load->requests++;
+}
+
 static void count_answers(struct load_connection *connection, int64_t now, int count)
 {
     struct load *load = connection->load;
     uint64_t end = connection->received / load->options.size;
 
-    load->requests_total += (uint64_t)count;
-    if (!load->running)
-        return;
     for (uint64_t i = end - (uint64_t)count; i < end; i++)
-        histogram_add(&load->latency, now - connection->sent_at[i % (uint64_t)load->options.depth]);
-    load->requests += (uint64_t)count;
+        load_count(load, now - connection->sent_at[i % (uint64_t)load->options.depth]);
 }
 
 /* The clock is read once per answer: it ends one request and begins the next. */
@@ -134,26 +144,24 @@ static const char *what_failed(const struct load *load, int rc)
     return rc == -ECONNRESET ? "the server closed the connection" : aio_error_text(rc);
 }
 
-/* The first failure is told, all are counted. */
-static int failed(struct load_connection *connection, int rc)
+int load_failed(struct load *load, int rc, uint64_t received)
 {
-    struct load *load = connection->load;
-
     if (rc == -EILSEQ)
         load->wrong++;
     else
         load->errors++;
     if (load->wrong + load->errors == 1)
         fprintf(stderr, "load: %s after %llu bytes\n", what_failed(load, rc),
-                (unsigned long long)connection->received);
+                (unsigned long long)received);
     return rc;
 }
 
 int load_connection_run(void *argument)
 {
-    int rc = exchange(argument);
+    struct load_connection *connection = argument;
+    int rc = exchange(connection);
 
-    return rc < 0 ? failed(argument, rc) : 0;
+    return rc < 0 ? load_failed(connection->load, rc, connection->received) : 0;
 }
 
 int load_connection_once(struct load_connection *connection)
@@ -162,5 +170,32 @@ int load_connection_once(struct load_connection *connection)
 
     while (rc >= 0 && connection->received < connection->sent)
         rc = receive_answers(connection);
-    return rc < 0 ? failed(connection, rc) : 0;
+    return rc < 0 ? load_failed(connection->load, rc, connection->received) : 0;
+}
+
+/* A connection from its start to its end, with one request. */
+static int visit(struct load_connection *connection)
+{
+    int64_t begin = aio_time_now();
+    int rc = aio_tcp_connect(&connection->stream, connection->load->options.address);
+
+    if (rc == 0)
+        rc = send_requests(connection, begin, 1);
+    while (rc >= 0 && connection->received < connection->sent)
+        rc = receive_answers(connection);
+    if (rc >= 0)
+        count_answers(connection, aio_time_now(), 1);
+    aio_stream_close(connection->stream);
+    connection->stream = NULL;
+    return rc < 0 ? rc : 0;
+}
+
+int load_connection_reopen(void *argument)
+{
+    struct load_connection *connection = argument;
+    int rc = 0;
+
+    while (rc == 0 && connection->load->running)
+        rc = visit(connection);
+    return rc < 0 ? load_failed(connection->load, rc, connection->received) : 0;
 }

@@ -18,6 +18,9 @@ struct load_options {
     double warmup;
     pid_t watch; /* the server, whose CPU time is taken over the same time; 0: nobody */
     bool idle;
+    bool reopen;   /* a connection for each request */
+    bool udp;      /* datagrams; a connection is a socket then */
+    bool segments; /* UDP: runs that the kernel cuts apart and puts together */
     bool json;
     bool progress;
 };
@@ -33,6 +36,7 @@ struct load {
     uint64_t requests_total; /* answered since the start */
     uint64_t wrong;          /* answers that were not the bytes sent */
     uint64_t errors;         /* connections that failed or were closed by the server */
+    uint64_t lost;           /* datagrams that did not come back in time */
     struct histogram latency;
 };
 
@@ -52,6 +56,7 @@ struct load_connection {
     uint32_t base;    /* where in the pattern its stream of bytes begins */
     uint64_t sent;    /* bytes so far */
     uint64_t received;
+    struct load_packets *packets; /* of UDP, which has no stream */
 };
 
 /* The stream of bytes a connection sends is the pattern, over and over, from a place of its own.
@@ -66,6 +71,21 @@ void load_connection_close(struct load_connection *connection);
 
 /* A task: requests and answers until load->running is false, then the answers still under way. */
 int load_connection_run(void *connection);
+
+/* The same with a fresh connection for each request. */
+int load_connection_reopen(void *connection);
+
+/* A datagram holds at least its own number. */
+#define LOAD_PACKET_LEAST 16
+
+/* UDP, in packets.c: opening, closing, and the task. */
+int load_packets_open(struct load_connection *connection);
+void load_packets_close(struct load_connection *connection);
+int load_packets_run(void *connection);
+
+/* Counts answers and how long each took; the first failure is told, all are counted. */
+void load_count(struct load *load, int64_t latency_ns);
+int load_failed(struct load *load, int rc, uint64_t received);
 
 /* One request and its answer. */
 int load_connection_once(struct load_connection *connection);

@@ -29,12 +29,19 @@ static int open_all(struct load *load, struct load_connection *connections)
     return 0;
 }
 
+static int (*task_of(const struct load_options *options))(void *)
+{
+    if (options->udp)
+        return load_packets_run;
+    return options->reopen ? load_connection_reopen : load_connection_run;
+}
+
 static int start_all(struct load *load, struct load_connection *connections)
 {
     load->running = true;
     for (int i = 0; i < load->options.connections; i++) {
         struct load_connection *connection = &connections[i];
-        int rc = aio_task_spawn(&connection->task, load_connection_run, connection, NULL);
+        int rc = aio_task_spawn(&connection->task, task_of(&load->options), connection, NULL);
 
         if (rc < 0)
             return rc;

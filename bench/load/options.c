@@ -17,10 +17,27 @@ static const char usage[] =
     "  --warmup S       before it (0.3)\n"
     "  --watch PID      take this process's CPU time over the measured time\n"
     "  --idle           open the connections, use each once, hold them until standard input ends\n"
+    "  --reopen         a fresh connection for each request; depth is 1\n"
+    "  --udp            datagrams: so many sockets, so many under way on each\n"
+    "  --segments       with --udp: in runs that the kernel cuts apart (GSO) and joins (GRO)\n"
     "  --json           report as one JSON object\n"
     "  --progress       a line of requests/s each quarter of a second, on standard error\n";
 
-enum { CONNECTIONS = 1, SIZE, DEPTH, SECONDS, WARMUP, WATCH, IDLE, JSON, PROGRESS, HELP };
+enum {
+    CONNECTIONS = 1,
+    SIZE,
+    DEPTH,
+    SECONDS,
+    WARMUP,
+    WATCH,
+    IDLE,
+    REOPEN,
+    UDP,
+    SEGMENTS,
+    JSON,
+    PROGRESS,
+    HELP
+};
 
 static const struct option names[] = {
     {"connections", required_argument, NULL, CONNECTIONS},
@@ -30,6 +47,9 @@ static const struct option names[] = {
     {"warmup", required_argument, NULL, WARMUP},
     {"watch", required_argument, NULL, WATCH},
     {"idle", no_argument, NULL, IDLE},
+    {"reopen", no_argument, NULL, REOPEN},
+    {"udp", no_argument, NULL, UDP},
+    {"segments", no_argument, NULL, SEGMENTS},
     {"json", no_argument, NULL, JSON},
     {"progress", no_argument, NULL, PROGRESS},
     {"help", no_argument, NULL, HELP},
@@ -75,6 +95,15 @@ static int take(struct load_options *options, int option, const char *text)
     case IDLE:
         options->idle = true;
         break;
+    case REOPEN:
+        options->reopen = true;
+        break;
+    case UDP:
+        options->udp = true;
+        break;
+    case SEGMENTS:
+        options->segments = true;
+        break;
     case JSON:
         options->json = true;
         break;
@@ -85,6 +114,25 @@ static int take(struct load_options *options, int option, const char *text)
         return -EINVAL;
     }
     return value < 0 ? -EINVAL : 0;
+}
+
+/* What does not go together. */
+static int check(const struct load_options *options)
+{
+    const char *what = NULL;
+
+    if (options->idle + options->reopen + options->udp > 1)
+        what = "--idle, --reopen and --udp exclude each other";
+    else if (options->reopen && options->depth > 1)
+        what = "--reopen has one request under way on a connection";
+    else if (options->segments && !options->udp)
+        what = "--segments is for --udp";
+    else if (options->udp && (options->size < LOAD_PACKET_LEAST || options->size > 65507))
+        what = "a datagram has a size of 16 to 65507";
+    if (!what)
+        return 0;
+    fprintf(stderr, "load: %s\n", what);
+    return -EINVAL;
 }
 
 int load_options_parse(struct load_options *options, int argc, char **argv)
@@ -107,6 +155,9 @@ int load_options_parse(struct load_options *options, int argc, char **argv)
         return -EINVAL;
     }
     options->address = argv[optind];
+    rc = check(options);
+    if (rc < 0)
+        return rc;
     if (options->watch && cpu_of_process(options->watch) < 0) {
         fprintf(stderr, "load: --watch: there is no process %d\n", (int)options->watch);
         return -EINVAL;

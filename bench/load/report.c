@@ -62,11 +62,12 @@ static void print_json(const struct load *load, const struct figures *f)
            aio_runtime_backend(), options->connections, options->size, options->depth, f->seconds,
            (unsigned long long)load->requests, (unsigned long long)load->requests_total, f->rate);
     printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, "
-           "\"wrong\": %llu, \"errors\": %llu, \"busy\": %.3f, \"server_cpu_ns\": %lld, "
+           "\"wrong\": %llu, \"errors\": %llu, \"lost\": %llu, \"busy\": %.3f, \"server_cpu_ns\": "
+           "%lld, "
            "\"server_busy\": %.3f, \"bottleneck\": %s}\n",
            f->p50, f->p99, f->p999, f->max, (unsigned long long)load->wrong,
-           (unsigned long long)load->errors, f->busy, (long long)f->server_cpu_ns, f->server_busy,
-           f->bottleneck ? "true" : "false");
+           (unsigned long long)load->errors, (unsigned long long)load->lost, f->busy,
+           (long long)f->server_cpu_ns, f->server_busy, f->bottleneck ? "true" : "false");
 }
 
 static void print_text(const struct load *load, const struct figures *f)
@@ -83,6 +84,8 @@ static void print_text(const struct load *load, const struct figures *f)
            f->bottleneck ? ": the load, not the server, is the bottleneck" : "");
     printf("every byte checked: %llu wrong answers, %llu failed connections\n",
            (unsigned long long)load->wrong, (unsigned long long)load->errors);
+    if (load->lost)
+        printf("%llu datagrams were lost\n", (unsigned long long)load->lost);
 }
 
 void load_report(const struct load *load, const struct load_reading *begin,

@@ -24,13 +24,13 @@ class Load:
         self.program = program
         self.env = {"AIO_BACKEND": backend}
 
-    def run(self, server, shape, seconds, warmup, extra=()):
+    def run(self, server, shape, seconds, warmup):
         """One run against a Server; returns the figures that the load printed as JSON."""
         command = [self.program, server.address, "--json", "--watch", server.pid]
         command += ["--connections", shape["connections"], "--size", shape["size"]]
         command += ["--depth", shape.get("depth", 1), "--seconds", seconds, "--warmup", warmup]
         process = _spawn(
-            command + list(extra), self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command + list(shape.get("flags", ())), self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         try:
             out, errors = process.communicate(timeout=seconds + warmup + 60)

@@ -23,7 +23,7 @@ class Bench:
 
     def run(self, server, shape):
         """A fresh server, one load run; its figures."""
-        with Server(server.command, server.env) as process:
+        with Server(server.command, server.env, server.udp) as process:
             return self.load.run(process, shape, self.seconds, self.warmup)
 
     def paired_rounds(self, shape, servers, bracket):
@@ -84,6 +84,22 @@ def reason_to_drop(pair, shape):
 def median(values):
     values = [value for value in values if value is not None]
     return statistics.median(values) if values else None
+
+
+def take_turns(bench, servers, run, peer):
+    """Each round a run of each of {name: (command, environment)}; medians, and the ratio of the
+    first figure to the peer's."""
+    runs = {name: [] for name in servers}
+    for number in range(bench.rounds):
+        for name, (command, env) in servers.items():
+            runs[name].append(run(command, env))
+        bench.say("    round %d of %d" % (number + 1, bench.rounds))
+    rows = {name: {key: median([value[key] for value in values]) for key in values[0]}
+            for name, values in runs.items()}
+    first = next(iter(rows[peer]))
+    for row in rows.values():
+        row["ratio"] = row[first] / rows[peer][first]
+    return {"rows": rows, "runs": runs}
 
 
 def idle_bytes(bench, server, connections):

@@ -49,7 +49,9 @@ class Server:
 
     slow_down = None  # for every server: what makes its system calls dear, see slow.py
 
-    def __init__(self, command, env=None):
+    def __init__(self, command, env=None, udp=False, ending=signal.SIGTERM):
+        self.udp = udp
+        self.ending = ending
         self.address = "127.0.0.1:%d" % free_port()
         words = command(self.address) if callable(command) else list(command) + [self.address]
         self.command = [str(word) for word in words]
@@ -85,6 +87,17 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    def _reach(self, host, port):
+        """Of UDP an echo is wanted, since nobody else would answer."""
+        if not self.udp:
+            socket.create_connection((host, port), 1).close()
+            return
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.2)
+            probe.connect((host, port))
+            probe.send(b"?")
+            probe.recv(1)
+
     def _wait_listening(self, seconds=10):
         host, port = self.address.split(":")
         end = time.monotonic() + seconds
@@ -94,25 +107,25 @@ class Server:
                 raise BenchError("%s did not start: %s"
                                  % (os.path.basename(self.command[0]), self.first_error()))
             try:
-                socket.create_connection((host, int(port)), 1).close()
+                self._reach(host, int(port))
                 return
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, socket.timeout):
                 time.sleep(0.01)
         raise BenchError("%s does not listen on %s" % (self.command[0], self.address))
 
     def stop(self):
-        """Asks with SIGTERM, which a good server answers by exit code 0."""
+        """Asks with a signal, which a good server answers by exit code 0."""
         if self.stopped:
             return self.process.returncode
         self.stopped = True
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(self.ending)
         try:
             self.errors += self.process.communicate(timeout=10)[1] or ""
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.errors += self.process.communicate()[1] or ""
-            self.errors += "(did not stop on SIGTERM)\n"
+            self.errors += "(did not stop when it was asked)\n"
         return self.process.returncode
 
     def read_errors(self, seconds=0.2):

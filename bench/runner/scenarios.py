@@ -1,12 +1,17 @@
 """The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
 from . import perf
+from .files import FileRead
+from .http import Http
 from .kv import Kv
 from .measure import idle_bytes, median
 from .micro import BOTH, Micro, Parked, Ticks
 from .process import BenchError, Server
+from .proxy import Proxy
 from .spawn import Spawn
+from .static import Static
 
 RENT = ("rent-uring",)
+UDP = ("udp-uring", "udp-epoll", "raw-uring-udp")
 EVERY_SERVER = ("aio-uring", "aio-epoll", "raw-uring", "tokio")
 
 
@@ -115,8 +120,8 @@ class Idle:
         return {"rows": rows}
 
 
-def shape(connections, size=512, depth=1):
-    return {"connections": connections, "size": size, "depth": depth}
+def shape(connections, size=512, depth=1, flags=()):
+    return {"connections": connections, "size": size, "depth": depth, "flags": flags}
 
 
 SCENARIOS = (
@@ -139,6 +144,8 @@ SCENARIOS = (
     Parked("parked", "memory of 100,000 and of 1,000,000 tasks that wait", (100000, 1000000)),
     Ticks("ticks", "ticks of 1 ms in time (per cent) beside a task that only yields"),
     Kv("kv", "examples/kv on one core against Redis, CPU per command", (1, 16)),
+    Static("static", "examples/static against nginx with sendfile, CPU per byte",
+          {"100K": (100 << 10, 16), "100M": (100 << 20, 4)}),
     Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
          RENT, "raw-uring"),
     Echo("rent-1000", "rented buffers, 1000 connections, against raw liburing", shape(1000),
@@ -156,6 +163,23 @@ SCENARIOS = (
           (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
     Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
          ("rent-uring", "rent-epoll", "raw-uring")),
+    FileRead("file-cached", "cached 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
+             "uring", "io_uring", 32),
+    FileRead("file-direct", "O_DIRECT 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
+             "uring", "io_uring", 32, direct=True),
+    FileRead("file-direct-128", "the same by 128 tasks", "uring", "io_uring", 128, direct=True),
+    FileRead("file-epoll", "cached 4 KiB reads by 32 tasks on epoll, against 32 threads of fio",
+             "epoll", "psync", 32),
+    Ticks("file-ticks", "ticks of 1 ms beside a task that writes, syncs and reads 1 GiB",
+          file=True),
+    Echo("udp", "datagrams, 64 in flight, 512 bytes, against recvmmsg and sendmmsg",
+         shape(1, 512, 64, ("--udp",)), UDP, "raw-epoll-udp"),
+    Echo("udp-runs", "the same in runs (GSO and GRO), against recvmmsg and sendmmsg",
+         shape(1, 512, 64, ("--udp", "--segments")), UDP, "raw-epoll-udp"),
+    Echo("accept", "a connection for each request, against the raw epoll loop",
+         shape(64, 64, 1, ("--reopen",)), ("aio-uring", "aio-epoll", "raw-uring")),
+    Http("http", "examples/http_hello against nginx, wrk with 64 connections, CPU per request"),
+    Proxy("proxy", "examples/proxy against haproxy with splicing, iperf3, CPU per byte"),
     Spawn("spawn", "500 processes of /bin/true, 16 at once, by the clock, against xargs -P16", 500,
           16),
 )
@@ -169,4 +193,5 @@ EXTRA = (
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv",
+         "file-cached", "udp", "udp-runs", "accept", "http", "proxy",
          "spawn")

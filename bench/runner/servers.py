@@ -8,6 +8,8 @@ from .process import BenchError, Server
 class Candidate:
     """One server: how to start it, or why it is not to be had here."""
 
+    udp = False
+
     def __init__(self, name, title, command, env=None, missing=None):
         self.name = name
         self.title = title
@@ -29,6 +31,16 @@ def _rent(build, backend):
 def _on_backend(name, title, backend, program):
     missing = None if os.path.exists(program) else "%s is not built" % program
     return Candidate(name, title, [program], {"AIO_BACKEND": backend}, missing)
+
+
+def _of_udp(candidate):
+    candidate.udp = True
+    return candidate
+
+
+def _udp(build, backend):
+    return _of_udp(_on_backend("udp-" + backend, "AIO, %s, datagrams" % backend, backend,
+                               os.path.join(build, "examples", "udp_echo")))
 
 
 def _baseline(build, name, title, source):
@@ -55,6 +67,10 @@ def all_candidates(root, build, with_tokio=True):
         _baseline(build, "raw-epoll", "raw epoll", "epoll_echo"),
         _baseline(build, "raw-uring", "raw liburing", "uring_echo"),
         _tokio(root, build, with_tokio),
+        _udp(build, "uring"),
+        _udp(build, "epoll"),
+        _of_udp(_baseline(build, "raw-epoll-udp", "recvmmsg and sendmmsg", "epoll_udp")),
+        _of_udp(_baseline(build, "raw-uring-udp", "raw liburing, datagrams", "uring_udp")),
     ]
     return {candidate.name: candidate for candidate in found}
 
@@ -64,7 +80,7 @@ def try_start(candidate):
     if candidate.missing:
         return
     try:
-        with Server(candidate.command, candidate.env):
+        with Server(candidate.command, candidate.env, candidate.udp):
             pass
     except BenchError as error:
         candidate.missing = str(error)

@@ -12,7 +12,8 @@
  *     bulk             0.44                    0.35                      0.23
  *
  * Streams with a filter (TLS), and directions that were used with rented buffers, are not spliced:
- * their bytes are copied, in order, by the buffer.
+ * their bytes are copied, in order, by the buffer; so are those of terminals and files, and of
+ * sockets and pipes that were adopted and may block.
  *
  * A pipe is held by a direction only while it splices. Where there is none to be had (EMFILE, a
  * limit on pipes), or a socket that cannot be spliced, the buffer does it all.
@@ -84,7 +85,7 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * aio_stream_sendfile sends bytes of a file: length of them from offset on, fewer if the file ends
  * before. The file's own position is neither used nor moved.
  *
- * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 256 KiB at a
+ * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 1 MiB at a
  * time; what would have to be waited for is read on a thread of the offload pool. A piece is taken
  * for cached when its first and its last byte are, as what was read together leaves the cache
  * together: a page that is missing between them is waited for in place. Streams with a filter (TLS)

@@ -144,7 +144,14 @@ AIO_API int aio_file_fd(const struct aio_file *file);
  */
 AIO_API ssize_t aio_file_read(struct aio_file *file, void *buffer, size_t size);
 
-/* aio_file_read_at is aio_file_read at a position; see pread(2). Returns also -ESPIPE. */
+/*
+ * aio_file_read_at is aio_file_read at a position; see pread(2).
+ *
+ * Suspends:  as aio_file_read.
+ * Context:   a task of the file's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   as aio_file_read; -ESPIPE.
+ */
 AIO_API ssize_t aio_file_read_at(struct aio_file *file, void *buffer, size_t size, int64_t offset);
 
 /*
@@ -159,15 +166,35 @@ AIO_API ssize_t aio_file_read_at(struct aio_file *file, void *buffer, size_t siz
  */
 AIO_API ssize_t aio_file_read_exact(struct aio_file *file, void *buffer, size_t size, size_t *done);
 
-/* aio_file_read_exact_at is aio_file_read_exact at a position. Returns also -ESPIPE. */
+/*
+ * aio_file_read_exact_at is aio_file_read_exact at a position.
+ *
+ * Suspends:  as aio_file_read_exact.
+ * Context:   a task of the file's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   as aio_file_read_exact; -ESPIPE.
+ */
 AIO_API ssize_t aio_file_read_exact_at(struct aio_file *file, void *buffer, size_t size,
                                        int64_t offset, size_t *done);
 
-/* aio_file_readv is aio_file_read into several buffers, filled in order; see readv(2). Any count
- * that is not negative. The vectors must stay as they are until it returns. */
+/*
+ * aio_file_readv is aio_file_read into several buffers, filled in order; see readv(2).
+ *
+ * Suspends:  as aio_file_read.
+ * Context:   a task of the file's core.
+ * Lifetime:  vectors, as they are, and their buffers until the call returns.
+ * Returns:   as aio_file_read; -EINVAL for count < 0.
+ */
 AIO_API ssize_t aio_file_readv(struct aio_file *file, const struct iovec *vectors, int count);
 
-/* aio_file_readv_at is aio_file_readv at a position; see preadv(2). */
+/*
+ * aio_file_readv_at is aio_file_readv at a position; see preadv(2).
+ *
+ * Suspends:  as aio_file_read.
+ * Context:   a task of the file's core.
+ * Lifetime:  vectors, as they are, and their buffers until the call returns.
+ * Returns:   as aio_file_readv; -ESPIPE.
+ */
 AIO_API ssize_t aio_file_readv_at(struct aio_file *file, const struct iovec *vectors, int count,
                                   int64_t offset);
 
@@ -184,8 +211,15 @@ AIO_API ssize_t aio_file_readv_at(struct aio_file *file, const struct iovec *vec
  */
 AIO_API ssize_t aio_file_write(struct aio_file *file, const void *buffer, size_t size);
 
-/* aio_file_write_at is aio_file_write at a position; see pwrite(2), also on O_APPEND, with which it
- * writes to the end. Returns also -ESPIPE. */
+/*
+ * aio_file_write_at is aio_file_write at a position; see pwrite(2), also on O_APPEND, with which it
+ * writes to the end all the same.
+ *
+ * Suspends:  as aio_file_write.
+ * Context:   a task of the file's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   as aio_file_write; -ESPIPE.
+ */
 AIO_API ssize_t aio_file_write_at(struct aio_file *file, const void *buffer, size_t size,
                                   int64_t offset);
 
@@ -196,22 +230,193 @@ AIO_API ssize_t aio_file_write_at(struct aio_file *file, const void *buffer, siz
  * Context:   a task of the file's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   size; else an error as of aio_file_write. *done, if done is not NULL, is what was
- *            written in every case.
+ *            written in every case; where a device fails in the middle of a piece of 1 MiB, Linux
+ *            tells a ring of the error alone, and more than that may be written.
  */
 AIO_API ssize_t aio_file_write_all(struct aio_file *file, const void *buffer, size_t size,
                                    size_t *done);
 
-/* aio_file_write_all_at is aio_file_write_all at a position. Returns also -ESPIPE. */
+/*
+ * aio_file_write_all_at is aio_file_write_all at a position.
+ *
+ * Suspends:  as aio_file_write_all.
+ * Context:   a task of the file's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   as aio_file_write_all; -ESPIPE.
+ */
 AIO_API ssize_t aio_file_write_all_at(struct aio_file *file, const void *buffer, size_t size,
                                       int64_t offset, size_t *done);
 
-/* aio_file_writev is aio_file_write from several buffers, in order; see writev(2). Any count that
- * is not negative. The vectors must stay as they are until it returns. */
+/*
+ * aio_file_writev is aio_file_write from several buffers, in order; see writev(2).
+ *
+ * Suspends:  as aio_file_write.
+ * Context:   a task of the file's core.
+ * Lifetime:  vectors, as they are, and their buffers until the call returns.
+ * Returns:   as aio_file_write; -EINVAL for count < 0.
+ */
 AIO_API ssize_t aio_file_writev(struct aio_file *file, const struct iovec *vectors, int count);
 
-/* aio_file_writev_at is aio_file_writev at a position; see pwritev(2). */
+/*
+ * aio_file_writev_at is aio_file_writev at a position; see pwritev(2).
+ *
+ * Suspends:  as aio_file_write.
+ * Context:   a task of the file's core.
+ * Lifetime:  vectors, as they are, and their buffers until the call returns.
+ * Returns:   as aio_file_writev; -ESPIPE.
+ */
 AIO_API ssize_t aio_file_writev_at(struct aio_file *file, const struct iovec *vectors, int count,
                                    int64_t offset);
+
+/*
+ * aio_file_append writes all size bytes to the end of the file, wherever that is, or tells how far
+ * it came. The cursor stays. Calls of one handle write one after the other, each a whole; up to 1
+ * MiB at a time nobody else's bytes come in between either. To what has no positions it is
+ * aio_file_write_all.
+ *
+ * Suspends:  as aio_file_write_all.
+ * Context:   a task of the file's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   as aio_file_write_all; -EOPNOTSUPP before Linux 4.16.
+ */
+AIO_API ssize_t aio_file_append(struct aio_file *file, const void *buffer, size_t size,
+                                size_t *done);
+
+/* What aio_file_sync may leave out. */
+enum aio_file_sync_flag {
+    AIO_FILE_DATA = 1, /* times and what else reading the bytes back does not need; fdatasync(2) */
+};
+
+/*
+ * aio_file_sync waits until all that was written to the file is on its device; see fsync(2).
+ *
+ * A sync that has failed is never forgotten. The kernel tells of lost bytes once, and a second sync
+ * may succeed although they are lost; so once a sync of this handle has failed, every later one
+ * returns the same error, and so does aio_file_close. What to do is to write the bytes to another
+ * file.
+ *
+ * Suspends:  until the device has it.
+ * Context:   a task of the file's core. Calls on the file that have not returned may or may not be
+ *            part of it.
+ * Returns:   0; -EIO, -ENOSPC, -EDQUOT: bytes are lost; -EINVAL for unknown flags and what cannot
+ * be synced; -ECANCELED; -ETIMEDOUT; -EBADF once the file is being closed.
+ */
+AIO_API AIO_NODISCARD int aio_file_sync(struct aio_file *file, unsigned flags);
+
+/*
+ * aio_file_write_sync is aio_file_write_all_at followed by aio_file_sync with AIO_FILE_DATA for
+ * these bytes, in one operation: a write with RWF_DSYNC of pwritev2(2). Above 1 MiB it is the two.
+ * Overwriting 4 KiB so on ext4 measured 0.08 ms against 0.43 ms for the two.
+ *
+ * Suspends:  until the device has the bytes.
+ * Context:   a task of the file's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   size; else an error as of aio_file_write_all_at or aio_file_sync. *done, if done is
+ * not NULL, is what was written in every case.
+ */
+AIO_API ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t size,
+                                    int64_t offset, size_t *done);
+
+/*
+ * aio_file_seek moves the cursor; see lseek(2) for whence: SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA,
+ * SEEK_HOLE.
+ *
+ * Suspends:  while calls at the cursor that came earlier are busy, and while a place is looked for.
+ * Context:   a task of the file's core.
+ * Returns:   where the cursor is now; -EINVAL; -ENXIO; -ESPIPE; -ECANCELED; -ETIMEDOUT; -EBADF.
+ */
+AIO_API int64_t aio_file_seek(struct aio_file *file, int64_t offset, int whence);
+
+/*
+ * aio_file_truncate makes the file that long; see ftruncate(2).
+ *
+ * Suspends:  until it is done.
+ * Context:   a task of the file's core.
+ * Returns:   0; -EINVAL for a negative size and what has none; -EFBIG; -ECANCELED; -ETIMEDOUT;
+ *            -EBADF; or another -errno of ftruncate(2).
+ */
+AIO_API int aio_file_truncate(struct aio_file *file, int64_t size);
+
+/*
+ * aio_file_allocate sees to it that there is space for a part of the file, or takes it away; mode
+ * is 0 or FALLOC_FL_* of fallocate(2).
+ *
+ * Suspends:  until it is done.
+ * Context:   a task of the file's core.
+ * Returns:   0; -ENOSPC; -EOPNOTSUPP where the file system cannot; -EINVAL; -EFBIG; -ECANCELED;
+ *            -ETIMEDOUT; -EBADF; or another -errno of fallocate(2).
+ */
+AIO_API int aio_file_allocate(struct aio_file *file, int mode, int64_t offset, int64_t length);
+
+/*
+ * aio_file_advise says how a part of the file will be used: POSIX_FADV_* of posix_fadvise(2);
+ * length 0 is to the end.
+ *
+ * Suspends:  until the kernel knows; POSIX_FADV_WILLNEED may take as long as starting the reads
+ * does. Context:   a task of the file's core. Returns:   0; -EINVAL; -ESPIPE; -ECANCELED;
+ * -ETIMEDOUT; -EBADF.
+ */
+AIO_API int aio_file_advise(struct aio_file *file, int64_t offset, int64_t length, int advice);
+
+/*
+ * aio_file_stat tells what is known of the file; see statx(2).
+ *
+ * Suspends:  until it is known; not at all on a local disk, whose files have it in memory.
+ * Context:   a task of the file's core.
+ * Returns:   0; -ECANCELED; -ETIMEDOUT; -EBADF; or another -errno of statx(2).
+ */
+AIO_API AIO_NODISCARD int aio_file_stat(struct aio_file *file, struct aio_stat *out);
+
+/*
+ * aio_file_size tells how many bytes a regular file has.
+ *
+ * Suspends:  as aio_file_stat.
+ * Context:   a task of the file's core.
+ * Returns:   the size; or an error as of aio_file_stat.
+ */
+AIO_API int64_t aio_file_size(struct aio_file *file);
+
+/* Locks: any number of shared ones, or one exclusive one. */
+enum aio_file_lock {
+    AIO_FILE_SHARED,   /* the file must be open for reading */
+    AIO_FILE_EXCLUSIVE /* and here for writing */
+};
+
+/*
+ * aio_file_lock locks a part of the file against other open files, of this process and of others,
+ * that lock it too; length 0 is to the end, wherever that will be. They are locks of the open file
+ * description (fcntl(2), F_OFD_SETLK): another lock of the same handle replaces the first, and they
+ * end with the last descriptor that shares the description.
+ *
+ * While another one holds it the call tries again, after 1 ms, later every 50 ms: there is no order
+ * among those who wait.
+ *
+ * Suspends:  until the lock is had.
+ * Context:   a task of the file's core.
+ * Returns:   0; -EBADF once the file is being closed or when it is not open for that; -EINVAL;
+ *            -ENOLCK; -ECANCELED; -ETIMEDOUT: the lock is not held then.
+ */
+AIO_API AIO_NODISCARD int aio_file_lock(struct aio_file *file, enum aio_file_lock kind,
+                                        int64_t offset, int64_t length);
+
+/*
+ * aio_file_trylock is aio_file_lock that does not wait for others.
+ *
+ * Suspends:  until the lock is had or not.
+ * Context:   a task of the file's core.
+ * Returns:   0; -EAGAIN when another one holds it; else as aio_file_lock.
+ */
+AIO_API AIO_NODISCARD int aio_file_trylock(struct aio_file *file, enum aio_file_lock kind,
+                                           int64_t offset, int64_t length);
+
+/*
+ * aio_file_unlock gives up locks on a part of the file.
+ *
+ * Suspends:  until it is done; shielded.
+ * Context:   a task of the file's core.
+ * Returns:   0; -EINVAL; -EBADF once the file is being closed, which ends all locks.
+ */
+AIO_API int aio_file_unlock(struct aio_file *file, int64_t offset, int64_t length);
 
 AIO_END_DECLS
 

@@ -9,8 +9,8 @@
  * tasks, whenever one of them waits in aio_filter_receive or aio_filter_send.
  *
  * A stream has one filter at most, to its end. It may be detached and attached to another core
- * with it. Rented reads hold a buffer while they wait, and rented writes return when the bytes are
- * sent. aio_stream_release, aio_stream_sendmsg and aio_stream_recvmsg return -EOPNOTSUPP.
+ * with it. Rented reads hold no buffer while nothing has come, and rented writes return when the
+ * bytes are sent. aio_stream_release, aio_stream_sendmsg and aio_stream_recvmsg return -EOPNOTSUPP.
  */
 #ifndef AIO_FILTER_H
 #define AIO_FILTER_H
@@ -77,7 +77,8 @@ AIO_API struct aio_filter *aio_filter_find(struct aio_stream *stream,
  * Suspends:  as aio_stream_read.
  * Context:   inside read or open.
  * Lifetime:  buffer until the call returns.
- * Returns:   as aio_stream_read.
+ * Returns:   as aio_stream_read. In a rented read it does not wait: -EAGAIN when nothing has come,
+ *            which read returns; it is called again when something has.
  */
 AIO_API ssize_t aio_filter_receive(struct aio_filter *filter, void *buffer, size_t size);
 

@@ -25,6 +25,7 @@
 #include <aio/net.h>
 #include <aio/shared.h>
 #include <aio/signal.h>
+#include <aio/socket.h>
 #include <aio/stream.h>
 #include <aio/task.h>
 
@@ -185,6 +186,26 @@ AIO_API struct aio_select_case aio_select_readable(struct aio_stream *stream);
  * Returns:   as aio_select_readable.
  */
 AIO_API struct aio_select_case aio_select_writable(struct aio_stream *stream);
+
+/*
+ * aio_select_receivable is chosen when receiving from a socket would not wait: there is a packet,
+ * or an error to report, or an end. Where other tasks receive too they may have been quicker.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's core.
+ * Returns:   as aio_select_readable.
+ */
+AIO_API struct aio_select_case aio_select_receivable(struct aio_socket *socket);
+
+/*
+ * aio_select_sendable is chosen when the socket has room for a packet. A Unix receiver may be full
+ * even then.
+ *
+ * Suspends:  never.
+ * Context:   a task of the socket's core.
+ * Returns:   as aio_select_readable.
+ */
+AIO_API struct aio_select_case aio_select_sendable(struct aio_socket *socket);
 
 /*
  * aio_select_acceptable is chosen when a connection, or an error, is there for

@@ -94,12 +94,13 @@ AIO_API AIO_NODISCARD ssize_t aio_udp_send_run(struct aio_socket *socket, const 
 
 /*
  * aio_udp_give_run gives a buffer to the socket that holds a run of datagrams, as aio_udp_send_run
- * sends one: aio_socket_give for what came with aio_message_segment.
+ * sends one: aio_socket_give for what came with aio_message_segment. Without bytes it is an empty
+ * datagram.
  *
  * Suspends:  as aio_socket_give.
  * Context:   a task of the socket's core.
  * Lifetime:  as of aio_socket_give.
- * Returns:   0; -EINVAL for segment 0, -EMSGSIZE for one beyond 65,535; else as aio_socket_give.
+ * Returns:   0; -EINVAL for segment 0 and bytes, -EMSGSIZE for one beyond 65,535; else as aio_socket_give.
  */
 AIO_API int aio_udp_give_run(struct aio_socket *socket, struct aio_buffer *buffer, size_t segment,
                              const struct aio_address *to);

@@ -17,8 +17,8 @@ CHOICES = {
 }
 
 MEANINGS = {
-    "mode": "optimised and hardened, for debugging, AddressSanitizer and UBSan, ThreadSanitizer, or "
-    "what `scons fuzz` chooses by itself",
+    "mode": "optimised and hardened, for debugging, AddressSanitizer and UBSan, ThreadSanitizer, "
+    "or what `scons fuzz` chooses by itself",
     "cc": "the compiler",
     "AIO_BACKEND": "the backends that are compiled in; the other's library is not looked for",
     "cares": "ask name servers by c-ares, where it is found",

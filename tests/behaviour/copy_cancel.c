@@ -102,3 +102,27 @@ BEHAVIOUR(copy_storm_of_cancellations)
     AIO_CHECK_OK(copy_write_join(&writer));
     copy_path_close(&path);
 }
+
+/* A copy that waits for its turn on one stream keeps the other, and learns of its close. */
+BEHAVIOUR(close_of_the_other_stream_while_waiting)
+{
+    for (int relay = 0; relay < 2; relay++)
+        for (int side = 0; side < 2; side++) {
+            struct copy_path path;
+            struct copy_call call = {.result = 0};
+            REQUIRE(copy_path_open(&path));
+            struct aio_stream **busy = side == 0 ? &path.in.far : &path.out.near;
+            struct aio_stream **other = side == 0 ? &path.out.near : &path.in.far;
+            struct copy_path first = {.in = {.far = *busy}, .out = {.near = *busy}};
+            struct copy_call holder = {.result = 0}; /* holds both its sides: a copy to itself */
+            REQUIRE(copy_start(&holder, &first, false));
+            tcp_settle();
+            REQUIRE(copy_start(&call, &path, relay == 1));
+            tcp_settle();
+            aio_stream_close(*other);
+            *other = NULL;
+            AIO_CHECK_ERROR(copy_join(&call), -EBADF);
+            AIO_CHECK_ERROR(copy_cancel(&holder), -ECANCELED);
+            copy_path_close(&path);
+        }
+}

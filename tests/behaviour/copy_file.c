@@ -5,7 +5,9 @@
 #include "tests/behaviour/copy_tools.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { FILE_BYTES = 3 << 20 };
@@ -76,6 +78,20 @@ BEHAVIOUR(sendfile_of_pieces)
     close(fd);
 }
 
+/* Pieces that are not in the page cache are read on a thread; file systems in memory keep all. */
+BEHAVIOUR(sendfile_of_what_is_not_cached)
+{
+    int fd = pattern_file(FILE_BYTES);
+    REQUIRE(fd >= 0);
+    for (int i = 0; i < 3; i++) {
+        off_t from = i == 1 ? FILE_BYTES / 2 : 0, length = i == 2 ? 0 : FILE_BYTES / 2;
+        AIO_CHECK(fdatasync(fd) == 0);
+        AIO_CHECK(posix_fadvise(fd, from, length, POSIX_FADV_DONTNEED) == 0);
+        check_piece(fd, 1000, FILE_BYTES, FILE_BYTES - 1000);
+    }
+    close(fd);
+}
+
 BEHAVIOUR(sendfile_of_what_is_no_file)
 {
     struct tcp_pair pair;
@@ -116,6 +132,7 @@ BEHAVIOUR(sendfile_is_cancelled)
     close(fd);
 }
 
+/* While the call waits for it. */
 BEHAVIOUR(sendfile_to_a_peer_that_goes_away)
 {
     struct tcp_raw raw;
@@ -129,6 +146,39 @@ BEHAVIOUR(sendfile_to_a_peer_that_goes_away)
     AIO_CHECK_OK(aio_task_join(call.task, NULL));
     AIO_CHECK(call.result == -EPIPE || call.result == -ECONNRESET);
     aio_stream_close(raw.stream);
+    close(fd);
+}
+
+/* Ends its side, reads a little, then resets: only so is the error EPIPE. */
+static void *read_and_reset(void *arg)
+{
+    const struct tcp_raw *raw = arg;
+    char bytes[4096];
+    shutdown(raw->fd, SHUT_WR);
+    for (uint64_t left = test_random() % 2000000; left > 0 && left < SIZE_MAX;) {
+        ssize_t n = recv(raw->fd, bytes, sizeof bytes, 0);
+        left = n <= 0 || (uint64_t)n > left ? 0 : left - (uint64_t)n;
+    }
+    tcp_plain_reset(raw->fd);
+    return NULL;
+}
+
+/* While the call sends: the signal may come with bytes that were sent before. */
+BEHAVIOUR(sendfile_to_peers_that_leave_at_any_time)
+{
+    int fd = pattern_file(FILE_BYTES);
+    REQUIRE(fd >= 0);
+    for (int64_t i = 60 / test_slowness(); i > 0; i--) {
+        struct tcp_raw raw;
+        pthread_t peer;
+        REQUIRE(tcp_raw_open(&raw, 1 << 20));
+        REQUIRE(pthread_create(&peer, NULL, read_and_reset, &raw) == 0);
+        struct file_call call = {.stream = raw.stream, .fd = fd, .length = FILE_BYTES};
+        (void)file_task(&call);
+        pthread_join(peer, NULL);
+        AIO_CHECK(call.result == FILE_BYTES || call.result == -EPIPE || call.result == -ECONNRESET);
+        aio_stream_close(raw.stream);
+    }
     close(fd);
 }
 

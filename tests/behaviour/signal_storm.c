@@ -25,12 +25,25 @@ static int hear(void *arg)
     return heard ? 0 : -1;
 }
 
-/* What the kernel does not merge: each is sent to a thread, or queued. */
-static void send_all(int number, pthread_t target)
+static int send_one(pid_t target, int number, int nth)
+{
+    if (UNDER_TSAN)
+        return signal_send(number);
+    switch (nth % 3) {
+    case 0:
+        return kill(target, number);
+    case 1:
+        return sigqueue(target, number, (union sigval){.sival_int = nth});
+    default:
+        return target == getpid() ? pthread_kill(pthread_self(), number) : kill(target, number);
+    }
+}
+
+/* Real-time signals, which the kernel does not merge. */
+static void send_all(pid_t target, int number)
 {
     for (int i = 0; i < SIGNALS; i++)
-        while ((i % 2 == 0 ? pthread_kill(target, number)
-                           : sigqueue(getpid(), number, (union sigval){.sival_int = i})) != 0)
+        while (send_one(target, number, i) != 0)
             (void)sched_yield(); /* RLIMIT_SIGPENDING */
 }
 
@@ -43,21 +56,39 @@ BEHAVIOUR_OUTSIDE(every_core_hears_all)
     struct aio_runtime *second = cores_start(1, hear, &number);
     REQUIRE(first != NULL && second != NULL);
     REQUIRE(cores_wait_outside(&listening, 3));
-    send_all(number, pthread_self());
+    send_all(getpid(), number);
     AIO_CHECK_OK(cores_end(first));
     AIO_CHECK_OK(cores_end(second));
     AIO_CHECK(signal_handled_by(number, SIG_DFL));
 }
 
-static pid_t send_from_process(int number)
+static void *send_from_thread(void *number)
 {
-    pid_t target = getpid(), child = fork();
-    if (child != 0)
-        return child;
-    for (int i = 0; i < SIGNALS; i++)
-        while (sigqueue(target, number, (union sigval){.sival_int = i}) != 0)
-            (void)sched_yield();
-    _exit(0);
+    send_all(getpid(), *(int *)number);
+    return NULL;
+}
+
+/* Starts a process that sends; a thread under ThreadSanitizer. Returns 0 for the latter. */
+static pid_t sender_start(pthread_t *thread, int *number)
+{
+    pid_t target = getpid();
+    pid_t child = UNDER_TSAN ? 0 : fork();
+    if (UNDER_TSAN) {
+        (void)thread_start(thread, send_from_thread, number);
+    } else if (child == 0) {
+        send_all(target, *number);
+        _exit(0);
+    }
+    return child;
+}
+
+static void sender_end(pid_t child, pthread_t thread)
+{
+    int status = -1;
+    if (child == 0)
+        thread_join(thread);
+    else
+        AIO_CHECK(waitpid(child, &status, 0) == child && AIO_CHECK_EQ(status, 0));
 }
 
 static int wait_now_and_then(void *arg)
@@ -71,11 +102,11 @@ static int wait_now_and_then(void *arg)
  */
 BEHAVIOUR(cancelled_waits_lose_none)
 {
-    int number = SIGRTMIN + 5, status = -1, seen = 0;
+    int number = SIGRTMIN + 5, seen = 0;
+    pthread_t thread = pthread_self();
     struct aio_signal *signal = signal_of(number, 0);
     REQUIRE(signal != NULL);
-    pid_t child = send_from_process(number);
-    REQUIRE(child > 0);
+    pid_t child = sender_start(&thread, &number);
     for (int round = 0; seen < SIGNALS; round++) {
         int result = 0;
         struct aio_task *task = task_named("waiter", wait_now_and_then, signal);
@@ -93,7 +124,7 @@ BEHAVIOUR(cancelled_waits_lose_none)
         }
     }
     AIO_CHECK_EQ(seen, SIGNALS);
-    AIO_CHECK_EQ(waitpid(child, &status, 0), child);
+    sender_end(child, thread);
     signal_drained(signal);
     aio_signal_close(signal);
 }
@@ -120,7 +151,7 @@ BEHAVIOUR_OUTSIDE(opened_and_closed_in_the_storm)
     REQUIRE(sigaction(number, &ignore, &before) == 0);
     struct aio_runtime *runtime = cores_start(2, open_and_close, &number);
     REQUIRE(runtime != NULL);
-    send_all(number, pthread_self());
+    send_all(getpid(), number);
     AIO_CHECK_OK(cores_end(runtime));
     AIO_CHECK(signal_handled_by(number, SIG_IGN));
     sigaction(number, &before, NULL);

@@ -42,23 +42,27 @@ static int wait_once(void *arg)
     return waiter->rc;
 }
 
-/* A signal from another process wakes a runtime that waits for nothing else. */
+/* A signal from another process wakes a runtime that waits for nothing else, which is no deadlock.
+ */
 BEHAVIOUR(wakes_from_another_process)
 {
     struct aio_signal_info info;
     struct aio_signal *signal = signal_of(SIGUSR1, 0);
     REQUIRE(signal != NULL);
-    pid_t parent = getpid(), child = fork();
-    if (child == 0) {
-        usleep(2000); /* tidy: allow usleep: the parent falls asleep meanwhile */
-        _exit(kill(parent, SIGUSR1));
+    struct aio_select_case of = aio_select_signal(signal, &info);
+    for (int round = 0; round < 2; round++) {
+        pid_t parent = getpid(), child = fork();
+        if (child == 0) {
+            usleep(2000); /* tidy: allow usleep: the parent falls asleep meanwhile */
+            _exit(kill(parent, SIGUSR1));
+        }
+        AIO_CHECK_OK(round == 0 ? aio_signal_wait(signal, &info) : aio_select_wait(&of, 1));
+        AIO_CHECK_EQ(info.pid, child);
+        AIO_CHECK_EQ(info.count, 1);
+        int status = -1;
+        AIO_CHECK_EQ(waitpid(child, &status, 0), child);
+        AIO_CHECK_EQ(status, 0);
     }
-    AIO_CHECK_OK(aio_signal_wait(signal, &info));
-    AIO_CHECK_EQ(info.pid, child);
-    AIO_CHECK_EQ(info.count, 1);
-    int status = -1;
-    AIO_CHECK_EQ(waitpid(child, &status, 0), child);
-    AIO_CHECK_EQ(status, 0);
     aio_signal_close(signal);
 }
 
@@ -114,6 +118,10 @@ BEHAVIOUR(real_time_signals_are_queued)
 {
     enum { MORE = 70 };
     struct aio_signal_info info;
+    if (UNDER_TSAN) {
+        aio_test_skip("ThreadSanitizer merges queued signals");
+        return;
+    }
     int number = SIGRTMIN + 3;
     struct aio_signal *signal = signal_of(number, SIGUSR1);
     REQUIRE(signal != NULL);
@@ -122,7 +130,7 @@ BEHAVIOUR(real_time_signals_are_queued)
         REQUIRE(sigqueue(getpid(), number, (union sigval){.sival_int = i}) == 0);
     for (int i = 0; i < AIO_SIGNAL_QUEUE; i++) {
         REQUIRE_OK(aio_signal_wait(signal, &info));
-        REQUIRE(AIO_CHECK_EQ(info.value.sival_int, i) && AIO_CHECK_EQ(info.number, number));
+        REQUIRE(AIO_CHECK_EQ(info.value.number, i) && AIO_CHECK_EQ(info.number, number));
         AIO_CHECK(info.code == SI_QUEUE && info.count == 1 && info.pid == getpid());
     }
     uint64_t counts[2] = {0, 0};
@@ -134,7 +142,7 @@ BEHAVIOUR(real_time_signals_are_queued)
     AIO_CHECK_EQ(counts[1], MORE);
     sigqueue(getpid(), number, (union sigval){.sival_int = 7});
     AIO_CHECK_OK(aio_signal_wait(signal, &info));
-    AIO_CHECK_EQ(info.value.sival_int, 7);
+    AIO_CHECK_EQ(info.value.number, 7);
     aio_signal_close(signal);
 }
 

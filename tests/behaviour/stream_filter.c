@@ -5,6 +5,7 @@
 #define SUITE "stream_filter"
 #include "tests/behaviour/tcp_support.h"
 
+#include <aio/buf.h>
 #include <aio/copy.h>
 #include <aio/filter.h>
 #include <aio/select.h>
@@ -235,4 +236,46 @@ BEHAVIOUR(relay_ends_in_time)
     AIO_CHECK(done[0].idle || done[1].idle);
     tcp_raw_close(&raw);
     tcp_pair_close(&pair);
+}
+
+static struct aio_buffer *rented;
+
+static int rent_it(void *stream)
+{
+    struct aio_buffer *buffer;
+    ssize_t n = aio_stream_read_rent(stream, &buffer);
+    if (n > 0)
+        rented = buffer;
+    return (int)n;
+}
+
+enum { IDLE = 5 };
+
+/* Those who wait for data hold no buffer, and who gets some finds one. */
+BEHAVIOUR_WITH(idle_rented_reads, .buffer_limit = 4)
+{
+    struct tcp_raw raws[IDLE];
+    struct shift shifts[IDLE];
+    struct aio_task *tasks[IDLE];
+    struct aio_runtime_stats stats = {.size = sizeof stats};
+    int result = 0;
+    for (int i = 0; i < IDLE; i++) {
+        shifts[i] = (struct shift){.filter = {.kind = &shift_kind}};
+        REQUIRE(tcp_raw_open(&raws[i], 0) && tcp_plain_send(raws[i].fd, "!", 1));
+        REQUIRE_OK(aio_filter_attach(raws[i].stream, &shifts[i].filter));
+        REQUIRE_OK(aio_task_spawn(&tasks[i], rent_it, raws[i].stream, NULL));
+    }
+    tcp_settle();
+    AIO_CHECK_OK(aio_runtime_stats(&stats));
+    AIO_CHECK_EQ(stats.buffers_held, 0);
+    AIO_CHECK(tcp_plain_send(raws[IDLE - 1].fd, "b", 1));
+    AIO_CHECK_OK(aio_task_join(tasks[IDLE - 1], &result));
+    AIO_CHECK(result == 1 && *(char *)aio_buffer_data(rented) == 'a');
+    aio_buffer_release(rented);
+    for (int i = 0; i < IDLE; i++)
+        tcp_raw_close(&raws[i]);
+    for (int i = 0; i < IDLE - 1; i++) {
+        AIO_CHECK_OK(aio_task_join(tasks[i], &result));
+        AIO_CHECK_ERROR(result, -EBADF);
+    }
 }

@@ -69,6 +69,7 @@ def talk(context, server, request, end=False):
     sender = in_background(send_what_is_taken, connection, request, end)
     found = answers(receive_all(connection))
     sender()
+    connection.close()
     return found
 
 

@@ -16,6 +16,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import dns_tests  # noqa: E402
 import echo_kit_tests  # noqa: E402
 import echo_tests  # noqa: E402
 import embed_tests  # noqa: E402
@@ -26,6 +27,8 @@ import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
 import run_tests  # noqa: E402
+import static_tests  # noqa: E402
+import tail_tests  # noqa: E402
 import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
@@ -48,6 +51,7 @@ def test_readme_shows_echo(context):
 
 SUITES = {
     "chat": chat_tests,
+    "dns_forward": dns_tests,
     "echo": echo_tests,
     "echo_kit": echo_kit_tests,
     "embed_epoll": embed_tests,
@@ -58,6 +62,8 @@ SUITES = {
     "proxy": proxy_tests,
     "redis_client": redis_tests,
     "run": run_tests,
+    "static": static_tests,
+    "tail": tail_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }

@@ -38,11 +38,11 @@ def until(condition, what, seconds=PATIENCE):
         time.sleep(0.005)
 
 
-def need_tool(name):
+def need_tool(name, package=None):
     """The path of a program from Debian."""
     path = shutil.which(name)
     if path is None:
-        problem = "%s is not installed (Debian: %s)" % (name, name)
+        problem = "%s is not installed (Debian: %s)" % (name, package or name)
         if os.environ.get("AIO_TEST_REQUIRE_TOOLS") == "1":
             raise AssertionError(problem)
         raise Skip(problem)
@@ -197,9 +197,12 @@ class Context:
     def accept(self, listener):
         return self.keep(listener.accept()[0])
 
-    def clean_up(self):
+    def close_connections(self):
         for connection in self.sockets:
             connection.close()
+
+    def clean_up(self):
+        self.close_connections()
         for server in self.servers:
             server.kill()
         self.servers, self.sockets = [], []

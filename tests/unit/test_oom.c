@@ -3,7 +3,7 @@
  * -ENOMEM, changes nothing and leaves nothing behind. On each backend.
  */
 #define SUITE "oom"
-#include "tests/harness/harness.h"
+#include "tests/unit/unit_tools.h"
 
 #include "core/alloc.h"
 
@@ -17,28 +17,6 @@
 
 enum { ATTEMPTS = 100 };
 
-/* Runs entry on each backend that can be had here. */
-static void on_each_backend(int (*entry)(void *arg))
-{
-    static const char *const backends[] = {"uring", "epoll"};
-    for (int i = 0; i < 2; i++) {
-        struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
-        bool entered = false;
-        options.backend = backends[i];
-        int rc = aio_runtime_run(&options, entry, &entered);
-        if (entered)
-            AIO_CHECK_OK(rc);
-        else
-            printf("%s: %s ", backends[i], aio_error_name(rc));
-    }
-}
-
-static int enter(void *entered)
-{
-    *(bool *)entered = true;
-    return 0;
-}
-
 static void start_without_memory(const char *backend)
 {
     for (int n = 1; n < ATTEMPTS; n++) {
@@ -47,7 +25,7 @@ static void start_without_memory(const char *backend)
         int64_t live = aio__alloc_live();
         options.backend = backend;
         aio__alloc_fail_at(n);
-        int rc = aio_runtime_run(&options, enter, &entered);
+        int rc = aio_runtime_run(&options, unit_entered, &entered);
         aio__alloc_fail_at(0);
         AIO_CHECK_EQ(aio__alloc_live(), live);
         if (entered || !AIO_CHECK_ERROR(rc, -ENOMEM)) {
@@ -63,7 +41,7 @@ static bool available(const char *backend)
     struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
     bool entered = false;
     options.backend = backend;
-    (void)aio_runtime_run(&options, enter, &entered);
+    (void)aio_runtime_run(&options, unit_entered, &entered);
     return entered;
 }
 
@@ -105,7 +83,7 @@ static int spawn_many(void *entered)
     static struct aio_task *tasks[COUNT];
     static int numbers[COUNT];
     int failures = 0;
-    enter(entered);
+    unit_entered(entered);
     for (int i = 0; i < COUNT; i++) {
         numbers[i] = i * 3;
         int failed = spawn_stubbornly(&tasks[i], &numbers[i]);
@@ -125,7 +103,7 @@ static int spawn_many(void *entered)
 /* Spawning: nothing was started, and the next spawn works. */
 PLAIN(spawn)
 {
-    on_each_backend(spawn_many);
+    unit_on_each_backend(spawn_many);
 }
 
 static int count_up(void *count)
@@ -140,7 +118,7 @@ static int spawn_children(void *entered)
     enum { COUNT = 300 };
     struct aio_scope scope;
     int count = 0, failures = 0, spawned = 0;
-    enter(entered);
+    unit_entered(entered);
     AIO_CHECK_OK(aio_scope_open(&scope, NULL));
     for (int n = 1; spawned < COUNT && n < ATTEMPTS; n++) {
         int64_t live = aio__alloc_live();
@@ -162,7 +140,7 @@ static int spawn_children(void *entered)
 /* A child that cannot be spawned changes nothing for the others, or the join. */
 PLAIN(spawn_in_a_scope)
 {
-    on_each_backend(spawn_children);
+    unit_on_each_backend(spawn_children);
 }
 
 static bool listen_stubbornly(struct aio_listener **out, char text[AIO_ADDRESS_TEXT_BYTES])
@@ -252,7 +230,7 @@ static int talk(void *entered)
 {
     struct aio_listener *listener;
     char text[AIO_ADDRESS_TEXT_BYTES];
-    enter(entered);
+    unit_entered(entered);
     if (!listen_stubbornly(&listener, text))
         return -1;
     int rc = talk_over(listener, text);
@@ -263,7 +241,7 @@ static int talk(void *entered)
 /* Listening, connecting, accepting, writing, reading: no connection and no byte is lost. */
 PLAIN(streams)
 {
-    on_each_backend(talk);
+    unit_on_each_backend(talk);
 }
 
 /* Opens and closes; returns how the opening ended. */
@@ -320,7 +298,7 @@ static int open_stubbornly(void *entered)
     static int (*const openers[])(const char *) = {open_udp, open_unix, open_unix_listener,
                                                    open_pair, open_pair_of_sockets};
     char path[64];
-    enter(entered);
+    unit_entered(entered);
     snprintf(path, sizeof path, "/tmp/aio-oom-%d", (int)getpid());
     for (size_t i = 0; i < sizeof openers / sizeof openers[0]; i++) {
         int rc = -ENOMEM, n;
@@ -341,7 +319,7 @@ static int open_stubbornly(void *entered)
 /* Sockets of every other kind: no descriptor and no file is left of those that were refused. */
 PLAIN(sockets)
 {
-    on_each_backend(open_stubbornly);
+    unit_on_each_backend(open_stubbornly);
 }
 
 static int accept_burst(void *entered)
@@ -350,7 +328,7 @@ static int accept_burst(void *entered)
     static struct aio_stream *clients[BURST];
     struct aio_listener *listener;
     char text[AIO_ADDRESS_TEXT_BYTES];
-    enter(entered);
+    unit_entered(entered);
     if (!listen_stubbornly(&listener, text))
         return -1;
     for (int i = 0; i < BURST; i++)
@@ -371,7 +349,7 @@ static int accept_burst(void *entered)
 /* A burst of connections arrives while memory is short: each is accepted in the end. */
 PLAIN(burst)
 {
-    on_each_backend(accept_burst);
+    unit_on_each_backend(accept_burst);
 }
 
 static int set_locals(void *entered)
@@ -379,7 +357,7 @@ static int set_locals(void *entered)
     enum { COUNT = 50 };
     static struct aio_local_key keys[COUNT];
     int values[COUNT], failures = 0;
-    enter(entered);
+    unit_entered(entered);
     for (int i = 0; i < COUNT; i++) {
         int rc = -ENOMEM;
         for (int n = 1; rc < 0 && n < ATTEMPTS; n++) {
@@ -399,7 +377,7 @@ static int set_locals(void *entered)
 /* Task-locals: the values before are still there. */
 PLAIN(locals)
 {
-    on_each_backend(set_locals);
+    unit_on_each_backend(set_locals);
 }
 
 /* A shared channel is one block, or nothing. */

@@ -34,3 +34,24 @@ bool unit_faulted(int end)
 {
     return end == SIGSEGV || end >= 1000;
 }
+
+void unit_on_each_backend(int (*entry)(void *arg))
+{
+    static const char *const backends[] = {"uring", "epoll"};
+    for (int i = 0; i < 2; i++) {
+        struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+        bool entered = false;
+        options.backend = backends[i];
+        int rc = aio_runtime_run(&options, entry, &entered);
+        if (entered)
+            AIO_CHECK_OK(rc);
+        else
+            printf("%s: %s ", backends[i], aio_error_name(rc));
+    }
+}
+
+int unit_entered(void *arg)
+{
+    *(bool *)arg = true;
+    return 0;
+}

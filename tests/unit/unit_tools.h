@@ -1,5 +1,5 @@
 /*
- * What the unit tests share: finding out that something ends the process.
+ * What the unit tests share: finding out that something ends the process, and runtimes.
  */
 #ifndef AIO_TESTS_UNIT_TOOLS_H
 #define AIO_TESTS_UNIT_TOOLS_H
@@ -14,5 +14,9 @@ int unit_end_of(void (*body)(void *arg), void *arg);
 
 /* What unit_end_of gives for a fault, which a sanitizer turns into an exit of its own. */
 bool unit_faulted(int end);
+
+/* Runs entry(arg) on each backend that can be had here. It begins with unit_entered(arg). */
+void unit_on_each_backend(int (*entry)(void *arg));
+int unit_entered(void *arg);
 
 #endif

@@ -1,0 +1,66 @@
+/*
+ * See output.h.
+ */
+#include "examples/static/output.h"
+
+#include <aio/copy.h>
+#include <errno.h>
+#include <string.h>
+
+/* A cork keeps a packet that is not full until more follows. */
+static void cork(struct output *output, bool on)
+{
+    if (output->corked != on)
+        (void)aio_stream_option_set(output->stream, AIO_STREAM_CORK, on);
+    output->corked = on;
+}
+
+static int send_gathered(struct output *output)
+{
+    if (output->error == 0 && output->count > 0) {
+        ssize_t n = aio_stream_write_all(output->stream, output->bytes, output->count, NULL);
+        output->error = n < 0 ? (int)n : 0;
+    }
+    output->count = 0;
+    return output->error;
+}
+
+int output_flush(struct output *output)
+{
+    (void)send_gathered(output);
+    cork(output, false);
+    return output->error;
+}
+
+int output_text(struct output *output, const char *text, size_t size)
+{
+    while (output->error == 0 && size > 0) {
+        size_t room = OUTPUT_BYTES - output->count, part = size < room ? size : room;
+        memcpy(output->bytes + output->count, text, part);
+        output->count += part;
+        text += part;
+        size -= part;
+        if (output->count == OUTPUT_BYTES)
+            (void)send_gathered(output);
+    }
+    return output->error;
+}
+
+int output_file(struct output *output, const struct file *file, uint64_t first, uint64_t length)
+{
+    if (length == 0)
+        return output->error;
+    cork(output, true);
+    (void)send_gathered(output);
+    while (output->error == 0 && length > 0) {
+        size_t done;
+        ssize_t n = aio_stream_sendfile(output->stream, aio_file_fd(file->handle), (int64_t)first,
+                                        length, &done);
+        bool slow = n == -ETIMEDOUT && done > 0; /* the client takes something, and may go on */
+        first += done;
+        length -= done;
+        if (length > 0 && !slow)
+            output->error = n < 0 ? (int)n : -ENODATA; /* it has become shorter meanwhile */
+    }
+    return output->error;
+}

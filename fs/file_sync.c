@@ -1,0 +1,64 @@
+/*
+ * Making bytes last.
+ *
+ * The kernel tells of bytes it could not write once per open file, and may drop them. So the first
+ * failure is kept, and told by every later sync: nobody takes a retry that succeeds for good news.
+ */
+#include "fs/private.h"
+
+/* Says nothing of bytes: the call was interrupted, or is not for this kind of file. */
+static bool sync_is_harmless(int rc)
+{
+    return rc == -ECANCELED || rc == -ETIMEDOUT || rc == -EBADF || rc == -EINVAL || rc == -EROFS;
+}
+
+static int sync_run(struct aio__file_call *call, bool data)
+{
+    struct aio_file *file = call->file;
+    struct aio__op_frame frame;
+    frame.op.opcode = AIO__OP_FSYNC;
+    frame.op.fd = file->handle.fd;
+    frame.op.sync.data = data;
+    int rc = aio__file_run(call, &frame, "file sync");
+    if (rc < 0 && !sync_is_harmless(rc) && file->sync_error == 0)
+        file->sync_error = rc;
+    return file->sync_error < 0 ? file->sync_error : rc;
+}
+
+int aio_file_sync(struct aio_file *file, unsigned flags)
+{
+    (void)aio__handle_core(&file->handle, __func__);
+    struct aio__file_call call;
+    if ((flags & ~(unsigned)AIO_FILE_DATA) != 0)
+        return -EINVAL;
+    int rc = aio__file_enter(&call, file, NULL);
+    if (rc < 0)
+        return rc;
+    rc = sync_run(&call, (flags & AIO_FILE_DATA) != 0);
+    return (int)aio__file_leave(&call, rc);
+}
+
+/* One write that returns when its bytes are on the device, and a short one can be continued; linked
+ * to a sync it could not. Several pieces are better synced together. */
+ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t size, int64_t offset,
+                            size_t *done)
+{
+    (void)aio__handle_core(&file->handle, __func__);
+    const struct iovec whole = {(void *)(uintptr_t)buffer, size};
+    bool together = size <= AIO__FILE_PIECE_BYTES || file->direct;
+    struct aio__file_transfer transfer = {
+        .file = file,
+        .flags = together ? RWF_DSYNC : 0,
+        .offset = offset < 0 ? INT64_MIN : offset,
+        .vectors = &whole,
+        .count = 1,
+        .total = size,
+    };
+    ssize_t rc = aio__file_transfer_all(&transfer, done);
+    if (rc == -EIO && together && file->sync_error == 0)
+        file->sync_error = (int)rc;
+    if (rc < 0)
+        return rc;
+    int synced = together ? file->sync_error : aio_file_sync(file, AIO_FILE_DATA);
+    return synced < 0 ? synced : rc;
+}

@@ -1,0 +1,148 @@
+/*
+ * File systems that are full or read-only, and one that fails (tests/fuse). Mounting them takes
+ * root.
+ */
+#define SUITE "file_faults"
+#include "tests/behaviour/file_support.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+static bool mount_small(const struct file_home *home, unsigned long flags)
+{
+    if (mount("aio-test", home->path, "tmpfs", flags, "size=256k") == 0)
+        return true;
+    AIO_CHECK(errno == EPERM || errno == EACCES);
+    aio_test_skip("mounting a file system takes root");
+    return false;
+}
+
+BEHAVIOUR(file_of_a_full_file_system)
+{
+    enum { SIZE = 1 << 20 };
+    struct file_home home;
+    size_t done = 0;
+    char *block = malloc(SIZE);
+    REQUIRE(file_home_open(&home));
+    test_pattern_fill(block, SIZE, 0);
+    if (mount_small(&home, 0)) {
+        struct aio_file *file = file_make(&home, "file", 0);
+        AIO_CHECK_ERROR(aio_file_write_all(file, block, SIZE, &done), -ENOSPC);
+        AIO_CHECK(done > 0 && done <= 256 * 1024);
+        AIO_CHECK_EQ(aio_file_size(file), done);
+        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), done);
+        file_check(file, 0, done);
+        AIO_CHECK_ERROR(aio_file_write(file, block, SIZE), -ENOSPC);
+        AIO_CHECK_ERROR(aio_file_append(file, block, SIZE, NULL), -ENOSPC);
+        AIO_CHECK_ERROR(aio_file_allocate(file, 0, 0, SIZE), -ENOSPC);
+        AIO_CHECK_OK(aio_file_truncate(file, 0));
+        ssize_t n = aio_file_write(file, block, SIZE); /* as far as it goes */
+        AIO_CHECK(n > 0 && n <= 256 * 1024);
+        file_end(file);
+        AIO_CHECK_EQ(umount(home.path), 0);
+    }
+    free(block);
+    file_home_close(&home);
+}
+
+BEHAVIOUR(file_of_a_read_only_file_system)
+{
+    struct file_home home;
+    REQUIRE(file_home_open(&home));
+    if (mount_small(&home, MS_RDONLY)) {
+        struct file_path path = file_path_of(&home, "file");
+        AIO_CHECK_ERROR(file_refused(path.text, O_RDWR | O_CREAT), -EROFS);
+        AIO_CHECK_ERROR(file_refused(path.text, O_RDONLY), -ENOENT);
+        AIO_CHECK_EQ(umount(home.path), 0);
+    }
+    file_home_close(&home);
+}
+
+/* The program that is the file system; NULL with the reason told when it cannot be had. */
+static const char *broken_program(void)
+{
+    static char path[256];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 16);
+    char *name = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
+    if (name == NULL)
+        return NULL;
+    strcpy(name, "/broken_fs");
+    if (access(path, X_OK) < 0)
+        aio_test_skip("it needs libfuse 3 (Debian: libfuse3-dev)");
+    else if (access("/dev/fuse", R_OK | W_OK) < 0 || geteuid() != 0)
+        aio_test_skip("it needs root and /dev/fuse");
+    else
+        return path;
+    return NULL;
+}
+
+struct mounted {
+    struct file_home home;
+    pid_t process;
+    dev_t before;
+};
+
+static bool is_mounted(void *arg)
+{
+    struct mounted *mounted = arg;
+    struct stat status;
+    return stat(mounted->home.path, &status) == 0 && status.st_dev != mounted->before;
+}
+
+static bool broken_mount(struct mounted *mounted, const char *program)
+{
+    char *words[] = {(char *)(uintptr_t)program, mounted->home.path, NULL};
+    struct stat status;
+    if (!file_home_open(&mounted->home) || stat(mounted->home.path, &status) < 0)
+        return false;
+    mounted->before = status.st_dev;
+    if (!AIO_CHECK_EQ(posix_spawn(&mounted->process, program, NULL, NULL, words, environ), 0))
+        return false;
+    return test_wait(is_mounted, mounted);
+}
+
+static void broken_unmount(struct mounted *mounted)
+{
+    AIO_CHECK_EQ(kill(mounted->process, SIGTERM), 0);
+    AIO_CHECK_EQ(waitpid(mounted->process, NULL, 0), mounted->process);
+    file_home_close(&mounted->home);
+}
+
+static void check_broken(const char *path)
+{
+    enum { SIZE = 100000, SOUND = 65536 };
+    char *block = malloc(SIZE);
+    struct aio_file *file;
+    size_t done;
+    REQUIRE_OK(aio_file_open(&file, path, O_RDWR, 0));
+    test_pattern_fill(block, SIZE, 0);
+    AIO_CHECK_ERROR(aio_file_write_all(file, block, SIZE, &done), -EIO);
+    AIO_CHECK(done <= SOUND); /* a ring forgets what was written before the error */
+    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), done);
+    AIO_CHECK_ERROR(aio_file_read_exact_at(file, block, SIZE, 0, &done), -EIO);
+    AIO_CHECK_EQ(done, SOUND);
+    test_pattern_check(block, done, 0);
+    AIO_CHECK_EQ(aio_file_read_at(file, block, SIZE, 60000), SOUND - 60000);
+    AIO_CHECK_ERROR(aio_file_read_at(file, block, SIZE, SOUND), -EIO);
+    AIO_CHECK_ERROR(aio_file_write_at(file, block, SIZE, SOUND), -EIO);
+    AIO_CHECK_ERROR(aio_file_sync(file, AIO_FILE_DATA), -EIO);
+    AIO_CHECK_ERROR(aio_file_sync(file, 0), -EIO); /* the file system says it is well */
+    AIO_CHECK_ERROR(aio_file_close(file), -EIO);
+    REQUIRE_OK(aio_file_open(&file, path, O_RDWR, 0));
+    AIO_CHECK_OK(aio_file_sync(file, 0));
+    file_end(file);
+    free(block);
+}
+
+BEHAVIOUR(file_of_a_file_system_that_fails)
+{
+    const char *program = broken_program();
+    struct mounted mounted;
+    if (program == NULL)
+        return;
+    if (broken_mount(&mounted, program))
+        check_broken(file_path_of(&mounted.home, "file").text);
+    broken_unmount(&mounted);
+}
