@@ -114,7 +114,7 @@ static bool sendfile_is_bare(const struct sendfile *file)
 
 static bool sendfile_has(const struct sendfile *file, int64_t offset)
 {
-    char byte;
+    char byte = '\0';
     return sendfile_peek(file, &byte, 1, offset) == 1;
 }
 
