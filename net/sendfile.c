@@ -105,11 +105,12 @@ static int sendfile_copy(struct sendfile *file)
     return n > 0 ? sendfile_write(file, (size_t)n) : (int)n;
 }
 
-/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket. */
+/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket, which
+ * takes no more than it has room for. */
 static bool sendfile_is_bare(const struct sendfile *file)
 {
     const struct aio_stream *stream = file->call.stream;
-    return stream->filter == NULL && stream->outbox == NULL && !file->refused;
+    return stream->filter == NULL && stream->outbox == NULL && !stream->unspliced && !file->refused;
 }
 
 static bool sendfile_has(const struct sendfile *file, int64_t offset)

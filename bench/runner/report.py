@@ -109,6 +109,8 @@ BARS = (
         least=True),
     Bar("cached random reads, epoll, CPU against 32 threads of fio psync", 1.00, RATIO,
         "file-epoll", _row("aio", "cpu_ratio")),
+    Bar("ticks 5 ms late beside 1 GiB of file writes, reads and syncs, worse backend", 1, PERCENT,
+        "file-ticks", _every_row("share_5ms_late")),
     Bar("datagrams against recvmmsg and sendmmsg", 1.0, RATIO, "udp", _ratio("udp-uring"),
         (("epoll", "udp-epoll", "ratio"), ("raw liburing", "raw-uring-udp", "ratio"))),
     Bar("the same, in runs that the kernel cuts and joins", 0.80, RATIO, "udp-runs",

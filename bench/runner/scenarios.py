@@ -172,6 +172,8 @@ SCENARIOS = (
     FileRead("file-direct-128", "the same by 128 tasks", "uring", "io_uring", 128, direct=True),
     FileRead("file-epoll", "cached 4 KiB reads by 32 tasks on epoll, against 32 threads of fio",
              "epoll", "psync", 32),
+    Ticks("file-ticks", "ticks of 1 ms beside a task that writes, syncs and reads 1 GiB",
+          file=True),
     Echo("udp", "datagrams, 64 in flight, 512 bytes, against recvmmsg and sendmmsg",
          shape(1, 512, 64, ("--udp",)), UDP, "raw-epoll-udp"),
     Echo("udp-runs", "the same in runs (GSO and GRO), against recvmmsg and sendmmsg",

@@ -13,9 +13,8 @@
  *     aio_stream_shutdown(AIO_STREAM_WRITE) of a writing end closes that end, so that the reader
  *     sees its end; what else it is asked to shut down is -ENOTSOCK. Selects that wait for its
  *     readiness end with -EPIPE then.
- *   - Up to PIPE_BUF (4096) bytes, also of several vectors, are written whole or not at all, and do
- *     not mix with those of other processes; see pipe(7). aio_stream_writev gathers no more than
- *     that at once, aio_stream_readv fills several vectors with no more than that.
+ *   - Up to PIPE_BUF (4096) bytes are written whole or not at all, and do not mix with those of
+ *     other processes; see pipe(7).
  *   - Addresses, options and messages of sockets are -ENOTSOCK; aio_stream_zerocopy does nothing.
  *   - aio_stream_write_rent returns when the bytes are written.
  *
