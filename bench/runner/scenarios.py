@@ -144,8 +144,10 @@ SCENARIOS = (
     Parked("parked", "memory of 100,000 and of 1,000,000 tasks that wait", (100000, 1000000)),
     Ticks("ticks", "ticks of 1 ms in time (per cent) beside a task that only yields"),
     Kv("kv", "examples/kv on one core against Redis, CPU per command", (1, 16)),
-    Static("static", "examples/static against nginx with sendfile, CPU per byte",
-          {"100K": (100 << 10, 16), "100M": (100 << 20, 4)}),
+    Static("static-100k", "examples/static against nginx, CPU per byte of a file of 100 KiB",
+           100 << 10, 16),
+    Static("static-100m", "examples/static against nginx, CPU per byte of a file of 100 MiB",
+           100 << 20, 4),
     Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
          RENT, "raw-uring"),
     Echo("rent-1000", "rented buffers, 1000 connections, against raw liburing", shape(1000),
@@ -193,5 +195,5 @@ EXTRA = (
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv",
-         "file-cached", "udp", "udp-runs", "accept", "http", "proxy",
+         "file-cached", "udp", "udp-runs", "accept", "http", "proxy", "static-100k",
          "spawn")
