@@ -24,7 +24,8 @@
  *     in progress, or the next one, return. May be spurious, may coalesce, is never lost.
  *  7. A full ring, CQ overflow, EBUSY, ENOBUFS, a multishot that ends are the backend's own: it
  *     keeps the op and retries. Above all for cancels.
- *  8. Short transfers are normal.
+ *  8. Short transfers are normal. One at the cursor of a regular file that an error cut short may
+ *     leave the cursor where it was.
  *  9. Results are normalised: EINTR, EAGAIN (but of OPEN), EINPROGRESS, ETIME, ERESTARTSYS never
  *     escape.
  * 10. Core submits at most one op per descriptor and direction at a time (POLL and positioned

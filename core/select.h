@@ -38,6 +38,7 @@ struct aio__party {
     struct aio__wait_queue *queue; /* that it stands in; NULL: taken from it */
 };
 
+struct aio__intake;
 struct aio__select;
 struct aio__select_entry;
 
@@ -80,6 +81,7 @@ struct aio__select_entry {
         struct aio__shared_waiter shared;
         struct {
             struct aio__watch watch;
+            struct aio__intake *intake; /* of net/, watched instead of an op; or NULL */
             struct aio__op op;
         } ready;
     };

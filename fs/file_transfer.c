@@ -4,7 +4,9 @@
  */
 #include "fs/private.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <unistd.h>
 
 /* Vectors that are handed on at a time when they cannot be handed on as they are. */
 #define TRANSFER_WINDOW 64
@@ -36,10 +38,10 @@ static int transfer_run(struct aio__file_call *call, struct aio__file_transfer *
     return aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
 }
 
-static int transfer_single(struct aio__file_call *call, struct aio__file_transfer *transfer)
+static int transfer_single(struct aio__file_call *call, struct aio__file_transfer *transfer,
+                           size_t bytes)
 {
     struct aio__op_frame frame;
-    size_t bytes = transfer_piece(transfer);
     frame.op.opcode = transfer->reads ? AIO__OP_READ : AIO__OP_WRITE;
     frame.op.file.buffer = (char *)transfer->vectors->iov_base + transfer->done;
     frame.op.file.length = bytes;
@@ -69,16 +71,44 @@ static const struct iovec *transfer_window(const struct aio__file_transfer *tran
     return window;
 }
 
-static int transfer_vectored(struct aio__file_call *call, struct aio__file_transfer *transfer)
+static int transfer_vectored(struct aio__file_call *call, struct aio__file_transfer *transfer,
+                             size_t bytes)
 {
     struct aio__op_frame frame;
     struct iovec window[TRANSFER_WINDOW];
-    size_t bytes = transfer_piece(transfer);
     frame.op.opcode = transfer->reads ? AIO__OP_READV : AIO__OP_WRITEV;
     frame.op.vectored.vectors = transfer_window(transfer, window, &frame.op.vectored.count, bytes);
     frame.op.vectored.flags = transfer->flags;
     frame.op.vectored.offset = transfer_offset(transfer);
     return transfer_run(call, transfer, &frame, bytes);
+}
+
+/*
+ * A ring leaves the cursor where it was when an error cut a transfer short (seen on 6.18: ENOSPC
+ * after the first bytes), and the rest would go to the wrong place.
+ */
+static void transfer_mend_cursor(int fd, off_t before, int moved)
+{
+    if (lseek(fd, 0, SEEK_CUR) != before)
+        return;
+    if ((fcntl(fd, F_GETFL) & O_APPEND) != 0)
+        (void)lseek(fd, 0, SEEK_END);
+    else
+        (void)lseek(fd, before + moved, SEEK_SET);
+}
+
+/* Returns bytes, 0 or -errno. */
+static int transfer_once(struct aio__file_call *call, struct aio__file_transfer *transfer)
+{
+    int fd = transfer->file->handle.fd;
+    size_t bytes = transfer_piece(transfer);
+    bool cursor = transfer->offset < 0 && transfer->file->seekable;
+    off_t before = cursor ? lseek(fd, 0, SEEK_CUR) : 0;
+    int n = transfer->count == 1 && transfer->flags == 0 ? transfer_single(call, transfer, bytes)
+                                                         : transfer_vectored(call, transfer, bytes);
+    if (cursor && n > 0 && (size_t)n < bytes)
+        transfer_mend_cursor(fd, before, n);
+    return n;
 }
 
 static void transfer_advance(struct aio__file_transfer *transfer, size_t bytes)
@@ -95,8 +125,7 @@ static int transfer_pieces(struct aio__file_call *call, struct aio__file_transfe
                            bool all)
 {
     while (transfer->done < transfer->total) {
-        int n = transfer->count == 1 && transfer->flags == 0 ? transfer_single(call, transfer)
-                                                             : transfer_vectored(call, transfer);
+        int n = transfer_once(call, transfer);
         if (n < 0)
             return n;
         if (n == 0)

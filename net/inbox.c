@@ -86,16 +86,6 @@ bool aio__inbox_armed(const struct aio_stream *stream)
     return stream->inbox != NULL && stream->inbox->armed;
 }
 
-void aio__inbox_watch(struct aio_stream *stream)
-{
-    aio__intake_watch(stream->inbox);
-}
-
-void aio__inbox_unwatch(struct aio_stream *stream)
-{
-    aio__intake_unwatch(stream->inbox);
-}
-
 /* Copies from the oldest buffer. Returns the bytes; 0 when there is none. */
 static size_t inbox_copy_some(struct aio__feed *feed, char *to, size_t size)
 {

@@ -30,6 +30,11 @@ _Static_assert(sizeof(struct aio__packet_head) + RENT_NAME_BYTES + AIO_CONTROL_B
                    AIO_SOCKET_RENT_BYTES,
                "what the header says of the room in front of a packet");
 
+struct aio__intake *aio__packet_intake(const struct aio_socket *socket)
+{
+    return socket->rent == NULL ? NULL : &socket->rent->intake;
+}
+
 static uint32_t rent_limit(const struct aio__buffers *pool)
 {
     uint32_t limit = pool->stream_limit * RENT_BURST, most = aio__buffers_share(pool) / 2;
@@ -123,9 +128,10 @@ ssize_t aio_socket_rent(struct aio_socket *socket, struct aio_buffer **out,
     if (rc == 0)
         rc = rent_take(socket, &buffer);
     rc = (int)aio__gate_leave(&socket->handle, &socket->receiving, rc);
-    if (rc < 0) {
-        if (buffer != NULL) /* the socket was closed meanwhile */
-            aio__buffer_release(buffer);
+    if (buffer == NULL)
+        return rc;
+    if (rc < 0) { /* the socket was closed meanwhile */
+        aio__buffer_release(buffer);
         return rc;
     }
     const struct msghdr *shape = &socket->rent->shape;

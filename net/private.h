@@ -174,11 +174,8 @@ bool aio__inbox_has_more(const struct aio_stream *stream);
 #define AIO__INBOX_NEWS 1
 #define AIO__INBOX_DISARMED 2
 
-/* Whether a receive of the inbox may be armed. While it is, those who wait for data watch it: it is
- * asked for them, and they are told; and it is not left asked when the last has gone. */
+/* Whether a receive of the inbox may be armed. */
 bool aio__inbox_armed(const struct aio_stream *stream);
-void aio__inbox_watch(struct aio_stream *stream);
-void aio__inbox_unwatch(struct aio_stream *stream);
 
 /* With no call in progress: ends the receive. Returns 0, or -EBADF when the stream was closed
  * meanwhile. And whether nothing stands in the inbox that would be lost without it. */
@@ -269,6 +266,9 @@ struct aio_socket {
     struct aio__packet_rent *rent; /* NULL until it is received from with rented buffers */
     struct aio__packet_give *give; /* NULL until it is given some to send */
 };
+
+/* packet_rent.c: what rented buffers are received by; NULL when there has been no such call. */
+struct aio__intake *aio__packet_intake(const struct aio_socket *socket);
 
 /* packet.c: makes a handle of a descriptor, which it owns from now on, with path. After an error
  * (-ENOMEM) both are gone. */

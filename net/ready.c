@@ -6,6 +6,7 @@
  * may still name its frame. A listener is asked by its own stream op, which an accept that is
  * cancelled leaves armed just so: what it brings is for the next accept.
  */
+#include "net/intake.h"
 #include "net/private.h"
 
 #include "core/select.h"
@@ -45,6 +46,7 @@ static void ready_enlist(struct aio__core *core, struct aio__select_entry *entry
 {
     struct aio__handle *handle = entry->of->object;
     struct aio__op *op = &entry->ready.op;
+    entry->ready.intake = NULL;
     *op = (struct aio__op){.opcode = AIO__OP_POLL, .fd = handle->fd, .complete = ready_done};
     op->poll.events = events;
     if (aio__op_submit(core, op)) {
@@ -76,52 +78,53 @@ static bool readable_try(struct aio__core *core, struct aio_select_case *of)
     return ready_now(of->object, READY_READ, &of->result) || more;
 }
 
-static bool readable_watches_inbox(const struct aio__select_entry *entry)
-{
-    return entry->ready.op.opcode == AIO__OP_RENT;
-}
-
-static void readable_leave_inbox(struct aio__select_entry *entry)
+static void taking_leave(struct aio__select_entry *entry)
 {
     aio__watch_leave(&entry->ready.watch);
-    aio__inbox_unwatch(entry->of->object);
+    aio__intake_unwatch(entry->ready.intake);
 }
 
-static void readable_notify(struct aio__watch *watch, int result)
+static void taking_notify(struct aio__watch *watch, int result)
 {
     struct aio__select_entry *entry = ready_entry(watch);
     struct aio__core *core = watch->handle->core;
+    bool watches = entry->ready.intake != NULL;
     if (result != AIO__INBOX_DISARMED) {
         ready_decide(entry, result);
-        if (!readable_watches_inbox(entry))
+        if (!watches)
             aio__op_cancel(core, &entry->ready.op);
-    } else if (readable_watches_inbox(entry) && entry->select->winner == NULL &&
-               !watch->handle->closing) {
-        readable_leave_inbox(entry);
-        ready_enlist(core, entry, READY_READ, readable_notify);
+    } else if (watches && entry->select->winner == NULL && !watch->handle->closing) {
+        taking_leave(entry);
+        ready_enlist(core, entry, READY_READ, taking_notify);
     }
 }
 
 /* Where rented reads have armed a receive, that one takes the data: it is asked, by a watch. */
-static void readable_enlist(struct aio__core *core, struct aio__select_entry *entry)
+static void taking_enlist(struct aio__core *core, struct aio__select_entry *entry,
+                          struct aio__intake *intake)
 {
-    struct aio_stream *stream = entry->of->object;
-    if (!aio__inbox_armed(stream)) {
-        ready_enlist(core, entry, READY_READ, readable_notify);
+    if (intake == NULL || !intake->armed) {
+        ready_enlist(core, entry, READY_READ, taking_notify);
         return;
     }
-    entry->ready.op = (struct aio__op){.opcode = AIO__OP_RENT};
-    entry->ready.watch.notify = readable_notify;
-    aio__watch_enter(&entry->ready.watch, &stream->handle);
-    aio__inbox_watch(stream);
+    entry->ready.intake = intake;
+    entry->ready.watch.notify = taking_notify;
+    aio__watch_enter(&entry->ready.watch, entry->of->object);
+    aio__intake_watch(intake);
 }
 
-static void readable_delist(struct aio__core *core, struct aio__select_entry *entry)
+static void taking_delist(struct aio__core *core, struct aio__select_entry *entry)
 {
-    if (readable_watches_inbox(entry))
-        readable_leave_inbox(entry);
+    if (entry->ready.intake != NULL)
+        taking_leave(entry);
     else
         ready_delist(core, entry);
+}
+
+static void readable_enlist(struct aio__core *core, struct aio__select_entry *entry)
+{
+    const struct aio_stream *stream = entry->of->object;
+    taking_enlist(core, entry, stream->inbox);
 }
 
 static bool writable_try(struct aio__core *core, struct aio_select_case *of)
@@ -148,7 +151,7 @@ static void writable_enlist(struct aio__core *core, struct aio__select_entry *en
 
 struct aio_select_case aio_select_readable(struct aio_stream *stream)
 {
-    static const struct aio__select_kind kind = {readable_try, readable_enlist, readable_delist,
+    static const struct aio__select_kind kind = {readable_try, readable_enlist, taking_delist,
                                                  NULL};
     return (struct aio_select_case){.kind = &kind, .object = &stream->handle};
 }
@@ -163,12 +166,14 @@ static bool receivable_try(struct aio__core *core, struct aio_select_case *of)
 {
     (void)core;
     (void)aio__handle_core(of->object, "aio_select_receivable");
-    return ready_now(of->object, READY_READ, &of->result);
+    const struct aio__intake *intake = aio__packet_intake(of->object);
+    bool more = intake != NULL && aio__intake_has_more(intake);
+    return ready_now(of->object, READY_READ, &of->result) || more;
 }
 
 static void receivable_enlist(struct aio__core *core, struct aio__select_entry *entry)
 {
-    ready_enlist(core, entry, READY_READ, ready_notify);
+    taking_enlist(core, entry, aio__packet_intake(entry->of->object));
 }
 
 static bool sendable_try(struct aio__core *core, struct aio_select_case *of)
@@ -180,7 +185,7 @@ static bool sendable_try(struct aio__core *core, struct aio_select_case *of)
 
 struct aio_select_case aio_select_receivable(struct aio_socket *socket)
 {
-    static const struct aio__select_kind kind = {receivable_try, receivable_enlist, ready_delist,
+    static const struct aio__select_kind kind = {receivable_try, receivable_enlist, taking_delist,
                                                  NULL};
     return (struct aio_select_case){.kind = &kind, .object = &socket->handle};
 }

@@ -36,6 +36,7 @@ static void *reaper_run(void *unused)
     (void)unused;
     struct epoll_event events[REAPER_BATCH];
     bool more = true;
+    (void)pthread_setname_np(pthread_self(), "aio-reaper");
     while (more) {
         int count = epoll_wait(reaper.epoll, events, REAPER_BATCH, -1);
         for (int i = 0; i < count; i++) {

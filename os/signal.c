@@ -69,7 +69,7 @@ static struct aio_signal_info signal_read(int number, const siginfo_t *info)
         report.uid = info->si_uid;
     }
     if (info->si_code == SI_QUEUE || info->si_code == SI_TIMER || info->si_code == SI_MESGQ)
-        report.value = info->si_value;
+        report.value.pointer = info->si_value.sival_ptr;
     return report;
 }
 
@@ -80,7 +80,7 @@ static void signal_resend(const struct aio_signal_info *report)
     siginfo_t info = {.si_signo = report->number, .si_code = report->code};
     info.si_pid = report->pid;
     info.si_uid = report->uid;
-    info.si_value = report->value;
+    info.si_value.sival_ptr = report->value.pointer;
     for (uint64_t i = 0; i < report->count; i++)
         if (report->pid == 0 || syscall(SYS_rt_sigqueueinfo, getpid(), report->number, &info) < 0)
             (void)kill(getpid(), report->number);
@@ -89,7 +89,7 @@ static void signal_resend(const struct aio_signal_info *report)
 static void signal_coalesce(struct signal_slot *slot, const struct aio_signal_info *report)
 {
     atomic_store(&slot->sender, (uint64_t)report->uid << 32 | (uint32_t)report->pid);
-    atomic_store(&slot->value, report->value.sival_ptr);
+    atomic_store(&slot->value, report->value.pointer);
     atomic_store(&slot->code, report->code);
     atomic_fetch_add(&slot->count, 1);
 }
@@ -140,7 +140,7 @@ static bool signal_fetch_slot(struct aio_signal *signal, int number, struct aio_
         .count = count,
         .pid = (pid_t)(uint32_t)sender,
         .uid = (uid_t)(sender >> 32),
-        .value = {.sival_ptr = atomic_load(&slot->value)},
+        .value = {.pointer = atomic_load(&slot->value)},
     };
     signal->last = number;
     return true;

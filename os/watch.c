@@ -7,10 +7,13 @@
 
 #include <aio/offload.h>
 #include <aio/watch.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WATCH_BYTES 4096 /* a read has room for one event with the longest name at least */
+
+_Static_assert(AIO_WATCH_NAME == NAME_MAX + 1, "the longest name and its NUL");
 
 struct aio_watch {
     struct aio__handle handle; /* first member */

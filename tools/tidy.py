@@ -135,6 +135,9 @@ def marks(file):
             yield number, "finish it, or open an issue"
 
 
+LABEL = r"^ \* (?:Suspends|Context|Lifetime|Returns): "
+
+
 def public_functions(file):
     """(line number, name, return type, the comment above or None) of each AIO_API function."""
     if not file.path.startswith("include/"):
@@ -157,6 +160,19 @@ def docstrings(file):
             yield number, "the comment of %s does not begin with its name" % name
         elif kind != "void" and "Returns:" not in comment:
             yield number, "the comment of %s has no Returns:" % name
+
+
+def labels(file):
+    """Suspends, Context, Lifetime, Returns begin a line, and what follows is indented below them:
+    the formatter joins lines when it cuts one that is too long."""
+    for number, _, _, comment in public_functions(file):
+        lines = (comment or "").split("\n")
+        first = next((at for at, text in enumerate(lines) if re.match(LABEL, text)), len(lines))
+        for at, text in enumerate(lines[first:-1], first):
+            joined = re.search(r"\S\s" + LABEL[5:], text[3:])
+            if joined or not re.match(LABEL + r"|^ \* {12}\S", text):
+                yield number - len(lines) + at, "labels begin a line, their text stands below it"
+                break
 
 
 def three_words(file):
@@ -201,6 +217,9 @@ SAMPLES = (
     (docstrings, BAD, "include/aio/a.h", "/* aio_a_b is. */\nAIO_API AIO_NODISCARD int aio_a_b();"),
     (docstrings, GOOD, "include/aio/a.h", "/* aio_a_b is. */\nAIO_API void aio_a_b(void);"),
     (docstrings, GOOD, "include/aio/a.h", DOC % "const char *"),
+    (labels, BAD, "include/aio/a.h", DOC.replace("Returns:", "Suspends:  no. Returns:") % "int "),
+    (labels, BAD, "include/aio/a.h", DOC.replace("0.", "0;\n * or 1.") % "int "),
+    (labels, GOOD, "include/aio/a.h", DOC.replace("0.", "0;\n *            or 1.") % "int "),
     (three_words, BAD, "include/aio/a.h", "AIO_API int aio_read(void);"),
     (three_words, GOOD, "include/aio/a.h", DOC % "int "),
 )

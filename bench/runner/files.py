@@ -30,7 +30,8 @@ def test_file(bench):
 
 
 def fio_words(path, engine, depth, direct, seconds):
-    """Batched, as a ring is meant to be used; without the clock for every read."""
+    """So many reads at a time: on a ring batched, as it is meant to be used, else by as many
+    threads; without the clock for every read."""
     words = ["fio", "--name=read", "--filename=" + path, "--rw=randread", "--bs=4k",
              "--ioengine=" + engine, "--direct=%d" % direct, "--norandommap", "--invalidate=0",
              "--time_based", "--runtime=%gs" % seconds, "--gtod_reduce=1", "--output-format=json"]
@@ -38,10 +39,13 @@ def fio_words(path, engine, depth, direct, seconds):
         words += ["--iodepth=%d" % depth, "--iodepth_batch_submit=%d" % depth,
                   "--iodepth_batch_complete_min=%d" % max(1, depth // 2),
                   "--iodepth_batch_complete_max=%d" % depth]
+    else:
+        words += ["--numjobs=%d" % depth, "--thread", "--group_reporting"]
     return words
 
 
 def run_fio(words):
+    """Its figures of CPU are those of one thread, on average."""
     try:
         done = subprocess.run(words, preexec_fn=pin(LOAD_CPU), capture_output=True, text=True,
                               timeout=LIMIT_SECONDS, check=False)
@@ -51,7 +55,8 @@ def run_fio(words):
         raise BenchError("fio failed: %s" % done.stderr.strip())
     job = json.loads(done.stdout)["jobs"][0]
     rate = job["read"]["iops"]
-    cpu = (job["usr_cpu"] + job["sys_cpu"]) / 100
+    threads = int(job["job options"].get("numjobs", 1))
+    cpu = (job["usr_cpu"] + job["sys_cpu"]) / 100 * threads
     return {"reads_per_s": rate, "cpu_ns_per_read": cpu / max(rate, 1) * 1e9}
 
 

@@ -168,7 +168,7 @@ SCENARIOS = (
     FileRead("file-direct", "O_DIRECT 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
              "uring", "io_uring", 32, direct=True),
     FileRead("file-direct-128", "the same by 128 tasks", "uring", "io_uring", 128, direct=True),
-    FileRead("file-epoll", "cached 4 KiB reads by 32 tasks on epoll, against fio's psync",
+    FileRead("file-epoll", "cached 4 KiB reads by 32 tasks on epoll, against 32 threads of fio",
              "epoll", "psync", 32),
     Echo("udp", "datagrams, 64 in flight, 512 bytes, against recvmmsg and sendmmsg",
          shape(1, 512, 64, ("--udp",)), UDP, "raw-epoll-udp"),

@@ -6,7 +6,7 @@
 #define DRAIN_LIMIT (1024 * 1024)
 #define DRAIN_NS AIO_SEC(2)
 
-/* What is left for the phase, which is one within a request. */
+/* How long the phase may still take. */
 static int64_t clock_left(struct http_clock *clock)
 {
     int64_t now_ns = aio_time_now();
@@ -40,15 +40,16 @@ ssize_t http_receive_rent(struct aio_stream *stream, struct http_clock *clock,
     return n;
 }
 
-void http_drain(struct aio_stream *stream, void *buffer, size_t size)
+void http_drain(struct aio_stream *stream)
 {
+    char dropped[4096];
     if (aio_stream_shutdown(stream, AIO_STREAM_WRITE) < 0)
         return;
     ssize_t n;
     size_t drained = 0;
     AIO_TIMEOUT(DRAIN_NS)
     {
-        while (drained < DRAIN_LIMIT && (n = aio_stream_read(stream, buffer, size)) > 0)
+        while (drained < DRAIN_LIMIT && (n = aio_stream_read(stream, dropped, sizeof dropped)) > 0)
             drained += (size_t)n;
     }
 }

@@ -25,10 +25,13 @@ static inline void http_clock_enter(struct http_clock *clock, enum http_phase ph
     *clock = (struct http_clock){.phase = phase};
 }
 
-/* Reads. Between requests the stream's own timeout bounds the wait; within one, the time for its
- * phase as a whole does, however small the pieces in which it comes. */
+/* Reads, into a buffer of one's own or a rented one. Between requests the stream's own timeout
+ * bounds the wait; within one, the time for its phase as a whole does, however small the pieces in
+ * which it comes. */
 ssize_t http_receive(struct aio_stream *stream, struct http_clock *clock, void *buffer,
                      size_t size);
+ssize_t http_receive_rent(struct aio_stream *stream, struct http_clock *clock,
+                          struct aio_buffer **out);
 
 /* The same into a rented buffer. */
 ssize_t http_receive_rent(struct aio_stream *stream, struct http_clock *clock,
@@ -36,6 +39,6 @@ ssize_t http_receive_rent(struct aio_stream *stream, struct http_clock *clock,
 
 /* Closing while the client still sends would reset the connection, and the client might never see
  * the answer: tells it that we are done, and takes what it sends for a while. */
-void http_drain(struct aio_stream *stream, void *buffer, size_t size);
+void http_drain(struct aio_stream *stream);
 
 #endif

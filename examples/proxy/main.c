@@ -1,6 +1,6 @@
 /*
  * proxy: passes TCP connections on.
- * Usage: proxy [LISTEN_HOST:PORT] [TARGET_HOST:PORT] [accept-proxy] [send-proxy]
+ * Usage: proxy [LISTEN_HOST:PORT] [TARGET_HOST:PORT] [accept-proxy] [send-proxy] [idle=SECONDS]
  *
  * A connection is a task, which connects to the target and relays: aio_stream_relay carries both
  * directions, reads only what it has written, so that a peer that is slow to read slows the other
@@ -9,6 +9,7 @@
  * accept-proxy: each client begins with a header of the PROXY protocol, which is taken off.
  * send-proxy: the target is told by such a header who the client is: whom the client's own header
  * names, if it has one to begin with.
+ * idle: a connection on which nothing moves either way for so long is ended; an hour if not told.
  */
 #include "examples/proxy/header.h"
 
@@ -16,14 +17,17 @@
 #include <aio/copy.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONNECTION_LIMIT 4000 /* two descriptors each, and while they splice some pipes */
 #define CONNECT_NS AIO_SEC(5)
 #define HEADER_NS AIO_SEC(5)
+#define IDLE_NS AIO_SEC(3600)
 
 static const char *target;
 static bool accepts_header, sends_header;
+static struct aio_copy_options limits;
 static int live_connections;
 
 /* A client, and what is known of it. */
@@ -105,7 +109,7 @@ static int carry(struct client *client)
     prepare(server);
     rc = write_early(client, server);
     if (rc == 0)
-        rc = aio_stream_relay(client->stream, server, NULL, NULL);
+        rc = aio_stream_relay(client->stream, server, &limits, NULL);
     aio_stream_close(server);
     return rc;
 }
@@ -127,6 +131,16 @@ static void welcome(struct aio_stream *client)
         aio_stream_close(client);
 }
 
+static bool read_idle(const char *word)
+{
+    char *end;
+    if (strncmp(word, "idle=", 5) != 0)
+        return false;
+    long seconds = strtol(word + 5, &end, 10);
+    limits.idle_ns = AIO_SEC(seconds);
+    return *end == '\0' && seconds > 0 && seconds <= 1000000;
+}
+
 static int read_options(int count, char **words)
 {
     for (int i = 0; i < count; i++) {
@@ -134,7 +148,7 @@ static int read_options(int count, char **words)
             accepts_header = true;
         else if (strcmp(words[i], "send-proxy") == 0)
             sends_header = true;
-        else
+        else if (!read_idle(words[i]))
             return aio_error_exit(-EINVAL, words[i]);
     }
     return 0;
@@ -146,6 +160,8 @@ AIO_MAIN(argc, argv)
     struct aio_address parsed;
     struct aio_listener *listener;
     struct aio_stream *client;
+    limits = AIO_COPY_OPTIONS;
+    limits.idle_ns = IDLE_NS;
     target = argc > 2 ? argv[2] : "127.0.0.1:8081";
     int rc = aio_address_parse(&parsed, target);
     if (rc < 0)

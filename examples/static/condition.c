@@ -1,22 +1,11 @@
 /*
- * See condition.h. Our tags are strong: a file that is changed gets another one.
+ * See condition.h.
  */
 #include "examples/static/condition.h"
 
 #include "examples/static/http_date.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-struct version version_of(const struct file *file)
-{
-    struct version version = {.changed_s = file->changed_s};
-    (void)snprintf(version.tag, sizeof version.tag, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "\"",
-                   file->inode, file->size,
-                   (uint64_t)file->changed_s * 1000000000u + (uint64_t)file->changed_ns);
-    return version;
-}
 
 /* Whether a list of tags has this one, or is "*". Weak ones count where that is allowed. */
 static bool list_has(const char *list, const char *tag, bool weak)
@@ -47,35 +36,34 @@ static bool date_of(const struct request *request, enum field field, int64_t *da
     return text != NULL && http_date_parse(date, text, now);
 }
 
-int condition_check(const struct request *request, const struct version *version, int64_t now)
+int condition_check(const struct request *request, const struct file *file, int64_t now)
 {
     const char *match = request->fields[FIELD_IF_MATCH];
     const char *none_match = request->fields[FIELD_IF_NONE_MATCH];
     int64_t date;
     if (match != NULL) {
-        if (!list_has(match, version->tag, false))
+        if (!list_has(match, file->tag, false))
             return 412;
     } else if (date_of(request, FIELD_IF_UNMODIFIED_SINCE, &date, now) &&
-               version->changed_s > date) {
+               file->modified.tv_sec > date) {
         return 412;
     }
     if (none_match != NULL)
-        return list_has(none_match, version->tag, true) ? 304 : 200;
-    if (date_of(request, FIELD_IF_MODIFIED_SINCE, &date, now) && version->changed_s <= date)
+        return list_has(none_match, file->tag, true) ? 304 : 200;
+    if (date_of(request, FIELD_IF_MODIFIED_SINCE, &date, now) && file->modified.tv_sec <= date)
         return 304;
     return 200;
 }
 
 /* A date is good enough only when the file cannot have changed again within its second. */
-bool condition_allows_range(const struct request *request, const struct version *version,
-                            int64_t now)
+bool condition_allows_range(const struct request *request, const struct file *file, int64_t now)
 {
     const char *text = request->fields[FIELD_IF_RANGE];
     int64_t date;
     if (text == NULL)
         return true;
     if (*text == '"')
-        return strcmp(text, version->tag) == 0;
-    return http_date_parse(&date, text, now) && date == version->changed_s &&
-           version->changed_s < now;
+        return strcmp(text, file->tag) == 0;
+    return http_date_parse(&date, text, now) && date == file->modified.tv_sec &&
+           file->modified.tv_sec < now;
 }

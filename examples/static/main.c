@@ -35,11 +35,12 @@ AIO_MAIN(argc, argv)
     options.arg = (void *)(uintptr_t)root;
     options.drain_ns = AIO_SEC(3);
     http_parser_set_max_header_size(HEADER_LIMIT);
-    int rc = file_root(root);
+    int rc = file_serve(root);
     if (rc < 0)
         return aio_error_exit(rc, root);
     rc = aio_signal_shutdown(); /* SIGINT and SIGTERM end the server, which drains */
     if (rc == 0)
         rc = aio_server_run(&options);
+    file_end();
     return aio_error_exit(rc < 0 ? rc : 0, options.address);
 }

@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* A write has its time limit (see main.c); a client must take so much in that time. */
-#define PIECE_BYTES ((uint64_t)256 * 1024)
-
 /* A cork keeps a packet that is not full until more follows. */
 static void cork(struct output *output, bool on)
 {
@@ -56,12 +53,14 @@ int output_file(struct output *output, const struct file *file, uint64_t first, 
     cork(output, true);
     (void)send_gathered(output);
     while (output->error == 0 && length > 0) {
-        size_t piece = (size_t)(length < PIECE_BYTES ? length : PIECE_BYTES);
-        ssize_t n = aio_stream_sendfile(output->stream, file->fd, (int64_t)first, piece, NULL);
-        if (n < (ssize_t)piece)
+        size_t done;
+        ssize_t n = aio_stream_sendfile(output->stream, aio_file_fd(file->handle), (int64_t)first,
+                                        length, &done);
+        bool slow = n == -ETIMEDOUT && done > 0; /* the client takes something, and may go on */
+        first += done;
+        length -= done;
+        if (length > 0 && !slow)
             output->error = n < 0 ? (int)n : -ENODATA; /* it has become shorter meanwhile */
-        first += piece;
-        length -= piece;
     }
     return output->error;
 }

@@ -5,7 +5,6 @@
 
 #include "examples/static/condition.h"
 #include "examples/static/http_date.h"
-#include "examples/static/mime.h"
 #include "examples/static/path.h"
 #include "examples/static/range.h"
 
@@ -26,94 +25,112 @@ struct reply {
     bool head; /* no body is sent */
     bool closing;
     int64_t now;
-    const char *type;
-    struct file file;
-    struct version version;
+    struct file *file;
 };
 
-static const char *reason_of(int status)
+static const char *status_of(int status)
 {
     switch (status) {
     case 200:
-        return "OK";
+        return "200 OK";
     case 206:
-        return "Partial Content";
+        return "206 Partial Content";
     case 301:
-        return "Moved Permanently";
+        return "301 Moved Permanently";
     case 304:
-        return "Not Modified";
+        return "304 Not Modified";
     case 400:
-        return "Bad Request";
+        return "400 Bad Request";
     case 403:
-        return "Forbidden";
+        return "403 Forbidden";
     case 404:
-        return "Not Found";
+        return "404 Not Found";
     case 405:
-        return "Method Not Allowed";
+        return "405 Method Not Allowed";
     case 408:
-        return "Request Timeout";
+        return "408 Request Timeout";
     case 412:
-        return "Precondition Failed";
+        return "412 Precondition Failed";
     case 413:
-        return "Content Too Large";
+        return "413 Content Too Large";
     case 414:
-        return "URI Too Long";
+        return "414 URI Too Long";
     case 416:
-        return "Range Not Satisfiable";
+        return "416 Range Not Satisfiable";
     case 417:
-        return "Expectation Failed";
+        return "417 Expectation Failed";
     case 431:
-        return "Request Header Fields Too Large";
+        return "431 Request Header Fields Too Large";
     case 501:
-        return "Not Implemented";
+        return "501 Not Implemented";
     case 503:
-        return "Service Unavailable";
+        return "503 Service Unavailable";
     case 505:
-        return "HTTP Version Not Supported";
+        return "505 HTTP Version Not Supported";
     default:
-        return "Internal Server Error";
+        return "500 Internal Server Error";
     }
 }
 
 __attribute__((format(printf, 2, 3))) static void print(struct output *output, const char *format,
                                                         ...)
 {
-    char text[512];
+    char line[512];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (length > 0 && (size_t)length < sizeof text)
-        (void)output_text(output, text, (size_t)length);
+    if (length > 0 && (size_t)length < sizeof line)
+        (void)output_text(output, line, (size_t)length);
+}
+
+static void text(const struct reply *reply, const char *line)
+{
+    (void)output_text(reply->output, line, strlen(line));
+}
+
+/* The line of the date, which is the same for a second. */
+static const char *date_line(int64_t now)
+{
+    static int64_t known = -1;
+    static char line[HTTP_DATE_BYTES + 16];
+    if (known != now) {
+        char date[HTTP_DATE_BYTES];
+        http_date_format(date, now);
+        (void)snprintf(line, sizeof line, "\r\nDate: %s\r\n", date);
+        known = now;
+    }
+    return line;
 }
 
 /* The status line and what every answer has. The empty line is still to come. */
-static void head(const struct reply *reply, int status)
+static void head(const struct reply *reply, const char *status)
 {
-    char date[HTTP_DATE_BYTES];
-    const char *connection = reply->closing ? "Connection: close\r\n" : "";
-    if (!reply->closing && reply->request != NULL && reply->request->parser.http_minor == 0)
-        connection = "Connection: keep-alive\r\n";
-    http_date_format(date, reply->now);
-    print(reply->output, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, reason_of(status), date,
-          connection);
+    text(reply, "HTTP/1.1 ");
+    text(reply, status);
+    text(reply, date_line(reply->now));
+    if (reply->closing)
+        text(reply, "Connection: close\r\n");
+    else if (reply->request->parser.http_minor == 0)
+        text(reply, "Connection: keep-alive\r\n");
 }
 
-static void head_version(const struct reply *reply)
+/* The same for a file, with its version and type. */
+static void head_file(const struct reply *reply, const char *status, const char *type)
 {
-    char date[HTTP_DATE_BYTES];
-    int64_t changed = reply->version.changed_s;
-    http_date_format(date, changed < reply->now ? changed : reply->now);
-    print(reply->output, "Last-Modified: %s\r\nETag: %s\r\nAccept-Ranges: bytes\r\n", date,
-          reply->version.tag);
+    head(reply, status);
+    text(reply, reply->file->about);
+    text(reply, "Content-Type: ");
+    text(reply, type);
+    text(reply, "\r\n");
 }
 
 /* An answer that consists of its status. extra: further lines of the head. */
 static void say(const struct reply *reply, int status, const char *extra)
 {
-    const char *reason = reason_of(status);
-    head(reply, status);
-    (void)output_text(reply->output, extra, strlen(extra));
+    const char *line = status_of(status), *reason = line + 4;
+    head(reply, line);
+    text(reply, extra);
     print(reply->output, "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
           strlen(reason) + 1);
     if (!reply->head)
@@ -122,55 +139,48 @@ static void say(const struct reply *reply, int status, const char *extra)
 
 static void send_whole(const struct reply *reply)
 {
-    head(reply, 200);
-    head_version(reply);
-    print(reply->output, "Content-Type: %s\r\nContent-Length: %" PRIu64 "\r\n\r\n", reply->type,
-          reply->file.size);
+    head_file(reply, status_of(200), reply->file->type);
+    text(reply, reply->file->length);
     if (!reply->head)
-        (void)output_file(reply->output, &reply->file, 0, reply->file.size);
+        (void)output_file(reply->output, reply->file, 0, reply->file->size);
 }
 
 static void send_range(const struct reply *reply, const struct range *range)
 {
-    head(reply, 206);
-    head_version(reply);
+    head_file(reply, status_of(206), reply->file->type);
     print(reply->output,
-          "Content-Type: %s\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64
-          "\r\nContent-Length: %" PRIu64 "\r\n\r\n",
-          reply->type, range->first, range->first + range->length - 1, reply->file.size,
-          range->length);
-    (void)output_file(reply->output, &reply->file, range->first, range->length);
+          "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\nContent-Length: %" PRIu64
+          "\r\n\r\n",
+          range->first, range->first + range->length - 1, reply->file->size, range->length);
+    (void)output_file(reply->output, reply->file, range->first, range->length);
 }
 
 /* What stands before a part. */
-static int part_head(char text[PART_BYTES], const struct reply *reply, uint64_t boundary,
+static int part_head(char part[PART_BYTES], const struct reply *reply, uint64_t boundary,
                      const struct range *range)
 {
-    return snprintf(text, PART_BYTES,
+    return snprintf(part, PART_BYTES,
                     "\r\n--" BOUNDARY_FORMAT "\r\nContent-Type: %s\r\nContent-Range: bytes %" PRIu64
                     "-%" PRIu64 "/%" PRIu64 "\r\n\r\n",
-                    boundary, reply->type, range->first, range->first + range->length - 1,
-                    reply->file.size);
+                    boundary, reply->file->type, range->first, range->first + range->length - 1,
+                    reply->file->size);
 }
 
 static void send_ranges(const struct reply *reply, const struct range *ranges, int count)
 {
-    char text[PART_BYTES];
+    char part[PART_BYTES], type[PART_BYTES];
     uint64_t boundary = (uint64_t)aio_time_now() * UINT64_C(0x9e3779b97f4a7c15);
-    int end = snprintf(text, sizeof text, "\r\n--" BOUNDARY_FORMAT "--\r\n", boundary);
+    int end = snprintf(part, sizeof part, "\r\n--" BOUNDARY_FORMAT "--\r\n", boundary);
     uint64_t total = (uint64_t)end;
     for (int i = 0; i < count; i++)
-        total += (uint64_t)part_head(text, reply, boundary, &ranges[i]) + ranges[i].length;
-    head(reply, 206);
-    head_version(reply);
-    print(reply->output,
-          "Content-Type: multipart/byteranges; boundary=" BOUNDARY_FORMAT
-          "\r\nContent-Length: %" PRIu64 "\r\n\r\n",
-          boundary, total);
+        total += (uint64_t)part_head(part, reply, boundary, &ranges[i]) + ranges[i].length;
+    (void)snprintf(type, sizeof type, "multipart/byteranges; boundary=" BOUNDARY_FORMAT, boundary);
+    head_file(reply, status_of(206), type);
+    print(reply->output, "Content-Length: %" PRIu64 "\r\n\r\n", total);
     for (int i = 0; i < count; i++) {
-        int length = part_head(text, reply, boundary, &ranges[i]);
-        (void)output_text(reply->output, text, (size_t)length);
-        (void)output_file(reply->output, &reply->file, ranges[i].first, ranges[i].length);
+        int length = part_head(part, reply, boundary, &ranges[i]);
+        (void)output_text(reply->output, part, (size_t)length);
+        (void)output_file(reply->output, reply->file, ranges[i].first, ranges[i].length);
     }
     print(reply->output, "\r\n--" BOUNDARY_FORMAT "--\r\n", boundary);
 }
@@ -179,14 +189,14 @@ static void send_ranges(const struct reply *reply, const struct range *ranges, i
 static void send_file(const struct reply *reply)
 {
     struct range ranges[RANGES_MAX];
-    const char *text = reply->head ? NULL : reply->request->fields[FIELD_RANGE];
+    const char *wanted = reply->head ? NULL : reply->request->fields[FIELD_RANGE];
     int count = 0;
-    if (text != NULL && condition_allows_range(reply->request, &reply->version, reply->now))
-        count = range_parse(ranges, text, reply->file.size);
+    if (wanted != NULL && condition_allows_range(reply->request, reply->file, reply->now))
+        count = range_parse(ranges, wanted, reply->file->size);
     if (count < 0) {
         char extra[64];
         (void)snprintf(extra, sizeof extra, "Content-Range: bytes */%" PRIu64 "\r\n",
-                       reply->file.size);
+                       reply->file->size);
         say(reply, 416, extra);
     } else if (count == 0) {
         send_whole(reply);
@@ -197,14 +207,13 @@ static void send_file(const struct reply *reply)
     }
 }
 
-static void answer_file(struct reply *reply)
+static void answer_file(const struct reply *reply)
 {
-    reply->version = version_of(&reply->file);
-    int status = condition_check(reply->request, &reply->version, reply->now);
+    int status = condition_check(reply->request, reply->file, reply->now);
     if (status == 304) {
-        head(reply, 304);
-        head_version(reply);
-        (void)output_text(reply->output, "\r\n", 2);
+        head(reply, status_of(304));
+        text(reply, reply->file->about);
+        text(reply, "\r\n");
     } else if (status != 200) {
         say(reply, status, "");
     } else {
@@ -232,9 +241,8 @@ static void answer_path(struct reply *reply)
     if (status == 200)
         status = file_open(&reply->file, path.name);
     if (status == 200) {
-        reply->type = mime_type(path.name);
         answer_file(reply);
-        file_close(&reply->file);
+        file_close(reply->file);
     } else if (status == 301 && !path.folder) {
         redirect(reply, &path);
     } else {

@@ -9,30 +9,63 @@
 
 #include <aio/aio.h>
 #include <errno.h>
-
-#define INPUT_BYTES 4096
+#include <stdlib.h>
+#include <string.h>
 
 struct session {
     struct aio_connection *connection;
     struct aio_stream *stream;
     struct request request;
-    size_t begin, end; /* what was received and not looked at */
-    char input[INPUT_BYTES];
+    char *left; /* of a pipeline: what was received and not looked at; NULL: nothing */
+    size_t left_begin, left_end;
     struct output output;
 };
 
-/* Receives more. Returns how much; 0 when there is nothing more to come; or an error. */
-static ssize_t receive(struct session *session)
+/* Takes what was received. What belongs to the next request is copied: a rented buffer must not be
+ * kept while a client is slow to take its answer. Returns 0; -ENOMEM. */
+static int feed(struct session *session, struct aio_buffer *buffer)
 {
+    const char *bytes = aio_buffer_data(buffer);
+    size_t size = aio_buffer_size(buffer), used = request_feed(&session->request, bytes, size);
+    if (used < size) {
+        session->left = malloc(size - used);
+        session->left_begin = 0;
+        session->left_end = size - used;
+        if (session->left != NULL)
+            memcpy(session->left, bytes + used, size - used);
+    }
+    aio_buffer_release(buffer);
+    return used < size && session->left == NULL ? -ENOMEM : 0;
+}
+
+static void feed_left(struct session *session)
+{
+    session->left_begin += request_feed(&session->request, session->left + session->left_begin,
+                                        session->left_end - session->left_begin);
+    if (session->left_begin < session->left_end)
+        return;
+    free(session->left);
+    session->left = NULL;
+}
+
+/* Receives more. Returns 1; 0 when there is nothing more to come; or an error. */
+static int receive(struct session *session)
+{
+    struct request *request = &session->request;
+    struct aio_buffer *buffer;
     int rc = output_flush(&session->output);
-    if (rc == 0 && session->request.clock.phase == HTTP_BETWEEN_REQUESTS) {
+    if (rc == 0 && request->clock.phase == HTTP_BETWEEN_REQUESTS) {
         rc = aio_connection_await(session->connection);
         if (rc == 0)
             return 0;
     }
     if (rc < 0)
         return rc;
-    return http_receive(session->stream, &session->request.clock, session->input, INPUT_BYTES);
+    ssize_t n = http_receive_rent(session->stream, &request->clock, &buffer);
+    if (n <= 0)
+        return (int)n;
+    rc = feed(session, buffer);
+    return rc < 0 ? rc : 1;
 }
 
 /* Reads a request. Returns whether there is one; one that does not come in its time is refused. */
@@ -40,17 +73,15 @@ static bool next_request(struct session *session)
 {
     struct request *request = &session->request;
     while (!request->complete && request->refusal == 0) {
-        if (session->begin == session->end) {
-            ssize_t n = receive(session);
-            if (n == -ETIMEDOUT && request->clock.phase != HTTP_BETWEEN_REQUESTS)
-                request->refusal = 408;
-            else if (n <= 0)
-                return false;
-            session->begin = 0;
-            session->end = n > 0 ? (size_t)n : 0;
-        }
-        session->begin +=
-            request_feed(request, session->input + session->begin, session->end - session->begin);
+        int rc = 1;
+        if (session->left != NULL)
+            feed_left(session);
+        else
+            rc = receive(session);
+        if (rc == -ETIMEDOUT && request->clock.phase != HTTP_BETWEEN_REQUESTS)
+            request->refusal = 408;
+        else if (rc <= 0)
+            return false;
     }
     return true;
 }
@@ -59,7 +90,7 @@ static void refuse(struct session *session)
 {
     respond_refusal(&session->output, session->request.refusal, false);
     if (output_flush(&session->output) == 0)
-        http_drain(session->stream, session->input, INPUT_BYTES);
+        http_drain(session->stream);
 }
 
 int session_run(struct aio_connection *connection, void *arg)
@@ -80,10 +111,11 @@ int session_run(struct aio_connection *connection, void *arg)
         respond(request, &session.output, closing);
         if (closing) {
             if (output_flush(&session.output) == 0)
-                http_drain(session.stream, session.input, INPUT_BYTES);
+                http_drain(session.stream);
             break;
         }
         request_next(request);
     }
+    free(session.left);
     return session.output.error;
 }

@@ -76,8 +76,8 @@ struct aio_tls_options {
  * Context:   anywhere.
  * Lifetime:  texts and options only during the call. The context lives until aio_tls_destroy.
  * Returns:   0; -EINVAL for bad options, and for a file that is not what it should be or a key with
- * a passphrase; -EKEYREJECTED for a key that is not the certificate's; -ENOENT, -EACCES or another
- * -errno of open(2); -ENOMEM.
+ *            a passphrase; -EKEYREJECTED for a key that is not the certificate's; -ENOENT, -EACCES
+ *            or another -errno of open(2); -ENOMEM.
  */
 AIO_API AIO_NODISCARD int aio_tls_create(struct aio_tls_context **out,
                                          const struct aio_tls_options *options);

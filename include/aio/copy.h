@@ -84,7 +84,7 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * aio_stream_sendfile sends bytes of a file: length of them from offset on, fewer if the file ends
  * before. The file's own position is neither used nor moved.
  *
- * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 256 KiB at a
+ * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 1 MiB at a
  * time; what would have to be waited for is read on a thread of the offload pool. A piece is taken
  * for cached when its first and its last byte are, as what was read together leaves the cache
  * together: a page that is missing between them is waited for in place. Streams with a filter (TLS)

@@ -42,7 +42,7 @@ AIO_API uint32_t aio_core_index(void);
  * Context:   a task.
  * Lifetime:  arg as long as fn uses it; options only during the call.
  * Returns:   0; -EINVAL for a bad index or option; -ESHUTDOWN when that core is ending or has
- * ended; -ENOMEM. On the caller's own core as aio_task_spawn.
+ *            ended; -ENOMEM. On the caller's own core as aio_task_spawn.
  */
 AIO_API AIO_NODISCARD int aio_core_spawn(uint32_t index, int (*fn)(void *arg), void *arg,
                                          const struct aio_task_options *options);
@@ -60,7 +60,7 @@ AIO_API AIO_NODISCARD int aio_core_spawn(uint32_t index, int (*fn)(void *arg), v
  * Lifetime:  arg, also when it is in the caller's frame: fn does not outlive the call.
  * Returns:   0 with *result (which may be NULL) set; else fn did not run: -EINVAL for a bad index;
  *            -ESHUTDOWN when that core is ending or has ended; -EAGAIN or -ENOMEM when it has no
- * room for the task; -ECANCELED, -ETIMEDOUT when either was pending before.
+ *            room for the task; -ECANCELED, -ETIMEDOUT when either was pending before.
  */
 AIO_API AIO_NODISCARD int aio_core_call(uint32_t index, int (*fn)(void *arg), void *arg,
                                         int *result);

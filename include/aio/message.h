@@ -267,7 +267,8 @@ AIO_API void aio_message_drop_fds(struct aio_message *message);
  * Context:   a task of the stream's core.
  * Lifetime:  all that the message names until the call returns.
  * Returns:   bytes taken; -EINVAL for a bad count of vectors, for no bytes at all with control
- * data, and for an address; else as aio_stream_write. After an error no descriptor was passed.
+ *            data, and for an address; else as aio_stream_write. After an error no descriptor was
+ *            passed.
  */
 AIO_API AIO_NODISCARD ssize_t aio_stream_sendmsg(struct aio_stream *stream,
                                                  const struct aio_message *message);

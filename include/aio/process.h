@@ -157,7 +157,7 @@ AIO_API AIO_NODISCARD struct aio_stream *aio_process_take(struct aio_process *pr
  * Suspends:  until it has ended.
  * Context:   a task of the process's core.
  * Returns:   0 with *status (which may be NULL) set; -ECANCELED; -ETIMEDOUT; -EBADF once the
- * process is being closed; -ECHILD when somebody else has taken the status.
+ *            process is being closed; -ECHILD when somebody else has taken the status.
  */
 AIO_API AIO_NODISCARD int aio_process_wait(struct aio_process *process,
                                            struct aio_process_status *status);
@@ -286,10 +286,11 @@ struct aio_process_result {
  *            ended, neither cancellation nor a deadline cuts the call short.
  * Context:   a task.
  * Lifetime:  all that is handed over, until the call returns. *result is written in every case;
- * give it back with aio_result_free. Returns:   0 when the process has ended by itself or by
- * stop_beyond, whatever its status; an error as of aio_process_spawn: it was not started then;
- * -ECANCELED, -ETIMEDOUT, -ENOMEM: it was ended, and *result has its status and what was collected;
- * -ECHILD; -EPERM when it was to be ended and may not be sent signals: it is left to itself.
+ *            give it back with aio_result_free.
+ * Returns:   0 when the process has ended by itself or by stop_beyond, whatever its status; an
+ *            error as of aio_process_spawn: it was not started then; -ECANCELED, -ETIMEDOUT,
+ *            -ENOMEM: it was ended, and *result has its status and what was collected; -ECHILD;
+ *            -EPERM when it was to be ended and may not be sent signals: it is left to itself.
  */
 AIO_API AIO_NODISCARD int aio_process_run(struct aio_process_result *result,
                                           const char *const *argv,

@@ -89,7 +89,7 @@ enum aio_resolve_family {
  *            such address; -ETIMEDOUT: no server answered in time, or a deadline has passed (see
  *            aio_deadline_expired); -EHOSTDOWN: no server can be reached; -EREMOTEIO: a server
  *            failed or refused; -EBADMSG: its answer makes no sense; -ENOSYS: see above;
- * -ECANCELED; -EMFILE, -ENFILE, -ENOMEM.
+ *            -ECANCELED; -EMFILE, -ENFILE, -ENOMEM.
  */
 AIO_API AIO_NODISCARD int aio_resolve_name(struct aio_address *out, size_t capacity,
                                            const char *name, enum aio_resolve_family family);

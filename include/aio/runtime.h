@@ -148,8 +148,8 @@ struct aio_runtime;
  *            started: -EINVAL for a bad option, environment variable or backend name; the reason of
  *            the refusal (-EPERM, -ENOSYS, -ENOMEM...) when the backend asked for cannot be had;
  *            -EAGAIN when the system has no thread for a core; -ENOMEM. A sentence on standard
- * error says which (AIO_LOG=off silences it). Use aio_runtime_main, or set a flag in entry, where
- * the two must be told apart.
+ *            error says which (AIO_LOG=off silences it). Use aio_runtime_main, or set a flag in
+ *            entry, where the two must be told apart.
  */
 AIO_API int aio_runtime_run(const struct aio_runtime_options *options, int (*entry)(void *arg),
                             void *arg);
@@ -161,7 +161,7 @@ AIO_API int aio_runtime_run(const struct aio_runtime_options *options, int (*ent
  * Context:   anywhere, any thread.
  * Lifetime:  options and its texts are copied. The runtime lives until aio_runtime_destroy.
  * Returns:   0; -EINVAL for a bad option or environment variable, with a sentence on standard
- * error; -ENOMEM.
+ *            error; -ENOMEM.
  */
 AIO_API AIO_NODISCARD int aio_runtime_create(struct aio_runtime **out,
                                              const struct aio_runtime_options *options);
@@ -174,7 +174,7 @@ AIO_API AIO_NODISCARD int aio_runtime_create(struct aio_runtime **out,
  * Context:   anywhere, any thread.
  * Lifetime:  arg must live as long as entry uses it.
  * Returns:   0; -EBUSY when it was run before; else as aio_runtime_run when nothing was started,
- * and the runtime can only be destroyed.
+ *            and the runtime can only be destroyed.
  */
 AIO_API AIO_NODISCARD int aio_runtime_start(struct aio_runtime *runtime, int (*entry)(void *arg),
                                             void *arg);
@@ -210,8 +210,8 @@ AIO_API AIO_NODISCARD int aio_runtime_wait(struct aio_runtime *runtime, int *res
  *
  * Suspends:  never; aio_runtime_wait waits for the end.
  * Context:   anywhere, any thread that holds the runtime, or a task of it; before it is open, it
- * ends when it is. Not a signal handler: see aio_signal_shutdown. Returns:   0; -ESHUTDOWN when it
- * is over.
+ *            ends when it is. Not a signal handler: see aio_signal_shutdown.
+ * Returns:   0; -ESHUTDOWN when it is over.
  */
 AIO_API int aio_runtime_stop(struct aio_runtime *runtime, int64_t drain_ns);
 
@@ -225,7 +225,7 @@ AIO_API int aio_runtime_stop(struct aio_runtime *runtime, int64_t drain_ns);
  * Context:   anywhere, any thread that holds the runtime, or a task of it. Not a signal handler.
  * Lifetime:  arg as long as fn uses it.
  * Returns:   0; -EINVAL when there is no such core; -ESHUTDOWN when it is not open yet, is ending
- * or has ended, or in a child of fork(2); -ENOMEM.
+ *            or has ended, or in a child of fork(2); -ENOMEM.
  */
 AIO_API AIO_NODISCARD int aio_runtime_post(struct aio_runtime *runtime, uint32_t core,
                                            int (*fn)(void *arg), void *arg);
@@ -296,9 +296,10 @@ AIO_API int aio_runtime_fd(struct aio_runtime *runtime);
  * it when there is nothing to do is harmless.
  *
  * Suspends:  no task; it runs tasks, for about half a millisecond unless one of them computes
- * longer. Context:   the thread that attached it, outside tasks (-EBUSY). Returns:   1 while the
- * runtime lives; 0 when it is over (aio_runtime_wait then gives its result); -EINVAL when it is not
- * attached; -ESHUTDOWN in a child of fork(2).
+ *            longer.
+ * Context:   the thread that attached it, outside tasks (-EBUSY).
+ * Returns:   1 while the runtime lives; 0 when it is over (aio_runtime_wait then gives its result);
+ *            -EINVAL when it is not attached; -ESHUTDOWN in a child of fork(2).
  */
 AIO_API int aio_runtime_turn(struct aio_runtime *runtime);
 

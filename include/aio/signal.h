@@ -43,14 +43,20 @@ struct aio_signal;
 /* Real-time signals that a subscription keeps one by one until they are fetched. */
 #define AIO_SIGNAL_QUEUE 512
 
+/* What a sender has sent along: one or the other; union sigval, which C11 alone does not have. */
+union aio_signal_value {
+    int number;
+    void *pointer;
+};
+
 /* What came. Of several that have coalesced, all but `number` and `count` are the latest's. */
 struct aio_signal_info {
     int number;
-    int code;           /* si_code of sigaction(2) */
-    uint64_t count;     /* deliveries that this report stands for, at least 1 */
-    pid_t pid;          /* of the sender, or of the child with SIGCHLD; 0: the kernel sent it */
-    uid_t uid;          /* the same */
-    union sigval value; /* of sigqueue(3), timer_create(2) or mq_notify(3); else 0 */
+    int code;       /* si_code of sigaction(2) */
+    uint64_t count; /* deliveries that this report stands for, at least 1 */
+    pid_t pid;      /* of the sender, or of the child with SIGCHLD; 0: the kernel sent it */
+    uid_t uid;      /* the same */
+    union aio_signal_value value; /* of sigqueue(3), timer_create(2) or mq_notify(3); else 0 */
 };
 
 /*

@@ -251,8 +251,8 @@ AIO_API AIO_NODISCARD int aio_socket_adopt(struct aio_socket **out, int fd);
  * Context:   a task of the socket's core.
  * Lifetime:  after a result of 0 or more the handle is gone and the descriptor is the caller's.
  * Returns:   the descriptor; -EBUSY while calls on it are in progress, and while datagrams wait
- * that were received for aio_socket_rent or given to aio_socket_give; -EBADF while it is being
- *            closed.
+ *            that were received for aio_socket_rent or given to aio_socket_give; -EBADF while it is
+ *            being closed.
  */
 AIO_API AIO_NODISCARD int aio_socket_release(struct aio_socket *socket);
 

@@ -89,8 +89,9 @@ AIO_API AIO_NODISCARD int aio_unix_listen(struct aio_listener **out, const char 
  * Lifetime:  the text only during the call. The stream lives until aio_stream_close.
  * Returns:   0; -EINVAL, -ENAMETOOLONG for a bad name; -ENOENT when there is no such path;
  *            -ECONNREFUSED when nobody listens there; -EACCES; -EPROTOTYPE when the listener at
- * that path is of another kind (abstract names are apart: -ECONNREFUSED); -ECANCELED; -ETIMEDOUT;
- * -EMFILE, -ENFILE, -ENOMEM; or another -errno of connect(2). After an error no descriptor is left.
+ *            that path is of another kind (abstract names are apart: -ECONNREFUSED); -ECANCELED;
+ *            -ETIMEDOUT; -EMFILE, -ENFILE, -ENOMEM; or another -errno of connect(2). After an error
+ *            no descriptor is left.
  */
 AIO_API AIO_NODISCARD int aio_unix_connect(struct aio_stream **out, const char *name);
 

@@ -24,19 +24,22 @@
 #define AIO_WATCH_H
 
 #include <aio/base.h>
-#include <limits.h>
 #include <sys/inotify.h>
 
 AIO_BEGIN_DECLS
 
 struct aio_watch;
 
+/* The longest name and its NUL: NAME_MAX + 1 of <limits.h>, which C11 alone does not have. */
+#define AIO_WATCH_NAME 256
+
 /* Something that has happened. */
 struct aio_watch_event {
-    int id;                  /* what aio_watch_add returned; -1 with IN_Q_OVERFLOW */
-    uint32_t mask;           /* IN_MODIFY, IN_CREATE and so on; IN_IGNORED: the id is gone */
-    uint32_t cookie;         /* the same in IN_MOVED_FROM and the IN_MOVED_TO of one rename */
-    char name[NAME_MAX + 1]; /* of what lies in a watched folder; empty: the watched thing itself */
+    int id;                    /* what aio_watch_add returned; -1 with IN_Q_OVERFLOW */
+    uint32_t mask;             /* IN_MODIFY, IN_CREATE and so on; IN_IGNORED: the id is gone */
+    uint32_t cookie;           /* the same in IN_MOVED_FROM and the IN_MOVED_TO of one rename */
+    char name[AIO_WATCH_NAME]; /* of what lies in a watched folder; empty: the watched thing itself
+                                */
 };
 
 /*

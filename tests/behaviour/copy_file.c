@@ -78,6 +78,20 @@ BEHAVIOUR(sendfile_of_pieces)
     close(fd);
 }
 
+/* Pieces that are not in the page cache are read on a thread; file systems in memory keep all. */
+BEHAVIOUR(sendfile_of_what_is_not_cached)
+{
+    int fd = pattern_file(FILE_BYTES);
+    REQUIRE(fd >= 0);
+    for (int i = 0; i < 3; i++) {
+        off_t from = i == 1 ? FILE_BYTES / 2 : 0, length = i == 2 ? 0 : FILE_BYTES / 2;
+        AIO_CHECK(fdatasync(fd) == 0);
+        AIO_CHECK(posix_fadvise(fd, from, length, POSIX_FADV_DONTNEED) == 0);
+        check_piece(fd, 1000, FILE_BYTES, FILE_BYTES - 1000);
+    }
+    close(fd);
+}
+
 BEHAVIOUR(sendfile_of_what_is_no_file)
 {
     struct tcp_pair pair;

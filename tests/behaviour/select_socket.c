@@ -5,7 +5,9 @@
 #define SUITE "select_socket"
 #include "tests/behaviour/packet_support.h"
 
+#include <aio/buf.h>
 #include <aio/select.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static uint32_t ops_pending(void)
@@ -164,5 +166,75 @@ BEHAVIOUR(losing_cases_leave_nothing)
         packet_expect(ends.far, "x");
     }
     aio_channel_free(channel);
+    udp_ends_close(&ends);
+}
+
+static void rent_expect(struct aio_socket *socket, const char *text)
+{
+    struct aio_buffer *buffer;
+    ssize_t size = (ssize_t)strlen(text);
+    if (AIO_CHECK_EQ(aio_socket_rent(socket, &buffer, NULL), size)) {
+        AIO_CHECK_EQ(memcmp(aio_buffer_data(buffer), text, (size_t)size), 0);
+        aio_buffer_release(buffer);
+    }
+}
+
+/* A receive into rented buffers that stays armed takes the packet: it is asked for it, whichever
+ * call receives then. */
+BEHAVIOUR(beside_rented_receives)
+{
+    struct udp_ends ends;
+    REQUIRE(udp_ends_connect(&ends));
+    struct aio_select_case cases[] = {aio_select_receivable(ends.far),
+                                      aio_select_after(AIO_SEC(15))};
+    struct waiting waiting = {cases, 2};
+    for (int round = 0; round < 40; round++) {
+        struct aio_task *task;
+        int which = -1;
+        packet_send(ends.near, "arms");
+        rent_expect(ends.far, "arms");
+        AIO_CHECK_ERROR(aio_select_try(cases, 2), -EAGAIN);
+        REQUIRE_OK(aio_task_spawn(&task, select_them, &waiting, NULL));
+        for (uint64_t turns = test_random() % 4; turns > 0; turns--)
+            AIO_CHECK_OK(aio_task_yield());
+        if (round % 4 < 2)
+            packet_send(ends.near, "x");
+        else
+            aio_task_cancel(task);
+        AIO_CHECK_OK(aio_task_join(task, &which));
+        AIO_CHECK_EQ(which, round % 4 < 2 ? 0 : -ECANCELED);
+        if (round % 4 == 0)
+            rent_expect(ends.far, "x");
+        else if (round % 4 == 1)
+            packet_expect(ends.far, "x");
+    }
+    udp_ends_close(&ends);
+}
+
+/* A plain receive ends the armed one under a select, which then asks by itself. */
+BEHAVIOUR(a_plain_receive_disarms_the_rented_one)
+{
+    struct udp_ends ends;
+    REQUIRE(udp_ends_connect(&ends));
+    struct aio_select_case cases[] = {aio_select_receivable(ends.far),
+                                      aio_select_after(AIO_SEC(15))};
+    struct waiting waiting = {cases, 2};
+    for (int round = 0; round < 20; round++) {
+        struct packet_call call = {.socket = ends.far};
+        struct aio_task *task;
+        int which = -1;
+        packet_send(ends.near, "arms");
+        rent_expect(ends.far, "arms");
+        REQUIRE_OK(aio_task_spawn(&task, select_them, &waiting, NULL));
+        packet_settle();
+        REQUIRE(packet_call_start(&call));
+        packet_settle();
+        AIO_CHECK_ERROR(packet_call_cancel(&call), -ECANCELED);
+        packet_settle();
+        packet_send(ends.near, "x");
+        AIO_CHECK_OK(aio_task_join(task, &which));
+        AIO_CHECK_EQ(which, 0);
+        packet_expect(ends.far, "x");
+    }
     udp_ends_close(&ends);
 }

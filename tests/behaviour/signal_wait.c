@@ -126,7 +126,7 @@ BEHAVIOUR(real_time_signals_are_queued)
         REQUIRE(sigqueue(getpid(), number, (union sigval){.sival_int = i}) == 0);
     for (int i = 0; i < AIO_SIGNAL_QUEUE; i++) {
         REQUIRE_OK(aio_signal_wait(signal, &info));
-        REQUIRE(AIO_CHECK_EQ(info.value.sival_int, i) && AIO_CHECK_EQ(info.number, number));
+        REQUIRE(AIO_CHECK_EQ(info.value.number, i) && AIO_CHECK_EQ(info.number, number));
         AIO_CHECK(info.code == SI_QUEUE && info.count == 1 && info.pid == getpid());
     }
     uint64_t counts[2] = {0, 0};
@@ -138,7 +138,7 @@ BEHAVIOUR(real_time_signals_are_queued)
     AIO_CHECK_EQ(counts[1], MORE);
     sigqueue(getpid(), number, (union sigval){.sival_int = 7});
     AIO_CHECK_OK(aio_signal_wait(signal, &info));
-    AIO_CHECK_EQ(info.value.sival_int, 7);
+    AIO_CHECK_EQ(info.value.number, 7);
     aio_signal_close(signal);
 }
 

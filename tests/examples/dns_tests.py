@@ -8,14 +8,15 @@ import tempfile
 
 from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, REFUSED, SERVFAIL, TC, TXT
 from dns_tools import Message, Upstream, header, option, query, wait_asked
-from support import HOST, MEMORY_SLACK, PATIENCE, SANITIZED, call, free_port, need_tool, receive
-from support import receive_all, stop, until
+from support import HOST, MEMORY_SLACK, PATIENCE, call, free_port, need_tool, receive, receive_all
+from support import stop, until
 
 
 class Forwarder:
-    """A forwarder, its upstream server, and a client."""
+    """A forwarder, its upstream server, and a client. attempt_ms is the time for an answer: long where
+    it is counted how often the server is asked, short where it is silent."""
 
-    def __init__(self, context, entries=1000, attempt_ms=1000 if SANITIZED else 300):
+    def __init__(self, context, entries=1000, attempt_ms=3000):
         self.context = context
         self.upstream = Upstream(context)
         self.server = context.start("dns_forward", self.upstream.address, str(entries),
@@ -76,9 +77,9 @@ def test_time_to_live(context):
     """It shrinks, ends, and one of 0 is not kept at all."""
     forwarder = Forwarder(context)
     forwarder.ask("plain-old")
+    forwarder.ask("brief")
     until(lambda: forwarder.ask("plain-old").answers[0][2] < 300, "its time to live shrinks")
     assert forwarder.upstream.count("plain-old") == 1
-    forwarder.ask("brief")
     until(lambda: forwarder.ask("brief").answers and forwarder.upstream.count("brief") > 1,
           "it is asked for again")
     for _ in range(3):
@@ -175,7 +176,7 @@ def test_large_answers(context):
 
 def test_silent_upstream(context):
     """Asked again, from another port each time; then the client is told. Others are served."""
-    forwarder = Forwarder(context)
+    forwarder = Forwarder(context, attempt_ms=200)
     other = forwarder.another()
     other.send(query("never", 3))
     forwarder.still_serves()
@@ -183,7 +184,7 @@ def test_silent_upstream(context):
     assert answer.code == SERVFAIL and answer.number == 3 and answer.text() == "never"
     asked = [each for each in forwarder.upstream.asked if each[0].text() == "never"]
     assert len(asked) == 3 and len({each[1] for each in asked}) == 3
-    assert forwarder.ask("second").answers and forwarder.upstream.count("second") == 2
+    assert forwarder.ask("second").answers and forwarder.upstream.count("second") >= 2
     stop(forwarder.server)
 
 
@@ -205,7 +206,7 @@ def test_forged_answers(context):
 
 def test_malformed_answers(context):
     """None of them is believed, loops of names and lengths beyond the end above all."""
-    forwarder = Forwarder(context)
+    forwarder = Forwarder(context, attempt_ms=200)
     clients = {name: forwarder.another() for name in ("loop", "long")}
     for name, client in clients.items():
         client.send(query(name))
@@ -291,7 +292,7 @@ def gone(connection):
 
 def test_too_much_at_once(context):
     """Beyond its limit it refuses, and serves what it knows; afterwards it is as before."""
-    forwarder = Forwarder(context)
+    forwarder = Forwarder(context, attempt_ms=500)
     forwarder.ask("plain-known")
     for number in range(600):
         forwarder.client.send(query("never-%d" % number, number))
@@ -322,7 +323,7 @@ def test_cache_is_bounded(context):
 
 
 def test_stops_while_queries_wait(context):
-    forwarder = Forwarder(context)
+    forwarder = Forwarder(context, attempt_ms=300)
     for number in range(20):
         forwarder.client.send(query("slow-%d" % number, number))
     connection = context.connect(forwarder.server.port)
@@ -351,7 +352,7 @@ def dig(forwarder, *words):
 
 def test_dig(context):
     need_tool("dig", "bind9-dnsutils")
-    forwarder = Forwarder(context)
+    forwarder = Forwarder(context, attempt_ms=500)
     for words in ((), ("+tcp",), ("+dnssec",), ("+noedns",), ("+cookie", "+nsid"), ("+norecurse",)):
         said = dig(forwarder, "plain.dig", "A", *words)
         assert "status: NOERROR" in said and "10.0.0.1" in said, said

@@ -1,5 +1,6 @@
 """The proxy between clients and targets: every byte, each direction's end, and pressure from behind
 are passed on; errors end both sides; nothing is left behind."""
+import select
 import signal
 import socket
 import time
@@ -215,7 +216,9 @@ def test_bad_start(context):
     proxy = start_proxy(context, 1)
     program, taken = context.program("proxy"), "%s:%d" % (HOST, proxy.port)
     for words, name in (((taken,), "EADDRINUSE"), (("nonsense",), "EINVAL"),
-                        ((HOST + ":0", "elsewhere"), "EINVAL")):
+                        ((HOST + ":0", "elsewhere"), "EINVAL"),
+                        ((HOST + ":0", taken, "idle=0"), "EINVAL"),
+                        ((HOST + ":0", taken, "idle=1s"), "EINVAL")):
         status, said = call([program, *words], env=context.environment())
         assert status == 1 and words[-1] in said and name in said, said
     stop(proxy)
@@ -229,6 +232,27 @@ def through_headers(context, *options):
     listener = context.listen()
     target = "%s:%d" % (HOST, listener.getsockname()[1])
     return context.start("proxy", target, *options), listener
+
+
+def test_idle_connections_are_ended(context):
+    """But not those on which something moves."""
+    proxy, listener = through_headers(context, "idle=1")
+    idle = context.connect(proxy.port)
+    context.accept(listener)
+    moving = context.connect(proxy.port)
+    target = context.accept(listener)
+    idle.sendall(b"nobody reads this")
+
+    def idle_ends():
+        moving.sendall(b"x")
+        assert receive(target, 1) == b"x"
+        return select.select([idle], [], [], 0.05)[0]
+
+    until(idle_ends, "the idle one is ended")
+    assert ended(idle)
+    moving.sendall(b"on")
+    assert receive(target, 2) == b"on"
+    stop(proxy)
 
 
 def test_proxy_headers_are_taken_off(context):

@@ -342,6 +342,35 @@ def test_many_at_once(context):
     stop(server)
 
 
+def test_changed_files(context):
+    """A file that changes is another version at once; another file under its name soon is."""
+    server, path = start(context), os.path.join(root(), "changes")
+    write(path, b"first")
+    first = ask(context, server, b"/changes")
+    write(path, b"a second one")
+    second = ask(context, server, b"/changes")
+    assert (first.body, second.body) == (b"first", b"a second one")
+    assert first.fields[b"etag"] != second.fields[b"etag"]
+    write(path + ".new", b"third")
+    os.rename(path + ".new", path)
+    until(lambda: ask(context, server, b"/changes").body == b"third", "the new file is served")
+    os.unlink(path)
+    until(lambda: ask(context, server, b"/changes").status == 404, "it is gone")
+    until(lambda: descriptor_count(server, path) == 0, "it is let go")
+    stop(server)
+
+
+def descriptor_count(server, path):
+    """How many descriptors of the server are that file's, deleted or not."""
+    folder, count = "/proc/%d/fd" % server.pid, 0
+    for name in os.listdir(folder):
+        try:
+            count += os.readlink(os.path.join(folder, name)).startswith(path)
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return count
+
+
 def test_truncated_while_sent(context):
     """The connection ends early instead of hanging, and others are served."""
     server = start(context)
