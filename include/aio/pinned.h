@@ -32,7 +32,7 @@ AIO_API AIO_NODISCARD int aio_pinned_alloc(void **out, size_t bytes);
  *
  * Suspends:  never.
  * Context:   a task of the core that allocated it; nothing is being read into it or written from
- * it.
+ *            it.
  */
 AIO_API void aio_pinned_free(void *memory);
 
