@@ -1,6 +1,6 @@
 /*
  * A file into a stream: what is in the page cache goes to the socket by sendfile(2), without a
- * copy; what is not is read on a thread, never on the core's own, and sent from a buffer.
+ * copy; what is not is read as files are, without blocking the core, and sent from a buffer.
  */
 #include "net/private.h"
 
@@ -8,7 +8,6 @@
 #include "core/splice.h"
 
 #include <aio/copy.h>
-#include <aio/offload.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -17,8 +16,6 @@
 #define SENDFILE_BUFFER_BYTES ((size_t)65536)
 /* What is asked about, and sent, at a time: a core does nothing else meanwhile. */
 #define SENDFILE_PIECE_BYTES ((size_t)1 << 20)
-/* For how long what was in the cache is taken to be there. */
-#define SENDFILE_CACHED_NS AIO_MS(100)
 /* For how long what was in the cache is taken to be there. */
 #define SENDFILE_CACHED_NS AIO_MS(100)
 
@@ -33,22 +30,11 @@ struct sendfile {
     int64_t cached_end;      /* up to there it is in the cache, */
     int64_t cached_until_ns; /* until that time */
     char *buffer;            /* NULL: not needed yet */
-    size_t length;           /* of the read in progress */
-    ssize_t got;             /* what a thread's read returned */
 };
 
 static size_t sendfile_part(const struct sendfile *file, size_t most)
 {
     return file->left < most ? file->left : most;
-}
-
-static int sendfile_read_blocking(void *arg)
-{
-    struct sendfile *file = arg;
-    do
-        file->got = pread(file->fd, file->buffer, file->length, file->offset);
-    while (file->got < 0 && errno == EINTR);
-    return file->got < 0 ? -errno : 0;
 }
 
 /* What can be read without waiting. Returns as preadv2(2), or -errno. */
@@ -61,17 +47,17 @@ static ssize_t sendfile_peek(const struct sendfile *file, void *buffer, size_t l
 }
 
 /* Returns bytes; 0 at the end of the file; or -errno. */
-static ssize_t sendfile_read(struct sendfile *file)
+static int sendfile_read(struct sendfile *file)
 {
-    file->length = sendfile_part(file, SENDFILE_BUFFER_BYTES);
-    ssize_t n = sendfile_peek(file, file->buffer, file->length, file->offset);
-    if (n != -EAGAIN && n != -EOPNOTSUPP && n != -ENOSYS && n != -EINTR)
-        return n;
-    int result = 0;
-    int rc = aio_offload_call(sendfile_read_blocking, file, &result);
-    if (rc == 0)
-        rc = result;
-    return rc < 0 ? rc : file->got;
+    struct aio__op_frame frame;
+    frame.op.opcode = AIO__OP_READ;
+    frame.op.fd = file->fd;
+    frame.op.file.buffer = file->buffer;
+    frame.op.file.length = sendfile_part(file, SENDFILE_BUFFER_BYTES);
+    frame.op.file.offset = file->offset;
+    int n = aio__gate_run(&file->call.stream->handle, file->call.gate, &frame, "file read");
+    file->call.gate->inside = NULL; /* its frame is gone before the next wait */
+    return n;
 }
 
 static void sendfile_advance(struct sendfile *file, size_t count)
@@ -101,8 +87,8 @@ static int sendfile_copy(struct sendfile *file)
         file->buffer = aio__alloc(SENDFILE_BUFFER_BYTES);
     if (file->buffer == NULL)
         return -ENOMEM;
-    ssize_t n = sendfile_read(file);
-    return n > 0 ? sendfile_write(file, (size_t)n) : (int)n;
+    int n = sendfile_read(file);
+    return n > 0 ? sendfile_write(file, (size_t)n) : n;
 }
 
 /* Whether no filter and no rented buffers, whose bytes come first, stand before the socket, which

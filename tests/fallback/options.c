@@ -136,6 +136,9 @@ PLAIN(numbers_out_of_range)
     options.stack_bytes = 4096;
     refused_option(&options, "stack_bytes");
     options = AIO_RUNTIME_OPTIONS;
+    options.ring_workers = 1025;
+    refused_option(&options, "ring_workers");
+    options = AIO_RUNTIME_OPTIONS;
     options.offload_threads = 100000;
     refused_option(&options, "offload_threads");
     options = AIO_RUNTIME_OPTIONS;

@@ -5,8 +5,10 @@
 #define SUITE "seccomp"
 #include "tests/fallback/child.h"
 
+#include <aio/file.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -113,4 +115,40 @@ PLAIN(register_alone_refused)
 PLAIN(register_alone_refused_with_enosys)
 {
     check(__NR_io_uring_register, ENOSYS, "ENOSYS");
+}
+
+static int open_files(void *unused)
+{
+    struct aio_file_options options = AIO_FILE_OPTIONS;
+    struct aio_file *file;
+    int plain = aio_file_open_with(&file, "/dev/null", &options);
+    (void)aio_file_close(plain == 0 ? file : NULL);
+    options.resolve = RESOLVE_NO_SYMLINKS;
+    int limited = aio_file_open_with(&file, "/dev/null", &options);
+    (void)aio_file_close(limited == 0 ? file : NULL);
+    printf("plain %d, limited %d\n", plain, limited);
+    (void)unused;
+    return 0;
+}
+
+static void open_on_epoll(void)
+{
+    struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+    options.backend = "epoll";
+    printf("run %d\n", aio_runtime_run(&options, open_files, NULL));
+}
+
+/* As by filters of older container runtimes: files open all the same. */
+PLAIN(openat2_refused)
+{
+    struct child child = {.prepare = install_filter, .instead = open_on_epoll};
+    refused.call = __NR_openat2;
+    refused.error = ENOSYS;
+    if (!have_both())
+        return;
+    struct outcome outcome = child_run(&child);
+    if (!outcome.exited)
+        return;
+    text_has(outcome.out, "plain 0, limited -38\n");
+    text_has(outcome.out, "run 0\n");
 }
