@@ -85,6 +85,7 @@ struct aio_deadline {
  *
  * Suspends:  never.
  * Context:   a task; set and clear in the same task, cleared in the reverse order of setting.
+ *            Setting one that is set aborts.
  * Lifetime:  deadline stays in place from set to clear.
  */
 AIO_API void aio_deadline_set(struct aio_deadline *deadline, int64_t timeout_ns);
