@@ -127,7 +127,7 @@ struct aio__core {
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__pipe_pool pipes;
-    bool sigpipe_held; /* by us: see core/sigpipe.h */
+    bool sigpipe_held;              /* by us: see core/sigpipe.h */
     struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
     void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;
