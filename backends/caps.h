@@ -24,6 +24,7 @@
     X(NO_IOWAIT, no_iowait, "6.15")                                                                \
     X(MULTISHOT_RECV, multishot_recv, "6.0: rented buffers, from a ring of provided ones")         \
     X(QUIET_SEND, quiet_send, "6.0: lazy sends that post no completion")                           \
+    X(PINNED, pinned, "5.19: pinned memory is registered with the ring")                           \
     X(INLINE_SEND, inline_send, "send(2) at once while the ring brings one completion a turn")
 
 #define AIO__EV_CAPS(X)                                                                            \

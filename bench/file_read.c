@@ -12,6 +12,7 @@
 
 #include <aio/aio.h>
 #include <aio/file.h>
+#include <aio/pinned.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 enum { READ_BYTES = 4096, CANNOT_OPEN = 3, TASKS_MAX = 65536 };
 
 static struct aio_file *file;
+static char *buffers; /* one after the other */
 static uint64_t blocks;
 static int64_t end_ns;
 static long reads;
@@ -35,17 +37,14 @@ static uint64_t next_random(uint64_t *state)
 /* The clock is looked at now and then: it costs as much as a part of a read. */
 static int read_on(void *argument)
 {
-    uint64_t state = (uint64_t)(uintptr_t)argument;
-    char *buffer = aligned_alloc(READ_BYTES, READ_BYTES);
-    if (buffer == NULL)
-        return -ENOMEM;
+    char *buffer = argument;
+    uint64_t state = (uint64_t)(buffer - buffers);
     ssize_t n = READ_BYTES;
     for (long i = 0; n == READ_BYTES && (i % 16 != 0 || aio_time_now() < end_ns); i++) {
         n = aio_file_read_at(file, buffer, READ_BYTES,
                              (int64_t)(next_random(&state) % blocks) * READ_BYTES);
         reads++;
     }
-    free(buffer);
     return n == READ_BYTES ? 0 : n < 0 ? (int)n : -ENODATA;
 }
 
@@ -56,7 +55,7 @@ static int run(long tasks, double seconds)
     end_ns = begin_ns + (int64_t)(seconds * 1e9);
     measure_check(aio_scope_open(&scope, NULL), "scope");
     for (long i = 0; i < tasks; i++)
-        measure_check(aio_scope_spawn(&scope, read_on, (void *)(uintptr_t)(i * 7919 + 1)), "spawn");
+        measure_check(aio_scope_spawn(&scope, read_on, buffers + i * READ_BYTES), "spawn");
     int rc = aio_scope_join(&scope);
     cpu_ns = cpu_of_process(getpid()) - cpu_ns;
     double took = (double)(aio_time_now() - begin_ns) / 1e9;
@@ -86,7 +85,11 @@ AIO_MAIN(argc, argv)
     int64_t size = aio_file_size(file);
     blocks = size > 0 ? (uint64_t)size / READ_BYTES : 0;
     measure_check(blocks > 0 ? 0 : -ENODATA, "the file's size");
+    void *memory;
+    measure_check(aio_pinned_alloc(&memory, (size_t)tasks * READ_BYTES), "buffers");
+    buffers = memory;
     rc = run(tasks, seconds);
+    aio_pinned_free(memory);
     (void)aio_file_close(file);
     return rc == 0 ? 0 : 1;
 }

@@ -35,9 +35,12 @@
     X(WRITEV, writev, "pwritev2(2); at the cursor when offset is -1")                              \
     X(OPEN, open, "openat2(2), where fd is the folder; never waits for a peer if O_NONBLOCK")      \
     X(FSYNC, fsync, "fsync(2) or fdatasync(2)")                                                    \
-    X(SPLICE_IN, splice_in, "splice(2) of a stream socket into a pipe that has room")              \
-    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into a socket, never SIGPIPE") \
+    X(SPLICE_IN, splice_in, "splice(2) of a stream socket or pipe into a pipe that has room")      \
+    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into either, never SIGPIPE")   \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
+    X(PIN, pin,                                                                                    \
+      "memory in which files will be read and written: 1 if that makes it faster; instant")        \
+    X(UNPIN, unpin, "such memory is about to be freed; instant")                                   \
     X(FORGET, forget, "the descriptor is about to be closed: drop what is kept for it; instant")
 
 enum aio__opcode {
@@ -91,7 +94,7 @@ struct aio__op {
             void *buffer;
             size_t length;
             int64_t offset; /* -1: the file's cursor, or no cursor at all */
-        } file;             /* READ WRITE */
+        } file;             /* READ WRITE; PIN UNPIN but for offset */
         struct {
             const struct iovec *vectors;
             uint32_t count;
@@ -117,7 +120,7 @@ struct aio__op {
         } batch;           /* RECVMMSG SENDMMSG */
         struct {
             size_t length;
-            int32_t pipe; /* its end; fd, which does not block, is what is waited for */
+            int32_t pipe; /* its end; fd is what is waited for: a socket must not block */
         } splice;         /* SPLICE_IN SPLICE_OUT */
         struct {
             struct aio__deliveries *deliveries;
@@ -146,6 +149,12 @@ _Static_assert(sizeof(struct aio__op) == 64, "an op is one cache line");
 static inline bool aio__op_is_stream(const struct aio__op *op)
 {
     return op->opcode == AIO__OP_ACCEPT || op->opcode == AIO__OP_RENT;
+}
+
+/* Done when submit returns, whatever else is under way. */
+static inline bool aio__op_is_instant(const struct aio__op *op)
+{
+    return op->opcode >= AIO__OP_PIN; /* UNPIN, FORGET */
 }
 
 /*

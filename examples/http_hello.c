@@ -2,22 +2,24 @@
  * http_hello: answers GET / and HEAD / with a greeting. Usage: http_hello [HOST:PORT]
  *
  * HTTP/1.1 with keep-alive, pipelining and request bodies, which it reads and drops. A task serves
- * a connection from start to end, so the code is straight: read, parse, write. The parser is
- * Debian's libhttp-parser; its callbacks run on the task's stack and may therefore wait too, as
- * flush() does when the answers of one read do not fit in the output buffer. Everything a client
- * can use up has a limit: connections, header and body bytes, and the time it may take.
+ * a connection from start to end, so the code is straight: read, parse, write. Buffers are rented,
+ * so a connection that waits for a request holds none. The parser is Debian's libhttp-parser; its
+ * callbacks run on the task's stack and may therefore wait too, as flush() does when the answers of
+ * one read do not fit in a buffer. Everything a client can use up has a limit: connections, header
+ * and body bytes, and the time it may take.
  */
 #include "examples/common/http_wire.h"
 
 #include <aio/aio.h>
+#include <aio/buf.h>
 #include <errno.h>
 #include <http_parser.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CONNECTION_LIMIT 10000
-#define INPUT_BYTES 4096 /* small: they are the memory that an idle connection holds */
-#define OUTPUT_BYTES 2048
+#define STREAM_BUFFERS 2 /* a client that does not take its answers has so many, and one more */
+#define BUFFER_BYTES 4096
 #define HEADER_LIMIT 8192
 #define BODY_LIMIT (1024 * 1024)
 #define IDLE_NS AIO_SEC(60) /* between requests, and for a client to take an answer */
@@ -49,8 +51,7 @@ static struct reply replies[] = {
 struct connection {
     struct aio_stream *stream;
     http_parser parser;
-    char *output; /* OUTPUT_BYTES of answers not yet sent, of which output_bytes are filled */
-    size_t output_bytes;
+    struct aio_buffer *output; /* answers not yet sent; NULL: none */
     uint64_t body_bytes;
     struct http_clock clock;
     enum reply_id refusal; /* if the parser stops: why, unless it knows better */
@@ -75,29 +76,41 @@ static void prepare_replies(void)
     }
 }
 
+/* Gives the answers away. An error of theirs comes with a later call. */
 static int flush(struct connection *c)
 {
-    if (c->error == 0 && c->output_bytes > 0) {
-        ssize_t n = aio_stream_write_all(c->stream, c->output, c->output_bytes, NULL);
-        c->error = n < 0 ? (int)n : 0;
-    }
-    c->output_bytes = 0;
+    if (c->output != NULL && c->error == 0)
+        c->error = aio_stream_write_rent(c->stream, c->output);
+    else
+        aio_buffer_release(c->output);
+    c->output = NULL;
+    return c->error;
+}
+
+/* Room for so many bytes behind the answers that wait. */
+static int make_room(struct connection *c, size_t bytes)
+{
+    if (c->output != NULL && aio_buffer_room(c->output) - aio_buffer_size(c->output) < bytes &&
+        flush(c) < 0)
+        return c->error;
+    if (c->output == NULL && c->error == 0)
+        c->error = aio_buffer_rent(&c->output);
     return c->error;
 }
 
 static void append(struct connection *c, const char *text, size_t bytes)
 {
-    memcpy(c->output + c->output_bytes, text, bytes);
-    c->output_bytes += bytes;
+    size_t filled = aio_buffer_size(c->output);
+    memcpy((char *)aio_buffer_data(c->output) + filled, text, bytes);
+    (void)aio_buffer_resize(c->output, filled + bytes);
 }
 
-/* Puts an answer behind those that wait in the output buffer. The longest is under 300 bytes. */
+/* Puts an answer behind those that wait. The longest is under 300 bytes. */
 static int answer(struct connection *c, enum reply_id id, const char *last_lines, bool with_body)
 {
     const struct reply *reply = &replies[id];
     size_t last_bytes = strlen(last_lines);
-    if (c->output_bytes + reply->head_bytes + last_bytes + reply->body_bytes > OUTPUT_BYTES &&
-        flush(c) < 0)
+    if (make_room(c, reply->head_bytes + last_bytes + reply->body_bytes) < 0)
         return -1;
     append(c, reply->head, reply->head_bytes);
     append(c, last_lines, last_bytes);
@@ -183,7 +196,7 @@ static int on_header_end(http_parser *parser)
     }
     if (c->expects && is_http_1_1(parser) && (chunked || has_length)) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (c->output_bytes + sizeof go_on > OUTPUT_BYTES && flush(c) < 0)
+        if (make_room(c, sizeof go_on) < 0)
             return -1;
         append(c, go_on, sizeof go_on - 1);
     }
@@ -247,15 +260,15 @@ static void consume(struct connection *c, const char *input, size_t bytes)
 
 static int serve(void *arg)
 {
-    char input[INPUT_BYTES];
-    char output[OUTPUT_BYTES];
-    struct connection c = {.stream = arg, .output = output, .refusal = BAD};
+    struct connection c = {.stream = arg, .refusal = BAD};
+    struct aio_buffer *input;
     ssize_t n = 0;
     http_parser_init(&c.parser, HTTP_REQUEST);
     c.parser.data = &c;
     (void)aio_stream_timeout(c.stream, IDLE_NS, IDLE_NS);
-    while (!c.closing && (n = http_receive(c.stream, &c.clock, input, INPUT_BYTES)) > 0) {
-        consume(&c, input, (size_t)n);
+    while (!c.closing && (n = http_receive_rent(c.stream, &c.clock, &input)) > 0) {
+        consume(&c, aio_buffer_data(input), (size_t)n);
+        aio_buffer_release(input);
         if (flush(&c) < 0)
             break;
     }
@@ -263,6 +276,8 @@ static int serve(void *arg)
         refuse(&c, TIMEOUT);
         (void)flush(&c);
     }
+    if (c.error == 0)
+        c.error = aio_stream_flush(c.stream);
     if (c.closing && c.error == 0)
         http_drain(c.stream);
     aio_stream_close(c.stream);
@@ -278,20 +293,19 @@ static void welcome(struct aio_stream *stream)
         live_connections++;
         return;
     }
-    char output[OUTPUT_BYTES];
-    struct connection c = {.stream = stream, .output = output};
-    refuse(&c, BUSY);
-    (void)flush(&c);
+    const struct reply *busy = &replies[BUSY];
+    char text[300];
+    int bytes =
+        snprintf(text, sizeof text, "%sConnection: close\r\n\r\n%s", busy->head, busy->body);
+    (void)aio_stream_write(stream, text, (size_t)bytes);
     aio_stream_close(stream);
 }
 
-AIO_MAIN(argc, argv)
+static int run(void *arg)
 {
-    const char *address = argc > 1 ? argv[1] : "127.0.0.1:8080";
+    const char *address = arg;
     struct aio_listener *listener;
     struct aio_stream *stream;
-    prepare_replies();
-    http_parser_set_max_header_size(HEADER_LIMIT);
     int rc = aio_tcp_listen(&listener, address, NULL);
     if (rc < 0)
         return aio_error_exit(rc, address);
@@ -302,4 +316,19 @@ AIO_MAIN(argc, argv)
         welcome(stream);
     aio_listener_close(listener);
     return aio_error_exit(rc, "accept");
+}
+
+/* There are buffers for all clients, so that none can keep them from the others. Memory is taken
+ * only by those that were used. */
+int main(int argc, char **argv)
+{
+    static char address[] = "127.0.0.1:8080";
+    struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+    options.buffer_bytes = BUFFER_BYTES;
+    options.stream_buffers = STREAM_BUFFERS;
+    options.buffer_limit = 2 * CONNECTION_LIMIT * (STREAM_BUFFERS + 1);
+    prepare_replies();
+    http_parser_set_max_header_size(HEADER_LIMIT);
+    int rc = aio_runtime_run(&options, run, argc > 1 ? argv[1] : address);
+    return rc < 0 ? aio_error_exit(rc, "http_hello") : rc;
 }

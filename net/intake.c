@@ -6,12 +6,18 @@
 #include "core/op_run.h"
 #include "net/private.h"
 
+/* Arms it if it is not armed. Returns true when there is news at once. */
+static bool intake_submit(struct aio__intake *intake);
+
+/* What the op has brought may have been taken before it told of it: then it is asked again. */
 void aio__intake_tell(struct aio__intake *intake)
 {
     if (aio__intake_has_more(intake))
         aio__watch_notify(intake->handle, AIO__INBOX_NEWS);
     else if (!intake->armed)
         aio__watch_notify(intake->handle, AIO__INBOX_DISARMED);
+    else if (intake->watches > 0)
+        (void)intake_submit(intake);
 }
 
 static void intake_op_done(struct aio__op *op)
@@ -40,7 +46,6 @@ void aio__intake_open(struct aio__intake *intake, struct aio__handle *handle,
     intake->op.rent.shape = shape;
 }
 
-/* Arms it if it is not armed. Returns true when there is news at once. */
 static bool intake_submit(struct aio__intake *intake)
 {
     if (intake->op.state != AIO__OP_IDLE)

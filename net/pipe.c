@@ -53,6 +53,7 @@ static int pipe_plan_ready(struct pipe_plan *plan, int flags)
     int again = (flags & O_NONBLOCK) != 0 ? -EAGAIN : pipe_reopen(plan->fd, flags);
     bool may_block = again < 0 && (flags & O_NONBLOCK) == 0;
     plan->terminal = plan->terminal && may_block;
+    plan->unspliced = may_block;
     if (again < 0)
         return pipe_keep(plan);
     if (!plan->kept && fcntl(plan->fd, F_SETFD, FD_CLOEXEC) == 0)

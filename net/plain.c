@@ -1,17 +1,12 @@
 /*
- * Streams over what is no socket: READ and WRITE in place of RECV and SEND, so no vectors, no
- * receive that stays armed, and no shutdown(2). What those are for is done here.
+ * Streams over what is no socket: READ and WRITE in place of RECV and SEND, so no receive that
+ * stays armed, and no shutdown(2). What those are for is done here.
  */
 #include "net/private.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
-
-/* So much is gathered into one write, which a pipe takes whole or not at all. */
-#define PLAIN_BYTES ((size_t)PIPE_BUF)
 
 void aio__stream_unsocket(struct aio_stream *stream, enum aio__stream_kind kind)
 {
@@ -22,47 +17,17 @@ void aio__stream_unsocket(struct aio_stream *stream, enum aio__stream_kind kind)
     stream->unspliced = kind != AIO__STREAM_PIPE;
 }
 
-/* Copies between the vectors and bytes, as much as there is of both. Returns how much. */
-static size_t plain_copy(const struct iovec *vectors, int count, char *bytes, size_t size,
-                         bool gather)
-{
-    size_t copied = 0;
-    for (int i = 0; i < count && copied < size; i++) {
-        size_t part = vectors[i].iov_len < size - copied ? vectors[i].iov_len : size - copied;
-        if (part == 0)
-            continue;
-        if (gather)
-            memcpy(bytes + copied, vectors[i].iov_base, part);
-        else
-            memcpy(vectors[i].iov_base, bytes + copied, part);
-        copied += part;
-    }
-    return copied;
-}
-
-static size_t plain_room(const struct iovec *vectors, int count)
-{
-    size_t bytes = 0;
-    for (int i = 0; i < count && bytes < PLAIN_BYTES; i++)
-        bytes += vectors[i].iov_len < PLAIN_BYTES ? vectors[i].iov_len : PLAIN_BYTES;
-    return bytes < PLAIN_BYTES ? bytes : PLAIN_BYTES;
-}
-
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count)
 {
-    char bytes[PLAIN_BYTES];
-    while (vectors->iov_len == 0)
-        vectors++, count--;
-    size_t size = plain_room(vectors, count);
-    if (vectors->iov_len >= size) /* long enough, or the only one */
-        return aio__stream_transfer(call, reads, vectors->iov_base, vectors->iov_len);
-    if (!reads)
-        (void)plain_copy(vectors, count, bytes, size, true);
-    int rc = aio__stream_transfer(call, reads, bytes, size);
-    if (reads && rc > 0)
-        (void)plain_copy(vectors, count, bytes, (size_t)rc, false);
-    return rc;
+    struct aio__op_frame frame;
+    frame.op.opcode = reads ? AIO__OP_READV : AIO__OP_WRITEV;
+    frame.op.fd = call->stream->handle.fd;
+    frame.op.vectored.vectors = vectors;
+    frame.op.vectored.count = (uint32_t)count;
+    frame.op.vectored.flags = 0;
+    frame.op.vectored.offset = -1;
+    return aio__gate_run(&call->stream->handle, call->gate, &frame, reads ? "readv" : "writev");
 }
 
 int aio__plain_await(struct aio__stream_call *call)

@@ -100,7 +100,7 @@ _Static_assert(offsetof(struct aio__op, file.buffer) == offsetof(struct aio__op,
 /* Inside the gate: one transfer. Returns its result or -errno. */
 int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 
-/* plain.c: the same of several vectors, for what is no socket; they are not all empty. */
+/* plain.c: the same of several vectors, for what is read with READ or written with WRITE. */
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count);
 
@@ -117,9 +117,6 @@ int aio__plain_shutdown(struct aio_stream *stream, int how);
  * wait for readiness and read on a thread. Returns 0 or -ENOMEM. And whether this is its filter. */
 int aio__tty_attach(struct aio_stream *stream);
 bool aio__tty_is(const struct aio_filter *filter);
-
-/* buffer.c: aio_buffer_rent inside a gate, where a close ends the wait. */
-int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out);
 
 /* Inside the writing gate: ends that side, and with SHUT_RDWR the other one too. */
 int aio__stream_end(struct aio__stream_call *call, int how);

@@ -56,7 +56,8 @@ int aio_buffer_rent(struct aio_buffer **out)
     return buffer_rent(AIO__CORE_OR_DIE(), NULL, out);
 }
 
-int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out)
+/* Inside the gate: a close ends the wait. */
+static int buffer_rent_inside(struct aio__stream_call *call, struct aio_buffer **out)
 {
     int rc = aio__handle_may_wait(&call->stream->handle);
     return rc == 0 ? buffer_rent(call->stream->handle.core, call->gate, out) : rc;
@@ -64,11 +65,11 @@ int aio__buffer_rent(struct aio__stream_call *call, struct aio_buffer **out)
 
 ssize_t aio__stream_fill(struct aio__stream_call *call, struct aio_buffer **out)
 {
-    struct aio_buffer *buffer;
-    ssize_t n = aio__buffer_rent(call, &buffer);
-    if (n < 0)
+    struct aio_buffer *buffer = NULL;
+    ssize_t n = buffer_rent_inside(call, &buffer);
+    if (buffer == NULL)
         return n;
-    n = aio__stream_transfer(call, true, aio_buffer_data(buffer), aio_buffer_room(buffer));
+    n = aio__stream_transfer(call, true, buffer->data, buffer->room);
     if (n > 0 && aio_buffer_resize(buffer, (size_t)n) == 0)
         *out = buffer;
     else

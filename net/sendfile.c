@@ -105,16 +105,17 @@ static int sendfile_copy(struct sendfile *file)
     return n > 0 ? sendfile_write(file, (size_t)n) : (int)n;
 }
 
-/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket. */
+/* Whether no filter and no rented buffers, whose bytes come first, stand before the socket, which
+ * takes no more than it has room for. */
 static bool sendfile_is_bare(const struct sendfile *file)
 {
     const struct aio_stream *stream = file->call.stream;
-    return stream->filter == NULL && stream->outbox == NULL && !file->refused;
+    return stream->filter == NULL && stream->outbox == NULL && !stream->unspliced && !file->refused;
 }
 
 static bool sendfile_has(const struct sendfile *file, int64_t offset)
 {
-    char byte;
+    char byte = '\0';
     return sendfile_peek(file, &byte, 1, offset) == 1;
 }
 
@@ -172,7 +173,9 @@ static int sendfile_splice(struct sendfile *file, size_t length)
     sendfile_advance(file, (size_t)n);
     if ((size_t)n < length)
         return sendfile_wait(file);
-    aio__charge(file->call.stream->handle.core);
+    struct aio__core *core = file->call.stream->handle.core;
+    core->budget -= (int32_t)((size_t)n / SENDFILE_BUFFER_BYTES); /* as if it were so many sends */
+    aio__charge(core);
     return 1;
 }
 

@@ -170,7 +170,8 @@ static int stream_message(struct aio__stream_call *call, bool reads, const struc
 {
     if (call->stream->filter != NULL)
         return aio__filter_vectored(call, reads, vectors, count);
-    if (call->stream->kind != AIO__STREAM_SOCKET)
+    if ((reads ? call->stream->read_opcode == AIO__OP_READ
+               : call->stream->write_opcode == AIO__OP_WRITE))
         return aio__plain_vectored(call, reads, vectors, count);
     struct aio__op_frame frame;
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)vectors,

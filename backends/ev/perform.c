@@ -249,5 +249,7 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_SPLICE_IN] = {perform_splice, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SPLICE_OUT] = {perform_splice, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_POLL] = {aio__ev_poll_now, AIO__EV_IN_POLL_QUEUE},
+    [AIO__OP_PIN] = {perform_nothing, AIO__EV_IN_NO_QUEUE},
+    [AIO__OP_UNPIN] = {perform_nothing, AIO__EV_IN_NO_QUEUE},
     [AIO__OP_FORGET] = {perform_forget, AIO__EV_IN_NO_QUEUE},
 };

@@ -82,20 +82,36 @@ static void prep_connect(const struct uring *uring, struct io_uring_sqe *sqe,
     io_uring_prep_connect(sqe, op->fd, op->connect.address, op->connect.length);
 }
 
+/* The pinned memory that the buffer is in; -1: in none. */
+static inline int prep_pin(const struct uring *uring, const struct aio__op *op, unsigned length)
+{
+    if (__builtin_expect(uring->pinned == 0, 1))
+        return -1;
+    return aio__uring_pin_find(uring, op->file.buffer, length);
+}
+
 /* Offset -1, as an unsigned number, is the file's own cursor. */
 static void prep_read(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
-    (void)uring;
-    io_uring_prep_read(sqe, op->fd, op->file.buffer, aio__uring_length(op->file.length),
-                       (uint64_t)op->file.offset);
+    unsigned length = aio__uring_length(op->file.length);
+    uint64_t offset = (uint64_t)op->file.offset;
+    int pin = prep_pin(uring, op, length);
+    if (pin >= 0)
+        io_uring_prep_read_fixed(sqe, op->fd, op->file.buffer, length, offset, pin);
+    else
+        io_uring_prep_read(sqe, op->fd, op->file.buffer, length, offset);
 }
 
 static void prep_write(const struct uring *uring, struct io_uring_sqe *sqe,
                        const struct aio__op *op)
 {
-    (void)uring;
-    io_uring_prep_write(sqe, op->fd, op->file.buffer, aio__uring_length(op->file.length),
-                        (uint64_t)op->file.offset);
+    unsigned length = aio__uring_length(op->file.length);
+    uint64_t offset = (uint64_t)op->file.offset;
+    int pin = prep_pin(uring, op, length);
+    if (pin >= 0)
+        io_uring_prep_write_fixed(sqe, op->fd, op->file.buffer, length, offset, pin);
+    else
+        io_uring_prep_write(sqe, op->fd, op->file.buffer, length, offset);
 }
 
 static void prep_readv(const struct uring *uring, struct io_uring_sqe *sqe,
@@ -157,6 +173,8 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     [AIO__OP_SENDMMSG] = NULL,
     [AIO__OP_SPLICE_IN] = NULL,
     [AIO__OP_SPLICE_OUT] = NULL,
+    [AIO__OP_PIN] = NULL,
+    [AIO__OP_UNPIN] = NULL,
     [AIO__OP_FORGET] = NULL,
 };
 

@@ -78,6 +78,9 @@ struct uring_rent {
     struct aio__op_list starved; /* of buffers */
 };
 
+/* Pieces of pinned memory, see pin.c. */
+#define URING_PINS 32u
+
 struct uring {
     struct aio__backend base;
     struct io_uring ring;
@@ -89,6 +92,9 @@ struct uring {
     struct aio__op *cancel_backlog; /* by backend_link: a stream op may stand on `done` as well */
     bool inline_send;               /* the next send may be tried at once, see submit.c */
     unsigned batch;                 /* completions to wait a moment for, see poll.c */
+    unsigned pinned;                /* of pins, such as are not empty */
+    bool pins_opened;
+    struct iovec pins[URING_PINS];
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
@@ -144,6 +150,11 @@ void aio__uring_mark_written(const struct aio__op *op, int32_t result);
 
 /* Puts an op that found the ring full into the backlog. */
 void aio__uring_keep(struct uring *uring, struct aio__op *op);
+
+/* pin.c: PIN and UNPIN, their results; and the piece that all of a buffer lies in, or -1. */
+int32_t aio__uring_pin(struct uring *uring, const struct aio__op *op);
+int32_t aio__uring_unpin(struct uring *uring, const struct aio__op *op);
+int aio__uring_pin_find(const struct uring *uring, const char *buffer, size_t length);
 
 /* A stream op's side of submit, cancel and completion, in stream.c and a file for each. */
 void aio__uring_stream_submit(struct uring *uring, struct aio__op *op);

@@ -95,6 +95,14 @@ static bool submit_send_inline(struct uring *uring, struct aio__op *op)
     return true;
 }
 
+/* When a descriptor is forgotten all its ops are done, so no entry names it. */
+static int32_t submit_instant(struct uring *uring, const struct aio__op *op)
+{
+    if (op->opcode == AIO__OP_PIN)
+        return aio__uring_pin(uring, op);
+    return op->opcode == AIO__OP_UNPIN ? aio__uring_unpin(uring, op) : 0;
+}
+
 void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
 {
     struct uring *uring = aio__uring_of(self);
@@ -103,9 +111,8 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
         aio__uring_stream_submit(uring, op);
         return;
     }
-    if (__builtin_expect(op->opcode == AIO__OP_FORGET, 0)) {
-        aio__backend_finish(self, op,
-                            0); /* all its ops are done, so no entry names the descriptor */
+    if (__builtin_expect(aio__op_is_instant(op), 0)) {
+        aio__backend_finish(self, op, submit_instant(uring, op));
         return;
     }
     op->flags &= AIO__OP_LAZY;

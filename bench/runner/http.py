@@ -21,6 +21,8 @@ error_log %(folder)s/log crit;
 events { worker_connections 1024; }
 http {
     access_log off;
+    sendfile on;
+    tcp_nopush on;
     default_type text/plain;
     keepalive_requests 1000000000;
     client_body_temp_path %(folder)s/body;
@@ -30,18 +32,21 @@ http {
     scgi_temp_path %(folder)s/scgi;
     server {
         listen %(address)s;
-        location / { return 200 "Hello, world!\\n"; }
+        %(serve)s
     }
 }
 """
 
 
-def nginx_words(folder):
+HELLO = 'location / { return 200 "Hello, world!\\n"; }'
+
+
+def nginx_words(folder, serve):
     """A command for Server, which knows the address."""
     def words(address):
         path = os.path.join(folder, "nginx.conf")
         with open(path, "w") as file:
-            file.write(NGINX % {"folder": folder, "address": address})
+            file.write(NGINX % {"folder": folder, "address": address, "serve": serve})
         return ["nginx", "-p", folder, "-e", os.path.join(folder, "log"), "-c", path]
     return words
 
@@ -87,7 +92,7 @@ class Http:
 
         def run(command, env):
             with tempfile.TemporaryDirectory(prefix="aio-bench-") as folder:
-                words = nginx_words(folder) if command is None else command
+                words = nginx_words(folder, HELLO) if command is None else command
                 with Server(words, env) as server:
                     return drive(server, bench.seconds)
 

@@ -1,5 +1,6 @@
 """The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
 from . import perf
+from .copy import Copy
 from .files import FileRead
 from .http import Http
 from .kv import Kv
@@ -144,8 +145,10 @@ SCENARIOS = (
     Parked("parked", "memory of 100,000 and of 1,000,000 tasks that wait", (100000, 1000000)),
     Ticks("ticks", "ticks of 1 ms in time (per cent) beside a task that only yields"),
     Kv("kv", "examples/kv on one core against Redis, CPU per command", (1, 16)),
-    Static("static", "examples/static against nginx with sendfile, CPU per byte",
-          {"100K": (100 << 10, 16), "100M": (100 << 20, 4)}),
+    Static("static-100k", "examples/static against nginx, CPU per byte of a file of 100 KiB",
+           100 << 10, 16),
+    Static("static-100m", "examples/static against nginx, CPU per byte of a file of 100 MiB",
+           100 << 20, 4),
     Echo("rent", "rented buffers, 64 connections, 512 bytes, against raw liburing", shape(64),
          RENT, "raw-uring"),
     Echo("rent-1000", "rented buffers, 1000 connections, against raw liburing", shape(1000),
@@ -163,6 +166,8 @@ SCENARIOS = (
           (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
     Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
          ("rent-uring", "rent-epoll", "raw-uring")),
+    Copy("copy-small", "20,000 files of about 4 KiB copied, against cp -a", 20000, 4096),
+    Copy("copy-large", "a file of 2 GiB copied, against cp -a", 1, 2 << 30),
     FileRead("file-cached", "cached 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
              "uring", "io_uring", 32),
     FileRead("file-direct", "O_DIRECT 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
@@ -170,6 +175,8 @@ SCENARIOS = (
     FileRead("file-direct-128", "the same by 128 tasks", "uring", "io_uring", 128, direct=True),
     FileRead("file-epoll", "cached 4 KiB reads by 32 tasks on epoll, against 32 threads of fio",
              "epoll", "psync", 32),
+    Ticks("file-ticks", "ticks of 1 ms beside a task that writes, syncs and reads 1 GiB",
+          file=True),
     Echo("udp", "datagrams, 64 in flight, 512 bytes, against recvmmsg and sendmmsg",
          shape(1, 512, 64, ("--udp",)), UDP, "raw-epoll-udp"),
     Echo("udp-runs", "the same in runs (GSO and GRO), against recvmmsg and sendmmsg",
@@ -191,5 +198,5 @@ EXTRA = (
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv",
-         "file-cached", "udp", "udp-runs", "accept", "http", "proxy",
-         "spawn")
+         "file-cached", "copy-small", "copy-large", "udp", "udp-runs", "accept", "http", "proxy",
+         "static-100k", "spawn")

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define SMALL_BYTES (OUTPUT_BYTES / 2)
+
 /* A cork keeps a packet that is not full until more follows. */
 static void cork(struct output *output, bool on)
 {
@@ -32,24 +34,41 @@ int output_flush(struct output *output)
     return output->error;
 }
 
+/* Sends what is gathered, if there is no room for so much more. Returns whether there is now. */
+static bool make_room(struct output *output, size_t size)
+{
+    return OUTPUT_BYTES - output->count >= size || send_gathered(output) == 0;
+}
+
 int output_text(struct output *output, const char *text, size_t size)
 {
-    while (output->error == 0 && size > 0) {
-        size_t room = OUTPUT_BYTES - output->count, part = size < room ? size : room;
-        memcpy(output->bytes + output->count, text, part);
-        output->count += part;
-        text += part;
-        size -= part;
-        if (output->count == OUTPUT_BYTES)
-            (void)send_gathered(output);
+    if (make_room(output, size)) {
+        memcpy(output->bytes + output->count, text, size);
+        output->count += size;
     }
+    return output->error;
+}
+
+/* A body that goes out with its head. */
+static int output_small(struct output *output, const struct file *file, uint64_t first, size_t size)
+{
+    if (!make_room(output, size))
+        return output->error;
+    ssize_t n = aio_file_read_exact_at(file->handle, output->bytes + output->count, size,
+                                       (int64_t)first, NULL);
+    if (n == (ssize_t)size)
+        output->count += size;
+    else if (output->error == 0)
+        output->error = n < 0 ? (int)n : -ENODATA;
     return output->error;
 }
 
 int output_file(struct output *output, const struct file *file, uint64_t first, uint64_t length)
 {
-    if (length == 0)
+    if (length == 0 || output->error != 0)
         return output->error;
+    if (length <= SMALL_BYTES)
+        return output_small(output, file, first, (size_t)length);
     cork(output, true);
     (void)send_gathered(output);
     while (output->error == 0 && length > 0) {

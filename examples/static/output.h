@@ -21,7 +21,7 @@ struct output {
     char bytes[OUTPUT_BYTES];
 };
 
-/* All of these return 0 or the error. */
+/* All of these return 0 or the error. A text is not longer than OUTPUT_BYTES. */
 int output_text(struct output *output, const char *text, size_t size);
 int output_file(struct output *output, const struct file *file, uint64_t first, uint64_t length);
 

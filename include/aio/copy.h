@@ -12,7 +12,8 @@
  *     bulk             0.44                    0.35                      0.23
  *
  * Streams with a filter (TLS), and directions that were used with rented buffers, are not spliced:
- * their bytes are copied, in order, by the buffer.
+ * their bytes are copied, in order, by the buffer; so are those of terminals and files, and of
+ * sockets and pipes that were adopted and may block.
  *
  * A pipe is held by a direction only while it splices. Where there is none to be had (EMFILE, a
  * limit on pipes), or a socket that cannot be spliced, the buffer does it all.

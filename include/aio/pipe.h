@@ -13,9 +13,8 @@
  *     aio_stream_shutdown(AIO_STREAM_WRITE) of a writing end closes that end, so that the reader
  *     sees its end; what else it is asked to shut down is -ENOTSOCK. Selects that wait for its
  *     readiness end with -EPIPE then.
- *   - Up to PIPE_BUF (4096) bytes, also of several vectors, are written whole or not at all, and do
- *     not mix with those of other processes; see pipe(7). aio_stream_writev gathers no more than
- *     that at once, aio_stream_readv fills several vectors with no more than that.
+ *   - Up to PIPE_BUF (4096) bytes are written whole or not at all, and do not mix with those of
+ *     other processes; see pipe(7).
  *   - Addresses, options and messages of sockets are -ENOTSOCK; aio_stream_zerocopy does nothing.
  *   - aio_stream_write_rent returns when the bytes are written.
  *
@@ -81,7 +80,9 @@ AIO_API AIO_NODISCARD int aio_pipe_connect(struct aio_stream **out, const char *
 
 /*
  * aio_stream_stdin makes a stream of descriptor 0, whatever that is: as aio_pipe_adopt, but the
- * descriptor itself stays open and unchanged when the stream is closed.
+ * descriptor itself stays open and unchanged when the stream is closed. A program that may be
+ * started without a standard input should open /dev/null in its place before the runtime starts, or
+ * a descriptor of the runtime has the number.
  *
  * Suspends:  never.
  * Context:   a task; the stream belongs to its core.

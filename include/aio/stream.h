@@ -5,6 +5,9 @@
  * in which they came, a whole call at a time: the bytes of two aio_stream_write_all never mix.
  * Reading and writing do not wait for each other. No call raises SIGPIPE.
  *
+ * What is said of sockets here holds for TCP and Unix sockets; what pipes, terminals and files do
+ * otherwise stands in <aio/pipe.h>.
+ *
  * All functions are called from tasks of the stream's own runtime; another caller aborts with a
  * message.
  */
@@ -106,8 +109,8 @@ enum aio_stream_side {
  *
  * Suspends:  while writers that came earlier are busy, if the writing side is ended.
  * Context:   a task of the stream's runtime.
- * Returns:   0; -ENOTCONN when the peer is gone already; -EINVAL for a bad side; -ECANCELED;
- *            -ETIMEDOUT; -EBADF.
+ * Returns:   0; -ENOTCONN when the peer is gone already; -EINVAL for a bad side; -ENOTSOCK for what
+ *            cannot be ended so; -ECANCELED; -ETIMEDOUT; -EBADF.
  */
 AIO_API int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side);
 

@@ -35,9 +35,9 @@ def need_backend(env, flags, package, other):
 
 
 def detect(env, folder):
-    """Fills env: AIO_URING, AIO_EV, AIO_CARES, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_TLS, AIO_UV
-    (flags or None), AIO_PEERS (of the baselines, by Debian package: flags or None), AIO_LIBS, the
-    defines."""
+    """Fills env: AIO_URING, AIO_EV, AIO_CARES, AIO_CUNIT, AIO_HTTP, AIO_HIREDIS, AIO_TLS, AIO_UV,
+    AIO_FUSE (flags or None), AIO_PEERS (of the baselines, by Debian package: flags or None),
+    AIO_LIBS, the defines."""
     target = [flag for flag in env["LINKFLAGS"] if flag.startswith("--target")]
     probe = env.Clone(CCFLAGS=["-pthread"] + target, LINKFLAGS=target)
     if not env.GetOption("no_exec"):
@@ -65,6 +65,7 @@ def detect(env, folder):
     env["AIO_TLS"] = conf.PkgConfig("openssl", "3.0")
     env["AIO_HIREDIS"] = find(conf, None, ["sys/time.h", "hiredis/hiredis.h"], "hiredis")
     env["AIO_UV"] = find(conf, "libuv", "uv.h", "uv")
+    env["AIO_FUSE"] = conf.PkgConfig("fuse3", "3.2")
     env["AIO_PEERS"] = {
         "liburing-dev": env["AIO_URING"],
         "libev-dev": env["AIO_EV"],

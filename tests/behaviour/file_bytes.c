@@ -4,6 +4,7 @@
 #define SUITE "file_bytes"
 #include "tests/behaviour/file_support.h"
 
+#include <aio/pinned.h>
 #include <limits.h>
 #include <sys/mman.h>
 
@@ -278,6 +279,30 @@ BEHAVIOUR(file_bytes_of_what_is_deleted_or_replaced)
     file_end(file_make(&home, "other", 10));
     AIO_CHECK_EQ(rename(other.text, path.text), 0);
     file_check(file, 0, 5000);
+    file_end(file);
+    file_home_close(&home);
+}
+
+BEHAVIOUR(file_bytes_in_pinned_memory)
+{
+    enum { SIZE = 3 << 20 };
+    struct file_home home;
+    void *memory, *other;
+    REQUIRE(file_home_open(&home));
+    struct aio_file *file = file_make(&home, "file", SIZE);
+    REQUIRE(file != NULL && aio_pinned_alloc(&memory, SIZE) >= 0);
+    REQUIRE(aio_pinned_alloc(&other, 1) >= 0);
+    AIO_CHECK_EQ((uintptr_t)memory % 4096, 0);
+    AIO_CHECK_EQ(aio_file_read_at(file, memory, SIZE, 0), SIZE);
+    test_pattern_check(memory, SIZE, 0);
+    AIO_CHECK_EQ(aio_file_write_all(file, (char *)memory + 1, SIZE - 1, NULL), SIZE - 1);
+    aio_pinned_free(memory);
+    AIO_CHECK_EQ(aio_file_read_at(file, other, 4096, 4095), 4096);
+    test_pattern_check(other, 4096, 4096);
+    aio_pinned_free(other);
+    aio_pinned_free(NULL);
+    AIO_CHECK_ERROR(aio_pinned_alloc(&memory, 0), -EINVAL);
+    AIO_CHECK_ERROR(aio_pinned_alloc(&memory, SIZE_MAX), -ENOMEM);
     file_end(file);
     file_home_close(&home);
 }

@@ -1,10 +1,14 @@
 /*
- * File systems that are full or read-only. Mounting them takes root.
+ * File systems that are full or read-only, and one that fails (tests/fuse). Mounting them takes
+ * root.
  */
 #define SUITE "file_faults"
 #include "tests/behaviour/file_support.h"
 
+#include <signal.h>
+#include <spawn.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 
 static bool mount_small(const struct file_home *home, unsigned long flags)
 {
@@ -54,4 +58,91 @@ BEHAVIOUR(file_of_a_read_only_file_system)
         AIO_CHECK_EQ(umount(home.path), 0);
     }
     file_home_close(&home);
+}
+
+/* The program that is the file system; NULL with the reason told when it cannot be had. */
+static const char *broken_program(void)
+{
+    static char path[256];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 16);
+    char *name = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
+    if (name == NULL)
+        return NULL;
+    (void)snprintf(name, 16, "/broken_fs");
+    if (access(path, X_OK) < 0)
+        aio_test_skip("it needs libfuse 3 (Debian: libfuse3-dev)");
+    else if (access("/dev/fuse", R_OK | W_OK) < 0 || geteuid() != 0)
+        aio_test_skip("it needs root and /dev/fuse");
+    else
+        return path;
+    return NULL;
+}
+
+struct mounted {
+    struct file_home home;
+    pid_t process;
+    dev_t before;
+};
+
+static bool is_mounted(void *arg)
+{
+    struct mounted *mounted = arg;
+    struct stat status;
+    return stat(mounted->home.path, &status) == 0 && status.st_dev != mounted->before;
+}
+
+static bool broken_mount(struct mounted *mounted, const char *program)
+{
+    char *words[] = {(char *)(uintptr_t)program, mounted->home.path, NULL};
+    struct stat status;
+    if (!file_home_open(&mounted->home) || stat(mounted->home.path, &status) < 0)
+        return false;
+    mounted->before = status.st_dev;
+    if (!AIO_CHECK_EQ(posix_spawn(&mounted->process, program, NULL, NULL, words, environ), 0))
+        return false;
+    return test_wait(is_mounted, mounted);
+}
+
+static void broken_unmount(struct mounted *mounted)
+{
+    AIO_CHECK_EQ(kill(mounted->process, SIGTERM), 0);
+    AIO_CHECK_EQ(waitpid(mounted->process, NULL, 0), mounted->process);
+    file_home_close(&mounted->home);
+}
+
+static void check_broken(const char *path)
+{
+    enum { SIZE = 100000, SOUND = 65536 };
+    char *block = malloc(SIZE);
+    struct aio_file *file;
+    size_t done;
+    REQUIRE_OK(aio_file_open(&file, path, O_RDWR, 0));
+    test_pattern_fill(block, SIZE, 0);
+    AIO_CHECK_ERROR(aio_file_write_all(file, block, SIZE, &done), -EIO);
+    AIO_CHECK(done <= SOUND); /* a ring forgets what was written before the error */
+    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), done);
+    AIO_CHECK_ERROR(aio_file_read_exact_at(file, block, SIZE, 0, &done), -EIO);
+    AIO_CHECK_EQ(done, SOUND);
+    test_pattern_check(block, done, 0);
+    AIO_CHECK_EQ(aio_file_read_at(file, block, SIZE, 60000), SOUND - 60000);
+    AIO_CHECK_ERROR(aio_file_read_at(file, block, SIZE, SOUND), -EIO);
+    AIO_CHECK_ERROR(aio_file_write_at(file, block, SIZE, SOUND), -EIO);
+    AIO_CHECK_ERROR(aio_file_sync(file, AIO_FILE_DATA), -EIO);
+    AIO_CHECK_ERROR(aio_file_sync(file, 0), -EIO); /* the file system says it is well */
+    AIO_CHECK_ERROR(aio_file_close(file), -EIO);
+    REQUIRE_OK(aio_file_open(&file, path, O_RDWR, 0));
+    AIO_CHECK_OK(aio_file_sync(file, 0));
+    file_end(file);
+    free(block);
+}
+
+BEHAVIOUR(file_of_a_file_system_that_fails)
+{
+    const char *program = broken_program();
+    struct mounted mounted;
+    if (program == NULL)
+        return;
+    if (broken_mount(&mounted, program))
+        check_broken(file_path_of(&mounted.home, "file").text);
+    broken_unmount(&mounted);
 }

@@ -5,6 +5,9 @@
 #include "tests/behaviour/copy_tools.h"
 
 #include <aio/pipe.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* The near end of a pair is written, the far one read. */
 static bool pair_open(struct tcp_pair *pair, bool pipe)
@@ -45,6 +48,20 @@ BEHAVIOUR(socket_to_pipe)
     check_copy(false, true);
 }
 
+struct sending {
+    struct aio_stream *stream;
+    int fd;
+    size_t size;
+    ssize_t result;
+};
+
+static int send_file(void *arg)
+{
+    struct sending *sending = arg;
+    sending->result = aio_stream_sendfile(sending->stream, sending->fd, 0, sending->size, NULL);
+    return 0;
+}
+
 /* What the reader of the other pipe has not room for stands in done. */
 BEHAVIOUR(cancelled_midway)
 {
@@ -82,4 +99,24 @@ BEHAVIOUR(nobody_reads)
     AIO_CHECK_EQ(call.done[0].delivered, 0);
     AIO_CHECK(call.done[0].undelivered > 0);
     copy_path_close(&path);
+}
+
+BEHAVIOUR(file_into_a_pipe)
+{
+    enum { BYTES = 500000 };
+    static char bytes[BYTES];
+    char path[] = "/tmp/aio-test-XXXXXX";
+    struct tcp_pair pair;
+    struct sending sending = {.size = BYTES, .fd = mkostemp(path, O_CLOEXEC)};
+    struct aio_task *task;
+    REQUIRE(sending.fd >= 0 && unlink(path) == 0 && pair_open(&pair, true));
+    test_pattern_fill(bytes, BYTES, 0);
+    AIO_CHECK_EQ(write(sending.fd, bytes, BYTES), BYTES);
+    sending.stream = pair.near;
+    REQUIRE_OK(aio_task_spawn(&task, send_file, &sending, NULL));
+    copy_check_bytes(pair.far, 0, BYTES);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_EQ(sending.result, BYTES);
+    tcp_pair_close(&pair);
+    close(sending.fd);
 }

@@ -5,11 +5,14 @@
 #include "tests/behaviour/rent_support.h"
 
 #include <aio/buffered.h>
+#include <aio/file.h>
 #include <aio/pipe.h>
 #include <aio/select.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BULK = 300000 };
 
@@ -31,13 +34,17 @@ static void ends_close(struct ends *ends)
     aio_stream_close(ends->reader);
 }
 
-/* Writes until nothing more fits. */
-static void ends_stuff(const struct ends *ends)
+/* So full that not one byte fits. */
+static bool ends_open_full(struct ends *ends)
 {
-    struct aio_select_case room = aio_select_writable(ends->writer);
-    while (aio_select_try(&room, 1) == 0)
-        if (!AIO_CHECK(aio_stream_write(ends->writer, bulk, 4096) > 0))
-            return;
+    int fds[2];
+    if (!AIO_CHECK_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0))
+        return false;
+    for (size_t piece = 4096; piece > 0; piece /= 4096)
+        while (write(fds[1], bulk, piece) > 0)
+            ;
+    return AIO_CHECK_OK(aio_pipe_adopt(&ends->reader, fds[0])) &&
+           AIO_CHECK_OK(aio_pipe_adopt(&ends->writer, fds[1]));
 }
 
 BEHAVIOUR(bytes_and_the_end)
@@ -97,8 +104,7 @@ BEHAVIOUR(no_reader)
 BEHAVIOUR(reader_leaves_a_writer_that_waits)
 {
     struct ends ends;
-    REQUIRE(ends_open(&ends));
-    ends_stuff(&ends);
+    REQUIRE(ends_open_full(&ends));
     struct tcp_call call = {.kind = TCP_WRITE, .object = ends.writer, .buffer = bulk, .size = 5000};
     REQUIRE(tcp_call_start(&call));
     tcp_settle();
@@ -106,6 +112,20 @@ BEHAVIOUR(reader_leaves_a_writer_that_waits)
     aio_stream_close(ends.reader);
     AIO_CHECK_ERROR(tcp_call_join(&call), -EPIPE);
     aio_stream_close(ends.writer);
+}
+
+/* A file handle may be one of a pipe too. */
+BEHAVIOUR(no_reader_of_a_file)
+{
+    int fds[2];
+    struct aio_file *file;
+    struct sigaction former, by_default = {.sa_handler = SIG_DFL};
+    REQUIRE(sigaction(SIGPIPE, &by_default, &former) == 0 && pipe2(fds, O_CLOEXEC) == 0);
+    close(fds[0]);
+    REQUIRE_OK(aio_file_adopt(&file, fds[1]));
+    AIO_CHECK_ERROR(aio_file_write(file, "x", 1), -EPIPE);
+    AIO_CHECK_OK(aio_file_close(file));
+    AIO_CHECK(sigaction(SIGPIPE, &former, NULL) == 0);
 }
 
 static int run_and_leave_the_mask(void *arg)
@@ -240,8 +260,7 @@ BEHAVIOUR(shutdown_ends_a_select)
     struct ends ends;
     struct aio_task *task;
     int result = 0;
-    REQUIRE(ends_open(&ends));
-    ends_stuff(&ends);
+    REQUIRE(ends_open_full(&ends));
     REQUIRE_OK(aio_task_spawn(&task, select_writable, ends.writer, NULL));
     tcp_settle();
     AIO_CHECK_OK(aio_stream_shutdown(ends.writer, AIO_STREAM_WRITE));

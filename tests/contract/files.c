@@ -73,7 +73,7 @@ CONTRACT(read_sees_the_end_of_a_pipe)
     fd_close(fds[0]);
 }
 
-/* SIGPIPE of pipes is for the program to ignore, as its documentation says. */
+/* SIGPIPE of pipes is for who submits to hold back. */
 CONTRACT(write_to_a_dead_pipe)
 {
     int fds[2];

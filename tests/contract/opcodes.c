@@ -405,3 +405,42 @@ CONTRACT(opcode_fsync)
     AIO_CHECK_ERROR(op_run(&op), -EINVAL);
     fd_close_pair(fds);
 }
+
+/* Faster or not, it is the same memory. */
+CONTRACT(opcode_pin_and_unpin)
+{
+    enum { SIZE = 8192, COUNT = 40 }; /* more than there is room for */
+    char path[] = "/tmp/aio-test-XXXXXX";
+    char *memory = aligned_alloc(4096, (size_t)SIZE * COUNT);
+    int fd = mkostemp(path, O_CLOEXEC);
+    REQUIRE(fd >= 0 && memory != NULL);
+    unlink(path);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < COUNT; i++) {
+            struct aio__op op = op_make(AIO__OP_PIN, -1);
+            op.file.buffer = memory + (size_t)i * SIZE;
+            op.file.length = SIZE;
+            op_submit(&op);
+            AIO_CHECK(op.state == AIO__OP_DONE && (op.result == 0 || op.result == 1));
+            op_await(&op);
+        }
+        for (int i = 0; i < COUNT * 2; i++) { /* within each, and over the edge */
+            char *at = memory + (size_t)(i / 2) * SIZE + (i % 2) * (SIZE - 1);
+            at[0] = 'a', at[1 - (i == COUNT * 2 - 1)] = 'b';
+            size_t size = i == COUNT * 2 - 1 ? 1 : 2;
+            struct aio__op put = op_write(fd, at, size, 0);
+            AIO_CHECK(op_run(&put) > 0);
+            memset(at, 0, size);
+            struct aio__op get = op_read(fd, at, size, 0);
+            AIO_CHECK(op_run(&get) > 0);
+            AIO_CHECK(at[0] == (size == 1 ? 'b' : 'a'));
+        }
+        for (int i = 0; i < COUNT; i++) {
+            struct aio__op op = op_make(AIO__OP_UNPIN, -1);
+            op.file.buffer = memory + (size_t)i * SIZE;
+            AIO_CHECK_EQ(op_run(&op), 0);
+        }
+    }
+    free(memory);
+    fd_close(fd);
+}

@@ -1,12 +1,15 @@
 /*
- * SPLICE_IN and SPLICE_OUT: a stream socket into a pipe, a pipe into a socket.
+ * SPLICE_IN and SPLICE_OUT: a stream socket or a pipe into a pipe, and a pipe into either.
  */
 #define SUITE "splice"
 #include "tests/contract/fixture.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 struct splice_ends {
     int socket[2]; /* ours and the peer's */
@@ -70,6 +73,42 @@ CONTRACT(splice_of_tcp)
 CONTRACT(splice_of_a_unix_socket)
 {
     check_both_ways(fd_socketpair);
+}
+
+/* Into the pipe between, when there is something; out of it, when there is room; blocking ends or
+ * not. */
+static void check_pipes(int flags)
+{
+    static char page[4096];
+    int from[2], between[2], to[2];
+    REQUIRE(pipe2(from, flags) == 0 && fd_pipe(between) && pipe2(to, flags) == 0);
+    REQUIRE(fcntl(to[1], F_SETPIPE_SZ, sizeof page) > 0);
+    struct aio__op in = op_make(AIO__OP_SPLICE_IN, from[0]);
+    in.splice.pipe = between[1];
+    in.splice.length = 100;
+    AIO_CHECK(op_waits(&in));
+    fd_writes(from[1], "x", 1);
+    AIO_CHECK_EQ(op_await(&in), 1);
+    while (write(to[1], page, sizeof page) == (ssize_t)sizeof page) {
+        struct pollfd room = {.fd = to[1], .events = POLLOUT};
+        if (poll(&room, 1, 0) == 0)
+            break;
+    }
+    struct aio__op out = op_make(AIO__OP_SPLICE_OUT, to[1]);
+    out.splice.pipe = between[0];
+    out.splice.length = 100;
+    AIO_CHECK(op_waits(&out));
+    AIO_CHECK(read(to[0], page, sizeof page) > 0);
+    AIO_CHECK_EQ(op_await(&out), 1);
+    fd_close_pair(from);
+    fd_close_pair(between);
+    fd_close_pair(to);
+}
+
+CONTRACT(splice_of_pipes)
+{
+    check_pipes(O_CLOEXEC | O_NONBLOCK);
+    check_pipes(O_CLOEXEC);
 }
 
 CONTRACT(splice_in_is_cancelled_and_takes_nothing)

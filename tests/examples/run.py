@@ -15,7 +15,8 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-import chat_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import backup_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import chat_tests  # noqa: E402
 import dns_tests  # noqa: E402
 import echo_kit_tests  # noqa: E402
 import echo_tests  # noqa: E402
@@ -28,6 +29,7 @@ import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
 import run_tests  # noqa: E402
 import static_tests  # noqa: E402
+import tail_tests  # noqa: E402
 import udp_tests  # noqa: E402
 from support import ROOT, Context, Skip  # noqa: E402
 
@@ -49,6 +51,7 @@ def test_readme_shows_echo(context):
 
 
 SUITES = {
+    "backup": backup_tests,
     "chat": chat_tests,
     "dns_forward": dns_tests,
     "echo": echo_tests,
@@ -62,6 +65,7 @@ SUITES = {
     "redis_client": redis_tests,
     "run": run_tests,
     "static": static_tests,
+    "tail": tail_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
 }

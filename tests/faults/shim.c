@@ -140,15 +140,20 @@ static void forward_cancels(struct faults *faults)
     cancels->count = kept;
 }
 
-static void forget(struct faults *faults, struct aio__op *outer)
+static void check_forgotten(const struct faults *faults, size_t fd)
 {
-    size_t fd = (size_t)outer->fd;
-    struct aio__op op = {.opcode = AIO__OP_FORGET, .fd = outer->fd};
     AIO__REQUIRE(fd >= faults->fd_capacity || faults->fd_entries[fd] == 0,
-                 "FORGET of descriptor %d with %u ops in flight", outer->fd,
-                 faults->fd_entries[fd]);
+                 "FORGET of descriptor %zu with %u ops in flight", fd, faults->fd_entries[fd]);
+}
+
+static void instant(struct faults *faults, struct aio__op *outer)
+{
+    struct aio__op op = {.opcode = outer->opcode, .fd = outer->fd, .file = outer->file};
+    if (outer->opcode == AIO__OP_FORGET)
+        check_forgotten(faults, (size_t)outer->fd);
     faults->inner->vtable->submit(faults->inner, &op);
-    AIO__REQUIRE(aio__op_list_remove(&faults->inner->done, &op), "FORGET is not instant");
+    AIO__REQUIRE(aio__op_list_remove(&faults->inner->done, &op), "%s is not instant",
+                 aio__opcode_name(op.opcode));
     aio__backend_finish(&faults->base, outer, op.result);
 }
 
@@ -172,8 +177,8 @@ static void faults_submit(struct aio__backend *self, struct aio__op *outer)
     bool armed = aio__op_is_stream(outer) && (outer->flags & HAS_ENTRY) != 0;
     AIO__REQUIRE(outer->state != AIO__OP_SUBMITTED, "%s op submitted twice",
                  aio__opcode_name(outer->opcode));
-    if (outer->opcode == AIO__OP_FORGET) {
-        forget(faults, outer);
+    if (aio__op_is_instant(outer)) {
+        instant(faults, outer);
         return;
     }
     if (!armed && inject(faults, outer))
