@@ -46,10 +46,10 @@
  *
  * RENT delivers buffers of params->buffers that hold received bytes, in the order of the stream;
  * at its end the result is AIO__STREAM_END. With a shape each buffer holds a packet, as
- * core/packet.h says, and an empty packet is no end. While the pool is empty a submitted RENT waits, without
- * spinning: the backend looks at the pool in each poll. No more than half of the pool is lent to
- * the kernel or delivered by ops that nobody waits for, so that the other half serves those that
- * somebody does wait for.
+ * core/packet.h says, and an empty packet is no end. While the pool is empty a submitted RENT
+ * waits, without spinning: the backend looks at the pool in each poll. No more than half of the
+ * pool is lent to the kernel or delivered by ops that nobody waits for, so that the other half
+ * serves those that somebody does wait for.
  *
  * A lazy SEND or SENDMSG may reach `done` later than it is over: a poll that waits may wait for
  * something else first. When the caller needs to know, it sets base->hurry: the next poll tells of

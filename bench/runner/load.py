@@ -29,9 +29,8 @@ class Load:
         command = [self.program, server.address, "--json", "--watch", server.pid]
         command += ["--connections", shape["connections"], "--size", shape["size"]]
         command += ["--depth", shape.get("depth", 1), "--seconds", seconds, "--warmup", warmup]
-        process = _spawn(
-            command + list(shape.get("flags", ())), self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        command += shape.get("flags", ())
+        process = _spawn(command, self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             out, errors = process.communicate(timeout=seconds + warmup + 60)
         except subprocess.TimeoutExpired:

@@ -100,7 +100,8 @@ AIO_API AIO_NODISCARD ssize_t aio_udp_send_run(struct aio_socket *socket, const 
  * Suspends:  as aio_socket_give.
  * Context:   a task of the socket's core.
  * Lifetime:  as of aio_socket_give.
- * Returns:   0; -EINVAL for segment 0 and bytes, -EMSGSIZE for one beyond 65,535; else as aio_socket_give.
+ * Returns:   0; -EINVAL for segment 0 and bytes, -EMSGSIZE for one beyond 65,535; else as
+ *            aio_socket_give.
  */
 AIO_API int aio_udp_give_run(struct aio_socket *socket, struct aio_buffer *buffer, size_t segment,
                              const struct aio_address *to);
