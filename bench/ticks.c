@@ -103,12 +103,13 @@ AIO_MAIN(argc, argv)
         (void)fprintf(stderr, "usage: ticks [SECONDS [FILE]]\n");
         return 2;
     }
-    churn.block = churn.path != NULL ? calloc(1, BLOCK_BYTES) : NULL;
-    if (churn.path != NULL)
-        measure_check(churn.block != NULL ? aio_task_spawn(&task, churn_on, &churn, NULL) : -ENOMEM,
-                      "spawn");
-    else
+    if (churn.path != NULL) {
+        churn.block = calloc(1, BLOCK_BYTES);
+        measure_check(churn.block != NULL ? 0 : -ENOMEM, "block");
+        measure_check(aio_task_spawn(&task, churn_on, &churn, NULL), "spawn");
+    } else {
         measure_check(aio_task_spawn(&task, yield_only, &yields, NULL), "spawn");
+    }
     long in_time = tick(ticks);
     done = true;
     measure_check(aio_task_join(task, NULL), "join");

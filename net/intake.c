@@ -6,12 +6,18 @@
 #include "core/op_run.h"
 #include "net/private.h"
 
+/* Arms it if it is not armed. Returns true when there is news at once. */
+static bool intake_submit(struct aio__intake *intake);
+
+/* What the op has brought may have been taken before it told of it: then it is asked again. */
 void aio__intake_tell(struct aio__intake *intake)
 {
     if (aio__intake_has_more(intake))
         aio__watch_notify(intake->handle, AIO__INBOX_NEWS);
     else if (!intake->armed)
         aio__watch_notify(intake->handle, AIO__INBOX_DISARMED);
+    else if (intake->watches > 0)
+        (void)intake_submit(intake);
 }
 
 static void intake_op_done(struct aio__op *op)
@@ -40,7 +46,7 @@ void aio__intake_open(struct aio__intake *intake, struct aio__handle *handle,
     intake->op.rent.shape = shape;
 }
 
-bool aio__intake_submit(struct aio__intake *intake)
+static bool intake_submit(struct aio__intake *intake)
 {
     if (intake->op.state != AIO__OP_IDLE)
         return false;
@@ -87,7 +93,7 @@ int aio__intake_step(struct aio__intake *intake, struct aio__gate *gate, bool st
     int rc = gate != NULL ? aio__handle_may_wait(intake->handle) : 0;
     if (rc < 0)
         return rc;
-    if (aio__intake_submit(intake)) {
+    if (intake_submit(intake)) {
         aio__charge(core);
         return 0;
     }
@@ -127,7 +133,7 @@ void aio__intake_clear(struct aio__intake *intake)
 void aio__intake_watch(struct aio__intake *intake)
 {
     intake->watches++;
-    (void)aio__intake_submit(intake);
+    (void)intake_submit(intake);
 }
 
 /* As for a call that is cancelled, see intake_abort. */

@@ -23,9 +23,6 @@ struct aio__intake {
 void aio__intake_open(struct aio__intake *intake, struct aio__handle *handle,
                       const struct msghdr *shape, uint32_t limit);
 
-/* Arms it if it is not armed. Returns true when there is news at once. */
-bool aio__intake_submit(struct aio__intake *intake);
-
 /* Inside the gate: one wait for what the op brings, or with `stop` for its end. Returns 0 or why
  * the wait ended. */
 int aio__intake_step(struct aio__intake *intake, struct aio__gate *gate, bool stop);

@@ -128,9 +128,10 @@ ssize_t aio_socket_rent(struct aio_socket *socket, struct aio_buffer **out,
     if (rc == 0)
         rc = rent_take(socket, &buffer);
     rc = (int)aio__gate_leave(&socket->handle, &socket->receiving, rc);
-    if (rc < 0) {
-        if (buffer != NULL) /* the socket was closed meanwhile */
-            aio__buffer_release(buffer);
+    if (buffer == NULL)
+        return rc;
+    if (rc < 0) { /* the socket was closed meanwhile */
+        aio__buffer_release(buffer);
         return rc;
     }
     const struct msghdr *shape = &socket->rent->shape;

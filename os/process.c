@@ -140,11 +140,11 @@ int aio_process_killpg(struct aio_process *process, int number)
     return process_signal_group(process, number);
 }
 
+/* A leader may have left its group, which may be empty then. */
 int aio__process_signal_all(const struct aio_process *process, int number)
 {
-    if (process->leads && !process->ended)
-        return process_signal_group(process, number);
-    return process_signal(process, number);
+    int rc = process->leads && !process->ended ? process_signal_group(process, number) : -ESRCH;
+    return rc < 0 || number == SIGKILL ? process_signal(process, number) : rc;
 }
 
 /* Returns 0 when it has ended; why it has not been awaited. */

@@ -68,7 +68,7 @@ static const char *broken_program(void)
     char *name = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
     if (name == NULL)
         return NULL;
-    strcpy(name, "/broken_fs");
+    (void)snprintf(name, 16, "/broken_fs");
     if (access(path, X_OK) < 0)
         aio_test_skip("it needs libfuse 3 (Debian: libfuse3-dev)");
     else if (access("/dev/fuse", R_OK | W_OK) < 0 || geteuid() != 0)

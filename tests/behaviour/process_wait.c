@@ -317,6 +317,25 @@ BEHAVIOUR(close_ends_the_group)
     no_children();
 }
 
+/* A leader that has left its group, which is empty now, is reached all the same. */
+BEHAVIOUR(leader_that_left_its_group)
+{
+    for (int i = 0; i < 2; i++) {
+        struct prepared loner;
+        REQUIRE(prepared_start(&loner,
+                               "exec perl -e 'setpgrp(0, getpgrp(getppid())); $| = 1; "
+                               "print \"x\"; sleep 1000'",
+                               0));
+        pid_t pid = aio_process_pid(loner.process);
+        AIO_CHECK(getpgid(pid) == getpgrp());
+        if (i == 0)
+            AIO_CHECK_OK(aio_process_stop(loner.process, AIO_SEC(10), NULL));
+        prepared_close(&loner);
+        AIO_CHECK(kill(pid, 0) < 0 && errno == ESRCH);
+    }
+    no_children();
+}
+
 /* Somebody else takes what is ours. */
 BEHAVIOUR(status_taken_by_somebody)
 {
