@@ -4,6 +4,7 @@
 #include "fs/private.h"
 
 #include "core/alloc.h"
+#include "core/sigpipe.h"
 
 #include <linux/openat2.h>
 #include <unistd.h>
@@ -38,6 +39,8 @@ static void file_start(struct aio_file *file, struct aio__core *core, int fd, in
 {
     file_learn(file, fd);
     file->direct = (flags & O_DIRECT) != 0;
+    if (!file->regular)
+        aio__sigpipe_hold(core);
     if ((flags & O_NONBLOCK) != 0 && (ours || file->regular))
         (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     aio__handle_open(&file->handle, core, fd, &file_kind);

@@ -121,6 +121,10 @@ BARS = (
         (("epoll", "aio-epoll", "ratio"),)),
     Bar("TCP proxy against haproxy with splicing", 0.85, RATIO, "proxy", _row("aio-uring", "ratio"),
         (("epoll", "aio-epoll", "ratio"),)),
+    Bar("copy of 20,000 small files against cp -a, worse backend", 0.80, RATIO, "copy-small",
+        _ratio("uring", "epoll")),
+    Bar("copy of a file of 2 GiB against cp -a, worse backend", 1.10, RATIO, "copy-large",
+        _ratio("uring", "epoll")),
     Bar("500 processes, 16 at once, against xargs -P16, worse backend", 1.00, RATIO, "spawn",
         _ratio("uring", "epoll")),
 )

@@ -1,5 +1,6 @@
 """The scenarios: each asks one question of some servers and returns plain figures for the JSON."""
 from . import perf
+from .copy import Copy
 from .files import FileRead
 from .http import Http
 from .kv import Kv
@@ -165,6 +166,8 @@ SCENARIOS = (
           (shape(64), shape(1)), ("rent-uring", "rent-epoll", "raw-uring")),
     Idle("rent-idle", "memory of 10,000 idle connections on rented reads", 10000,
          ("rent-uring", "rent-epoll", "raw-uring")),
+    Copy("copy-small", "20,000 files of about 4 KiB copied, against cp -a", 20000, 4096),
+    Copy("copy-large", "a file of 2 GiB copied, against cp -a", 1, 2 << 30),
     FileRead("file-cached", "cached 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
              "uring", "io_uring", 32),
     FileRead("file-direct", "O_DIRECT 4 KiB reads by 32 tasks on the ring, against fio's io_uring",
@@ -195,5 +198,5 @@ EXTRA = (
 )
 
 SMOKE = ("c64", "c1", "idle", "micro", "deadline", "wake", "shared", "parked", "ticks", "kv",
-         "file-cached", "udp", "udp-runs", "accept", "http", "proxy", "static-100k",
-         "spawn")
+         "file-cached", "copy-small", "copy-large", "udp", "udp-runs", "accept", "http", "proxy",
+         "static-100k", "spawn")

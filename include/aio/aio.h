@@ -27,13 +27,19 @@
 #include <aio/channel.h>
 #include <aio/copy.h>
 #include <aio/core.h>
+#include <aio/directory.h>
 #include <aio/error.h>
+#include <aio/file.h>
 #include <aio/filter.h>
 #include <aio/local.h>
 #include <aio/message.h>
 #include <aio/net.h>
 #include <aio/offload.h>
+#include <aio/path.h>
+#include <aio/pinned.h>
+#include <aio/pipe.h>
 #include <aio/poll.h>
+#include <aio/process.h>
 #include <aio/resolve.h>
 #include <aio/runtime.h>
 #include <aio/scope.h>
@@ -42,11 +48,14 @@
 #include <aio/shared.h>
 #include <aio/signal.h>
 #include <aio/socket.h>
+#include <aio/stat.h>
 #include <aio/stream.h>
 #include <aio/sync.h>
 #include <aio/task.h>
 #include <aio/time.h>
 #include <aio/udp.h>
 #include <aio/unix.h>
+#include <aio/watch.h>
+#include <aio/whole.h>
 
 #endif

@@ -18,7 +18,7 @@
  *
  * Anything that has a descriptor can be such a file. Pipes, terminals and sockets have no positions
  * (-ESPIPE); they are read and written each in its own order, a read of them returns what is there,
- * and writing to a pipe nobody reads raises SIGPIPE, which the program may want to ignore.
+ * and writing to a pipe nobody reads is -EPIPE; of SIGPIPE <aio/pipe.h> says what becomes.
  *
  * Sizes beyond 4 GiB and any number of vectors are fine. A length over SSIZE_MAX is -EINVAL, and so
  * is a negative offset.

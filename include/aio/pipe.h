@@ -80,7 +80,9 @@ AIO_API AIO_NODISCARD int aio_pipe_connect(struct aio_stream **out, const char *
 
 /*
  * aio_stream_stdin makes a stream of descriptor 0, whatever that is: as aio_pipe_adopt, but the
- * descriptor itself stays open and unchanged when the stream is closed.
+ * descriptor itself stays open and unchanged when the stream is closed. A program that may be
+ * started without a standard input should open /dev/null in its place before the runtime starts, or
+ * a descriptor of the runtime has the number.
  *
  * Suspends:  never.
  * Context:   a task; the stream belongs to its core.

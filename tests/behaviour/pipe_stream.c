@@ -5,6 +5,7 @@
 #include "tests/behaviour/rent_support.h"
 
 #include <aio/buffered.h>
+#include <aio/file.h>
 #include <aio/pipe.h>
 #include <aio/select.h>
 #include <fcntl.h>
@@ -111,6 +112,20 @@ BEHAVIOUR(reader_leaves_a_writer_that_waits)
     aio_stream_close(ends.reader);
     AIO_CHECK_ERROR(tcp_call_join(&call), -EPIPE);
     aio_stream_close(ends.writer);
+}
+
+/* A file handle may be one of a pipe too. */
+BEHAVIOUR(no_reader_of_a_file)
+{
+    int fds[2];
+    struct aio_file *file;
+    struct sigaction former, by_default = {.sa_handler = SIG_DFL};
+    REQUIRE(sigaction(SIGPIPE, &by_default, &former) == 0 && pipe2(fds, O_CLOEXEC) == 0);
+    close(fds[0]);
+    REQUIRE_OK(aio_file_adopt(&file, fds[1]));
+    AIO_CHECK_ERROR(aio_file_write(file, "x", 1), -EPIPE);
+    AIO_CHECK_OK(aio_file_close(file));
+    AIO_CHECK(sigaction(SIGPIPE, &former, NULL) == 0);
 }
 
 static int run_and_leave_the_mask(void *arg)

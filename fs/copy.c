@@ -1,0 +1,219 @@
+/*
+ * Copying a file. A call of the pool opens both files, moves a piece, and when that was the last
+ * one gives the copy its name: a small file is one call. Between calls only this task's frame knows
+ * of the open files; whatever ends the copy early is cleaned up there.
+ */
+#include "fs/call.h"
+#include "fs/replace.h"
+
+#include <aio/whole.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Of one call of the pool. */
+#define COPY_PIECE_BYTES ((int64_t)8 << 20)
+#define COPY_BUFFER_BYTES ((size_t)131072) /* on the stack of a thread of the pool */
+
+struct copy {
+    int from_at;
+    const char *from;
+    unsigned flags;
+    int in; /* -1: nothing is open */
+    struct aio__replace target;
+    struct stat status; /* of the source, when it was opened */
+    int64_t offset;
+    int64_t end;     /* of the source; INT64_MAX: it does not tell */
+    int64_t hole;    /* there are data up to here */
+    bool sparse;     /* it has holes */
+    bool by_reading; /* the kernel does not copy between these two */
+    bool ended;
+    bool done;
+};
+
+static int copy_open_source(struct copy *copy)
+{
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    if ((copy->flags & AIO_FILE_COPY_NOFOLLOW) != 0)
+        flags |= O_NOFOLLOW;
+    copy->in = openat(copy->from_at, copy->from, flags);
+    if (copy->in < 0 || fstat(copy->in, &copy->status) < 0)
+        return -errno;
+    if (!S_ISREG(copy->status.st_mode))
+        return S_ISDIR(copy->status.st_mode) ? -EISDIR : -EINVAL;
+    bool told = copy->status.st_size > 0;
+    copy->end = told ? copy->status.st_size : INT64_MAX;
+    copy->sparse = (int64_t)copy->status.st_blocks * 512 < copy->status.st_size;
+    copy->hole = copy->sparse ? 0 : copy->end;
+    copy->by_reading = !told; /* files of /proc can be read and not copied */
+    return 0;
+}
+
+static ssize_t copy_by_reading(const struct copy *copy, size_t length)
+{
+    char buffer[COPY_BUFFER_BYTES];
+    ssize_t n =
+        pread(copy->in, buffer, length < sizeof buffer ? length : sizeof buffer, copy->offset);
+    for (ssize_t written = 0; written < n;) {
+        ssize_t m = pwrite(copy->target.fd, buffer + written, (size_t)(n - written),
+                           copy->offset + written);
+        if (m < 0)
+            return -errno;
+        written += m;
+    }
+    return n < 0 ? -errno : n;
+}
+
+static bool copy_is_refused(int error)
+{
+    return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||
+           error == EPERM || error == ETXTBSY;
+}
+
+/* Returns bytes; 0 at the end of the source; or -errno. */
+static ssize_t copy_range(struct copy *copy, size_t length)
+{
+    if (!copy->by_reading) {
+        off_t from = copy->offset, to = copy->offset;
+        ssize_t n = copy_file_range(copy->in, &from, copy->target.fd, &to, length, 0);
+        if (n > 0)
+            return n;
+        if (n < 0 && !copy_is_refused(errno))
+            return -errno;
+        copy->by_reading = true; /* there are file systems that say 0 where they cannot */
+    }
+    return copy_by_reading(copy, length);
+}
+
+/* Goes over a hole, if one is next. */
+static void copy_find_data(struct copy *copy)
+{
+    if (copy->offset < copy->hole)
+        return;
+    off_t data = lseek(copy->in, copy->offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        data = copy->end;
+    off_t hole = data < 0 || data >= copy->end ? copy->end : lseek(copy->in, data, SEEK_HOLE);
+    copy->offset = data < 0 ? copy->offset : data; /* cannot be told: all is data */
+    copy->hole = hole < 0 || hole > copy->end ? copy->end : hole;
+}
+
+static int copy_piece(struct copy *copy)
+{
+    for (int64_t budget = COPY_PIECE_BYTES; budget > 0 && !copy->ended;) {
+        copy_find_data(copy);
+        int64_t left = copy->hole - copy->offset;
+        ssize_t n = left > 0 ? copy_range(copy, (size_t)(left < budget ? left : budget)) : 0;
+        if (n < 0)
+            return (int)n;
+        copy->offset += n;
+        budget -= n;
+        copy->ended = n == 0 || copy->offset >= copy->end;
+    }
+    return 0;
+}
+
+/* Others may own what is not ours to give; then bits that lend our rights are not given either. */
+static int copy_attributes(const struct copy *copy)
+{
+    const struct stat *status = &copy->status;
+    const struct timespec times[2] = {status->st_atim, status->st_mtim};
+    mode_t mode = status->st_mode & 07777;
+    if ((copy->flags & AIO_FILE_COPY_KEEP) == 0)
+        return 0;
+    if (fchown(copy->target.fd, status->st_uid, status->st_gid) < 0)
+        mode &= (mode_t) ~(S_ISUID | S_ISGID);
+    if (fchmod(copy->target.fd, mode) < 0 || futimens(copy->target.fd, times) < 0)
+        return -errno;
+    return 0;
+}
+
+static int copy_finish(struct copy *copy)
+{
+    int rc = copy->sparse ? aio__fs_result(ftruncate(copy->target.fd, copy->offset)) : 0;
+    if (rc == 0)
+        rc = copy_attributes(copy);
+    if (rc < 0)
+        return rc;
+    (void)close(copy->in);
+    copy->in = -1;
+    copy->done = true;
+    return aio__replace_finish(&copy->target, (copy->flags & AIO_FILE_COPY_NOREPLACE) != 0,
+                               (copy->flags & AIO_FILE_COPY_SYNC) != 0);
+}
+
+static int copy_abandon(void *arg)
+{
+    struct copy *copy = arg;
+    aio__replace_abandon(&copy->target);
+    if (copy->in >= 0)
+        (void)close(copy->in);
+    copy->in = -1;
+    return 0;
+}
+
+/* Told at once, not when all has been copied; the rename at the end is what counts. */
+static bool copy_is_taken(const struct copy *copy)
+{
+    struct stat status;
+    return (copy->flags & AIO_FILE_COPY_NOREPLACE) != 0 &&
+           fstatat(copy->target.at, copy->target.path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int copy_begin(struct copy *copy)
+{
+    bool keep = (copy->flags & AIO_FILE_COPY_KEEP) != 0; /* its permissions come at the end */
+    int rc = copy_open_source(copy);
+    if (rc == 0 && copy_is_taken(copy))
+        rc = -EEXIST;
+    if (rc < 0)
+        return rc;
+    return aio__replace_begin(&copy->target,
+                              keep ? S_IRUSR | S_IWUSR : copy->status.st_mode & 0777);
+}
+
+static int copy_some(void *arg)
+{
+    struct copy *copy = arg;
+    int rc = copy->in < 0 ? copy_begin(copy) : 0;
+    if (rc == 0)
+        rc = copy_piece(copy);
+    if (rc == 0 && copy->ended)
+        rc = copy_finish(copy);
+    if (rc < 0)
+        (void)copy_abandon(copy);
+    return rc;
+}
+
+static int copy_check(const struct aio_file_copy_options *options)
+{
+    const unsigned known =
+        AIO_FILE_COPY_KEEP | AIO_FILE_COPY_NOREPLACE | AIO_FILE_COPY_NOFOLLOW | AIO_FILE_COPY_SYNC;
+    return options->size == sizeof *options && (options->flags & ~known) == 0 ? 0 : -EINVAL;
+}
+
+int aio_file_copy(int from_at, const char *from, int to_at, const char *to,
+                  const struct aio_file_copy_options *options)
+{
+    const struct aio_file_copy_options defaults = AIO_FILE_COPY_OPTIONS;
+    if (options == NULL)
+        options = &defaults;
+    int rc = copy_check(options);
+    if (rc < 0)
+        return rc;
+    struct copy copy = {
+        .from_at = from_at,
+        .from = from,
+        .flags = options->flags,
+        .in = -1,
+        .target = {.at = to_at, .path = to, .fd = -1},
+    };
+    while (rc == 0 && !copy.done) {
+        rc = aio__fs_call(copy_some, &copy);
+        if (options->copied != NULL)
+            *options->copied = copy.offset;
+    }
+    if (copy.in >= 0)
+        aio__fs_clean(copy_abandon, &copy);
+    return rc;
+}

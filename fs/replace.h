@@ -1,0 +1,31 @@
+/*
+ * Replacing a file by another one that was written beside it, at once and only when it is complete.
+ * All of it runs on the pool's threads.
+ */
+#ifndef AIO_FS_REPLACE_H
+#define AIO_FS_REPLACE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct aio__replace {
+    int at;
+    const char *path;
+    int fd; /* of the new file; -1: there is none */
+    char temporary[PATH_MAX];
+};
+
+/* Makes the new file. Returns 0 or -errno. */
+int aio__replace_begin(struct aio__replace *replace, mode_t mode);
+
+/*
+ * Gives the new file its name, with `keep_old` only if nobody has it, with `lasting` so that both
+ * survive a crash. Returns 0 or -errno: then the new file is gone, unless it had its name already.
+ */
+int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lasting);
+
+/* Removes the new file. */
+void aio__replace_abandon(struct aio__replace *replace);
+
+#endif

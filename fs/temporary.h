@@ -1,0 +1,23 @@
+/*
+ * Names nobody has, chosen at random. On the pool's threads.
+ */
+#ifndef AIO_FS_TEMPORARY_H
+#define AIO_FS_TEMPORARY_H
+
+#include <limits.h>
+
+/* The X's that a pattern ends with. */
+#define AIO__TEMPORARY_MARKS 6
+
+/*
+ * Puts letters over the marks, and again as long as make(arg, path) finds the name taken (-EEXIST).
+ * Returns what make did.
+ */
+int aio__temporary_name(char *path, char *marks, int (*make)(void *arg, const char *path),
+                        void *arg);
+
+/* Writes a pattern for a name in the directory of that path. Returns where its marks begin; NULL
+ * when it does not fit. */
+char *aio__temporary_beside(char out[PATH_MAX], const char *path);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * Copies of files: bytes, holes, attributes, and what is left after a copy that did not end.
+ */
+#define SUITE "whole_copy"
+#include "tests/behaviour/folder_support.h"
+
+#include <aio/whole.h>
+
+enum { LARGE = 20 << 20 }; /* several pieces */
+
+static bool pattern_file(const struct folder *folder, const char *path, size_t size)
+{
+    char *bytes = malloc(size + 1);
+    test_pattern_fill(bytes, size, 0);
+    bool good = folder_file(folder, path, bytes, size);
+    free(bytes);
+    return good;
+}
+
+static void check_pattern(int at, const char *path, size_t size)
+{
+    void *memory;
+    size_t found;
+    REQUIRE_OK(aio_file_load(at, path, &memory, &found, SIZE_MAX));
+    AIO_CHECK_EQ(found, size);
+    AIO_CHECK(test_pattern_check(memory, found, 0));
+    aio_file_unload(memory);
+}
+
+BEHAVIOUR(of_any_size)
+{
+    static const size_t sizes[] = {0, 1, 4096, 131073, 8 << 20, LARGE};
+    struct folder folder;
+    int64_t copied = -1;
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    options.copied = &copied;
+    REQUIRE(folder_open(&folder));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pattern_file(&folder, "from", sizes[i]);
+        REQUIRE_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", &options));
+        check_pattern(folder.fd, "to", sizes[i]);
+        AIO_CHECK_EQ(copied, sizes[i]);
+    }
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "to", folder.fd, "to", NULL)); /* onto itself */
+    check_pattern(folder.fd, "to", LARGE);
+    AIO_CHECK_EQ(folder_count(&folder, "."), 2);
+    folder_close(&folder);
+}
+
+BEHAVIOUR(to_another_file_system)
+{
+    struct folder folder;
+    char path[] = "/tmp/aio-test-XXXXXX";
+    REQUIRE(folder_open(&folder));
+    pattern_file(&folder, "from", 300000);
+    int fd = mkostemp(path, O_CLOEXEC);
+    REQUIRE(AIO_CHECK(fd >= 0));
+    close(fd);
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", AT_FDCWD, path, NULL));
+    check_pattern(AT_FDCWD, path, 300000);
+    unlink(path);
+    AIO_CHECK_OK(aio_file_copy(AT_FDCWD, "/proc/self/status", folder.fd, "status", NULL));
+    struct stat status;
+    AIO_CHECK(fstatat(folder.fd, "status", &status, 0) == 0 && status.st_size > 100);
+    folder_close(&folder);
+}
+
+BEHAVIOUR(holes_stay_holes)
+{
+    enum { END = 64 << 20 };
+    struct folder folder;
+    struct stat status;
+    char byte = 0;
+    REQUIRE(folder_open(&folder));
+    int fd = openat(folder.fd, "from", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    AIO_CHECK_EQ(pwrite(fd, "1", 1, 1 << 20), 1);
+    AIO_CHECK_EQ(pwrite(fd, "2", 1, 40 << 20), 1);
+    AIO_CHECK_EQ(ftruncate(fd, END), 0);
+    close(fd);
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
+    REQUIRE(AIO_CHECK_EQ(fstatat(folder.fd, "to", &status, 0), 0));
+    AIO_CHECK_EQ(status.st_size, END);
+    AIO_CHECK(status.st_blocks * 512 < 1 << 20);
+    fd = openat(folder.fd, "to", O_RDONLY | O_CLOEXEC);
+    AIO_CHECK(pread(fd, &byte, 1, 1 << 20) == 1 && byte == '1');
+    AIO_CHECK(pread(fd, &byte, 1, 40 << 20) == 1 && byte == '2');
+    AIO_CHECK(pread(fd, &byte, 1, (40 << 20) + 1) == 1 && byte == 0);
+    close(fd);
+    folder_close(&folder);
+}
+
+BEHAVIOUR(attributes)
+{
+    struct folder folder;
+    struct stat from, to;
+    const struct timespec times[2] = {{1000, 1}, {2000, 2}};
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    REQUIRE(folder_open(&folder));
+    folder_text(&folder, "from", "x");
+    AIO_CHECK_EQ(fchmodat(folder.fd, "from", 0715, 0), 0);
+    AIO_CHECK_EQ(utimensat(folder.fd, "from", times, 0), 0);
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
+    AIO_CHECK_EQ(fstatat(folder.fd, "to", &to, 0), 0);
+    AIO_CHECK(to.st_mtim.tv_sec > 2000);
+    AIO_CHECK_EQ(to.st_mode & 0700, 0700);
+    AIO_CHECK_EQ(fstatat(folder.fd, "from", &from, 0), 0);
+    options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_SYNC;
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", &options));
+    AIO_CHECK_EQ(fstatat(folder.fd, "to", &to, 0), 0);
+    AIO_CHECK_EQ(to.st_mode, from.st_mode);
+    AIO_CHECK_EQ(to.st_uid, from.st_uid);
+    AIO_CHECK(to.st_mtim.tv_sec == 2000 && to.st_mtim.tv_nsec == 2);
+    AIO_CHECK(to.st_atim.tv_sec == from.st_atim.tv_sec);
+    folder_close(&folder);
+}
+
+BEHAVIOUR(bad_input)
+{
+    struct folder folder;
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    REQUIRE(folder_open(&folder));
+    folder_text(&folder, "file", "x");
+    folder_text(&folder, "taken", "old");
+    folder_link(&folder, "link", "file");
+    folder_directory(&folder, "directory");
+    AIO_CHECK_EQ(mkfifoat(folder.fd, "fifo", 0600), 0);
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "absent", folder.fd, "to", NULL), -ENOENT);
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "directory", folder.fd, "to", NULL), -EISDIR);
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "fifo", folder.fd, "to", NULL), -EINVAL);
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "file", folder.fd, "directory", NULL), -EISDIR);
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "file", folder.fd, "no/where", NULL), -ENOENT);
+    options.flags = AIO_FILE_COPY_NOREPLACE;
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "file", folder.fd, "taken", &options), -EEXIST);
+    AIO_CHECK(folder_says(&folder, "taken", "old"));
+    options.flags = AIO_FILE_COPY_NOFOLLOW;
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "link", folder.fd, "to", &options), -ELOOP);
+    options.flags = 64;
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "file", folder.fd, "to", &options), -EINVAL);
+    options = AIO_FILE_COPY_OPTIONS;
+    options.size++;
+    AIO_CHECK_ERROR(aio_file_copy(folder.fd, "file", folder.fd, "to", &options), -EINVAL);
+    AIO_CHECK_EQ(folder_count(&folder, "."), 5);
+    AIO_CHECK_EQ(folder_count(&folder, "directory"), 0);
+    folder_close(&folder);
+}
+
+struct copying {
+    struct folder *folder;
+    int64_t copied;
+    int rc;
+};
+
+static int copy_task(void *arg)
+{
+    struct copying *copying = arg;
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    options.copied = &copying->copied;
+    copying->rc = aio_file_copy(copying->folder->fd, "from", copying->folder->fd, "to", &options);
+    return 0;
+}
+
+static bool copy_has_begun(void *arg)
+{
+    return ((struct copying *)arg)->copied > 0;
+}
+
+/* Cancelled after any piece: the old file, and nothing beside it. */
+BEHAVIOUR(canceled_half_way)
+{
+    struct folder folder;
+    REQUIRE(folder_open(&folder));
+    pattern_file(&folder, "from", LARGE);
+    folder_text(&folder, "to", "old");
+    for (int round = 0; round < 10; round++) {
+        struct copying copying = {.folder = &folder};
+        struct aio_task *task;
+        REQUIRE_OK(aio_task_spawn(&task, copy_task, &copying, NULL));
+        for (int i = 0; i < round; i++)
+            AIO_CHECK_OK(aio_task_yield());
+        if (round == 9)
+            AIO_CHECK(test_wait(copy_has_begun, &copying));
+        AIO_CHECK_OK(task_stop(task));
+        AIO_CHECK_ERROR(copying.rc, -ECANCELED);
+        AIO_CHECK(copying.copied < LARGE);
+        AIO_CHECK(folder_says(&folder, "to", "old"));
+        AIO_CHECK_EQ(folder_count(&folder, "."), 2);
+    }
+    folder_close(&folder);
+}
+
+BEHAVIOUR(deadlines_end_it)
+{
+    struct folder folder;
+    REQUIRE(folder_open(&folder));
+    pattern_file(&folder, "from", LARGE);
+    AIO_TIMEOUT(0)
+    {
+        AIO_CHECK_ERROR(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL), -ETIMEDOUT);
+    }
+    AIO_CHECK_EQ(folder_count(&folder, "."), 1);
+    folder_close(&folder);
+}

@@ -1,0 +1,275 @@
+"""Trees copied whole, many files at a time: what arrives, what is told, and what an interruption or
+a file that resists leaves behind."""
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from support import PATIENCE, SANITIZED, Skip, call, noise, until
+
+STAGING = ".backup-staging"
+
+
+class Trees:
+    """A source and a place for a target, in memory where there is some."""
+
+    def __init__(self):
+        where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.home = tempfile.mkdtemp(prefix="aio-backup-", dir=where)
+        self.source, self.target = self.home + "/source", self.home + "/target"
+        os.mkdir(self.source)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        for folder, _, _ in os.walk(self.home):
+            os.chmod(folder, 0o700)
+        shutil.rmtree(self.home)
+
+    def write(self, name, data=b"", mode=0o644, modified=1_600_000_000):
+        path = os.path.join(self.source, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+        os.chmod(path, mode)
+        os.utime(path, (modified, modified))
+        return path
+
+
+def backup(context, *words, **options):
+    return call([context.program("backup"), *words], env=context.environment(), **options)
+
+
+def unavailable(context, unused):
+    """Why there is no such backend here, or an empty text."""
+    with Trees() as trees:
+        status, said = backup(context, trees.source, trees.target)
+        return "" if status == 0 else said
+
+
+def facts(top):
+    """What a tree is: path, type, permissions, time and content of everything in it."""
+    found = {}
+    for folder, folders, files in os.walk(top.encode()):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            if os.path.islink(path):
+                content, modified = os.readlink(path), 0
+            else:
+                content = b"" if os.path.isdir(path) else open(path, "rb").read()
+                modified = status.st_mtime_ns
+            found[os.path.relpath(path, top.encode())] = (status.st_mode, modified, content)
+    return found
+
+
+def same(trees):
+    source, target = facts(trees.source), facts(trees.target)
+    for path in sorted(set(source) | set(target)):
+        assert source.get(path) == target.get(path), "%r differs" % path
+
+
+def fill(trees, files):
+    for i in range(files):
+        trees.write("%d/file-%d" % (i % 7, i), noise(i * 37 % 3000, i), 0o600 + i % 8)
+    trees.write("large", noise(9_000_000))
+    trees.write("empty")
+    os.makedirs(trees.source + "/a/b/c")
+    os.symlink("../nowhere", trees.source + "/a/link")
+    os.chmod(trees.source + "/a/b", 0o500)
+    return files + 2
+
+
+def test_a_tree(context):
+    with Trees() as trees:
+        count = fill(trees, 100)
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0, said
+        assert "%d copied, 0 already there, 0 failed" % count in said, said
+        same(trees)
+
+
+def test_names_of_any_bytes(context):
+    with Trees() as trees:
+        for name in (b"\n", b"a\nb", b"\xff\xfe", b"-n", b" ", b"\x1b[31m"):
+            with open(os.path.join(trees.source.encode(), name), "wb") as file:
+                file.write(name)
+        status, said = backup(context, "-n", "-j", "2", trees.source, trees.target)
+        assert status == 0 and "6 copied" in said, said
+        same(trees)
+
+
+def test_only_what_is_new(context):
+    with Trees() as trees:
+        count = fill(trees, 20)
+        assert backup(context, trees.source, trees.target)[0] == 0
+        trees.write("0/file-0", b"changed", modified=1_700_000_000)
+        trees.write("new", b"new")
+        os.unlink(trees.source + "/a/link")
+        os.symlink("elsewhere", trees.source + "/a/link")
+        with open(trees.target + "/mine", "w") as file:
+            file.write("not in the source")
+        status, said = backup(context, "-v", trees.source, trees.target)
+        assert status == 0, said
+        assert "2 copied, %d already there, 0 failed" % (count - 1) in said, said
+        assert sorted(said.split("\n")[:2]) == ["0/file-0", "new"], said
+        os.unlink(trees.target + "/mine")
+        same(trees)
+
+
+def test_interrupted_and_continued(context):
+    """A run that is killed, and one that is asked to stop, leave no part that passes for a file."""
+    with Trees() as trees:
+        for i in range(300):
+            trees.write("%d/%d" % (i % 10, i), noise(100_000, i))
+        words = [context.program("backup"), "-j", "4", trees.source, trees.target]
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            process = subprocess.Popen(words, env=context.environment(), stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+            goal = 50 if number == signal.SIGKILL else 100
+            until(lambda: copied(trees) >= goal or process.poll() is not None, "files arrive")
+            process.send_signal(number)
+            complaint = process.communicate(timeout=PATIENCE)[1]
+            wanted = facts(trees.source)
+            for path, what in facts(trees.target).items():
+                if not path.startswith(STAGING.encode()) and what[2]:
+                    assert what[2] == wanted[path][2], "%r is not whole" % path
+        if process.returncode == 1:
+            assert b"run it again" in complaint, complaint
+            assert not os.path.exists(trees.target + "/" + STAGING)
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0 and " 0 failed" in said, said
+        assert int(said.split()[1]) + int(said.split()[3]) == 300, said
+        assert int(said.split()[3]) >= 50, said
+        same(trees)
+
+
+def copied(trees):
+    return sum(len(files) for folder, _, files in os.walk(trees.target) if STAGING not in folder)
+
+
+def test_unreadable_entries(context):
+    """What cannot be read or written is told; the rest is copied."""
+    with Trees() as trees:
+        trees.write("good", b"good")
+        trees.write("blocked", b"a directory stands in its place")
+        trees.write("folder/inside", b"a file stands in its folder's place")
+        os.mkfifo(trees.source + "/fifo")
+        os.makedirs(trees.target + "/blocked/x")
+        with open(trees.target + "/folder", "w") as file:
+            file.write("in the way")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(trees.source + "/socket")
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 1 and "1 copied, 0 already there, 2 failed" in said, said
+        assert "backup: blocked: Is a dir" in said and "backup: folder: Not a dir" in said, said
+        assert "backup: fifo: a dev" in said and "backup: socket: a dev" in said, said
+        with open(trees.target + "/good") as file:
+            assert file.read() == "good"
+
+
+def test_as_an_ordinary_user(context):
+    """Permissions that are missing."""
+    if os.geteuid() != 0:
+        raise Skip("what is denied to others can be made by root alone")
+    with Trees() as trees:
+        os.chmod(trees.home, 0o755)
+        trees.write("good", b"good")
+        trees.write("secret", b"secret", 0)
+        trees.write("closed/file", b"x")
+        os.chmod(trees.source + "/closed", 0)
+        os.mkdir(trees.target)
+        os.chown(trees.target, 65534, 65534)
+
+        def drop():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+
+        status, said = backup(context, trees.source, trees.target, preexec_fn=drop)
+        assert status == 1 and "1 copied, 0 already there, 2 failed" in said, said
+        assert "backup: secret: Permission" in said and "backup: closed: Permission" in said, said
+        assert sorted(os.listdir(trees.target)) == ["good"], os.listdir(trees.target)
+
+
+def test_a_deep_tree(context):
+    with Trees() as trees:
+        path = "/".join(["d"] * 500)
+        trees.write(path + "/file", b"deep")
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0 and "1 copied" in said, said
+        with open("%s/%s/file" % (trees.target, path)) as file:
+            assert file.read() == "deep"
+
+
+def test_target_within_source(context):
+    with Trees() as trees:
+        trees.write("file", b"x")
+        inside = trees.source + "/inside/target"
+        status, said = backup(context, trees.source, inside)
+        assert status == 0 and "1 copied" in said, said
+        assert sorted(os.listdir(inside)) == ["file", "inside"], os.listdir(inside)
+        assert os.listdir(inside + "/inside") == []
+
+
+def test_usage(context):
+    with Trees() as trees:
+        for words in ((), (trees.source,), ("-j", "0", "a", "b"), ("-j", "x", "a", "b"),
+                      ("-j", "257", "a", "b"), ("-z", "a", "b"), ("a", "b", "c")):
+            status, said = backup(context, *words)
+            assert status == 2 and "usage: backup" in said, said
+        status, said = backup(context, trees.home + "/absent", trees.target)
+        assert status == 1 and "absent: No such file" in said, said
+        assert not os.path.exists(trees.target)
+        plain = trees.write("file")
+        status, said = backup(context, plain, trees.target)
+        assert status == 1 and "file: Not a directory" in said, said
+        status, said = backup(context, trees.source, plain)
+        assert status == 1 and "File exists" in said, said
+        status, said = backup(context, trees.source, trees.source + "/.")
+        assert status == 1 and "this is the source" in said, said
+
+
+def test_progress(context):
+    """A bar on a terminal; no control characters elsewhere."""
+    with Trees() as trees:
+        fill(trees, 50)
+        near, far = pty.openpty()
+        process = subprocess.Popen([context.program("backup"), trees.source, trees.target],
+                                   env=context.environment(), stdin=subprocess.DEVNULL, stdout=far,
+                                   stderr=far)
+        os.close(far)
+        pieces, end = [], time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                pieces.append(os.read(near, 4096))
+            except OSError:  # the other end is closed
+                break
+        os.close(near)
+        said = b"".join(pieces)
+        assert process.wait(timeout=PATIENCE) == 0, said
+        assert b"\r[" + b"#" * 30 + b"] 100%" in said, said
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0 and "\r" not in said and "\x1b" not in said, said
+
+
+def test_changed_meanwhile(context):
+    """Many small files while their tree is removed: it ends, and tells what it missed."""
+    if SANITIZED:
+        raise Skip("the tree is gone before it begins")
+    with Trees() as trees:
+        for i in range(200):
+            trees.write("%d/%d" % (i % 10, i), b"x")
+        process = subprocess.Popen([context.program("backup"), trees.source, trees.target],
+                                   env=context.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        shutil.rmtree(trees.source)
+        said = process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode in (0, 1), said
+        assert b" failed" in said or b"No such" in said, said
+        assert not os.path.exists(trees.target + "/" + STAGING)
