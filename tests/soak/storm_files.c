@@ -6,6 +6,7 @@
 
 #include <aio/file.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct opening {
