@@ -6,8 +6,8 @@ import socket
 import struct
 import tempfile
 
-from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, REFUSED, SERVFAIL, TC, TXT
-from dns_tools import Message, Upstream, header, option, query, wait_asked
+from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, RD, REFUSED, SERVFAIL, TC, TXT
+from dns_tools import Message, Upstream, header, option, query, record, wait_asked, wire_name
 from support import HOST, MEMORY_SLACK, PATIENCE, call, free_port, need_tool, receive, receive_all
 from support import stop, until
 
@@ -279,6 +279,24 @@ def test_tcp_clients(context):
         until(lambda: gone(connection), "it is sent away")
     half.close()
     forwarder.still_serves()
+    stop(forwarder.server)
+
+
+def pointers(count):
+    """A query with a record whose data is a chain of so many pointers, and 4000 that name its end."""
+    start = 12 + len(wire_name("plain")) + 4 + 11
+    chain = b"\0" + b"".join(struct.pack("!H", 0xC000 | (start + max(0, 2 * each - 1)))
+                             for each in range(count))
+    end = struct.pack("!H", 0xC000 | (start + 2 * count - 1))
+    records = [record(TXT, 1, chain, b"\0")] + [record(A, 1, b"\1\2\3\4", end)] * 3000
+    return header(7, RD, 1, 0, 0, len(records)) + query("plain")[12:] + b"".join(records)
+
+
+def test_chains_of_pointers(context):
+    """No name has that many, and each costs time."""
+    forwarder = Forwarder(context)
+    short, long = forwarder.ask_tcp(pointers(100), pointers(5000))
+    assert short.code == 0 and long.code == FORMERR
     stop(forwarder.server)
 
 
