@@ -355,7 +355,8 @@ def test_stops_while_queries_wait(context):
 def test_bad_arguments(context):
     for words in (["%s:0" % HOST, "nowhere"], ["%s:0" % HOST, "%s:0" % HOST], ["nowhere"],
                   ["%s:0" % HOST, "%s:53" % HOST, "many"],
-                  ["%s:0" % HOST, "%s:53" % HOST, "1", "-5"]):
+                  ["%s:0" % HOST, "%s:53" % HOST, "1", "-5"],
+                  ["%s:0" % HOST, "%s:53" % HOST, "1", "99999999999999"]):
         status, said = call([context.program("dns_forward"), *words], env=context.environment())
         assert status == 1 and words[-1] in said and said.count("\n") == 1, said
 
