@@ -172,6 +172,17 @@ static void give_consume(struct aio__packet_give *give, const struct give_part *
         give_pop(give);
 }
 
+/* Of a run the first packet only: what was wrong with it, as the answer to an earlier one that the
+ * socket had to tell, need not be wrong with the others. */
+static void give_drop(struct aio__packet_give *give)
+{
+    const struct give_item *item = give_item(give, 0);
+    if (item->segment > 0 && item->buffer->size > item->segment)
+        aio__buffer_skip(item->buffer, (uint32_t)item->segment);
+    else
+        give_pop(give);
+}
+
 /* A batch is over: so many messages were sent, or the first has failed. One that a close has
  * cancelled leaves its packets for the last attempt. */
 static void give_sent(struct aio__packet_give *give, int result)
@@ -186,7 +197,7 @@ static void give_sent(struct aio__packet_give *give, int result)
         return;
     }
     give->error = result;
-    give_consume(give, part);
+    give_drop(give);
 }
 
 static void give_wake(struct aio__packet_give *give)
@@ -289,6 +300,8 @@ int aio__packet_give_settle(struct aio_socket *socket)
 static int give_put(struct aio_socket *socket, struct aio_buffer *buffer, size_t segment,
                     const struct aio_address *to)
 {
+    if (to != NULL && to->length > sizeof to->storage)
+        return -EINVAL;
     struct aio__packet_give *give = socket->give != NULL ? socket->give : give_make(socket);
     int rc = give != NULL ? 0 : -ENOMEM;
     while (rc == 0 && give->count == GIVE_MAX)
