@@ -6,8 +6,8 @@ import socket
 import struct
 import tempfile
 
-from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, RD, REFUSED, SERVFAIL, TC, TXT
-from dns_tools import Message, Upstream, header, option, query, record, wait_asked, wire_name
+from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, RD, REFUSED, SERVFAIL, TC
+from dns_tools import TXT, Message, Upstream, header, option, query, record, wait_asked, wire_name
 from support import HOST, MEMORY_SLACK, PATIENCE, call, free_port, need_tool, receive, receive_all
 from support import stop, until
 
@@ -283,7 +283,7 @@ def test_tcp_clients(context):
 
 
 def pointers(count):
-    """A query with a record whose data is a chain of so many pointers, and 4000 that name its end."""
+    """A query with a record that holds so many pointers in a chain, and 3000 named by its end."""
     start = 12 + len(wire_name("plain")) + 4 + 11
     chain = b"\0" + b"".join(struct.pack("!H", 0xC000 | (start + max(0, 2 * each - 1)))
                              for each in range(count))
