@@ -42,7 +42,9 @@ struct aio__packet_give {
     struct aio__wait *waiter; /* the call inside the gate, while it waits for the op */
     int32_t error;            /* until a call has reported it */
     bool closing;
-    uint32_t head; /* of the ring of items */
+    bool doubted;        /* the kernel would not cut: the first packet is tried alone */
+    size_t limit_before; /* the socket's segment_limit, before that */
+    uint32_t head;       /* of the ring of items */
     uint32_t count;
     uint32_t parts; /* of the batch */
     uint32_t pieces;
@@ -172,21 +174,50 @@ static void give_consume(struct aio__packet_give *give, const struct give_part *
         give_pop(give);
 }
 
+/* Of a run the first packet only: what was wrong with it, as the answer to an earlier one that the
+ * socket had to tell, need not be wrong with the others. */
+static void give_drop(struct aio__packet_give *give)
+{
+    const struct give_item *item = give_item(give, 0);
+    if (item->segment > 0 && item->buffer->size > item->segment)
+        aio__buffer_skip(item->buffer, (uint32_t)item->segment);
+    else
+        give_pop(give);
+}
+
+/* It may be the cutting that was refused, or what would be refused in any case, as an address
+ * without a port is: the packet alone will tell. */
+static void give_doubt(struct aio__packet_give *give, size_t segment)
+{
+    give->doubted = true;
+    give->limit_before = give->socket->segment_limit;
+    give->socket->segment_limit = segment;
+}
+
+static void give_decide(struct aio__packet_give *give, int result)
+{
+    give->doubted = false;
+    if (result < 0)
+        give->socket->segment_limit = give->limit_before;
+}
+
 /* A batch is over: so many messages were sent, or the first has failed. One that a close has
  * cancelled leaves its packets for the last attempt. */
 static void give_sent(struct aio__packet_give *give, int result)
 {
     const struct give_part *part = give->part;
+    if (__builtin_expect(give->doubted, 0))
+        give_decide(give, result);
     for (int i = 0; i < result; i++)
         give_consume(give, &part[i]);
     if (result >= 0 || (result == -ECANCELED && give->closing))
         return;
     if (part->segment > 0 && aio__cut_refused(result)) {
-        give->socket->segment_limit = part->segment;
+        give_doubt(give, part->segment);
         return;
     }
     give->error = result;
-    give_consume(give, part);
+    give_drop(give);
 }
 
 static void give_wake(struct aio__packet_give *give)
@@ -289,6 +320,8 @@ int aio__packet_give_settle(struct aio_socket *socket)
 static int give_put(struct aio_socket *socket, struct aio_buffer *buffer, size_t segment,
                     const struct aio_address *to)
 {
+    if (to != NULL && to->length > sizeof to->storage)
+        return -EINVAL;
     struct aio__packet_give *give = socket->give != NULL ? socket->give : give_make(socket);
     int rc = give != NULL ? 0 : -ENOMEM;
     while (rc == 0 && give->count == GIVE_MAX)

@@ -60,8 +60,12 @@ static ssize_t run_step(const struct run *run)
     ssize_t sent = run_send_cut(run, bytes);
     if (!aio__cut_refused(sent))
         return sent;
+    size_t before = run->socket->segment_limit;
     run->socket->segment_limit = run->segment;
-    return run_send_each(run, bytes);
+    sent = run_send_each(run, bytes);
+    if (sent < 0) /* it was not the cutting */
+        run->socket->segment_limit = before;
+    return sent;
 }
 
 ssize_t aio_udp_send_run(struct aio_socket *socket, const void *bytes, size_t size, size_t segment,

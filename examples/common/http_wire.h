@@ -33,10 +33,6 @@ ssize_t http_receive(struct aio_stream *stream, struct http_clock *clock, void *
 ssize_t http_receive_rent(struct aio_stream *stream, struct http_clock *clock,
                           struct aio_buffer **out);
 
-/* The same into a rented buffer. */
-ssize_t http_receive_rent(struct aio_stream *stream, struct http_clock *clock,
-                          struct aio_buffer **out);
-
 /* Closing while the client still sends would reset the connection, and the client might never see
  * the answer: tells it that we are done, and takes what it sends for a while. */
 void http_drain(struct aio_stream *stream);

@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define NUMBER_MAX 1000000000
+
 static const char *address = "127.0.0.1:8053";
 static const char *upstream = "127.0.0.1:53";
 
@@ -55,7 +57,8 @@ static int read_number(const char *text, long least, long *number)
 {
     char *end;
     *number = strtol(text, &end, 10);
-    return end == text || *end != '\0' || *number < least ? aio_error_exit(-EINVAL, text) : 0;
+    bool good = end != text && *end == '\0' && *number >= least && *number <= NUMBER_MAX;
+    return good ? 0 : aio_error_exit(-EINVAL, text);
 }
 
 static int read_limits(int count, char **words)

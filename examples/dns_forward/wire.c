@@ -93,13 +93,13 @@ static size_t take_plain_name(struct reader *reader, uint8_t name[WIRE_NAME_MAX]
 
 /*
  * Passes a name that may be compressed, and follows it to its end: each pointer must lead further
- * back than all before it, so there are no loops, and the whole may be no longer than a name.
+ * back than all before it, so there are no loops, and the whole may be no longer than a name. There
+ * may be no more pointers than labels: a chain of them costs much to follow and is nobody's name.
  */
 static void pass_name(struct reader *reader)
 {
     struct reader here = *reader;
-    size_t bytes = 0, before = reader->at;
-    bool jumped = false;
+    size_t bytes = 0, before = reader->at, jumps = 0;
     for (;;) {
         const uint8_t *length = take(&here, 1);
         if (length == NULL)
@@ -107,10 +107,9 @@ static void pass_name(struct reader *reader)
         if (*length >= 0xc0) {
             const uint8_t *low = take(&here, 1);
             size_t target = low == NULL ? here.size : ((size_t)(*length & 0x3f) << 8 | *low);
-            if (!jumped)
+            if (jumps++ == 0)
                 reader->at = here.at;
-            jumped = true;
-            if (target >= before || target < WIRE_HEADER)
+            if (target >= before || target < WIRE_HEADER || jumps > WIRE_LABELS_MAX)
                 break;
             here.at = before = target;
             continue;
@@ -120,7 +119,7 @@ static void pass_name(struct reader *reader)
             break;
         if (*length > 0)
             continue;
-        if (!jumped)
+        if (jumps == 0)
             reader->at = here.at;
         return;
     }

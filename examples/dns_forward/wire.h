@@ -12,6 +12,7 @@
 enum {
     WIRE_HEADER = 12,
     WIRE_NAME_MAX = 255,
+    WIRE_LABELS_MAX = 127, /* of a name */
     WIRE_MESSAGE_MAX = 65535,
     WIRE_UDP_PLAIN = 512, /* bytes of a UDP answer to who does not say more */
     WIRE_UDP_OURS = 1232, /* what we say that we take: no fragments on any path */

@@ -88,7 +88,9 @@ static bool next_request(struct session *session)
 
 static void refuse(struct session *session)
 {
-    respond_refusal(&session->output, session->request.refusal, false);
+    const struct request *request = &session->request;
+    bool head = request->target_bytes > 0 && request->parser.method == HTTP_HEAD;
+    respond_refusal(&session->output, request->refusal, head);
     if (output_flush(&session->output) == 0)
         http_drain(session->stream);
 }

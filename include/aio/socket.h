@@ -171,7 +171,7 @@ AIO_API AIO_NODISCARD ssize_t aio_socket_rent(struct aio_socket *socket, struct 
  * Lifetime:  buffer is given away in every case, also when an error is returned; to only during the
  *            call.
  * Returns:   0; or an error as of aio_socket_send_to, of an earlier packet or of this one, after
- *            which the buffer has not been sent; -ENOMEM.
+ *            which the buffer has not been sent; -EINVAL for an address longer than any; -ENOMEM.
  */
 AIO_API int aio_socket_give(struct aio_socket *socket, struct aio_buffer *buffer,
                             const struct aio_address *to);

@@ -232,6 +232,44 @@ BEHAVIOUR(refused)
     aio_socket_close(socket);
 }
 
+/* The same when they may go as a run: only the first of them is lost. */
+BEHAVIOUR_WITH(refused_run, .buffer_bytes = 65536)
+{
+    enum { COUNT = 10, EACH = 100 };
+    for (int whole = 0; whole < 2; whole++) {
+        struct aio_address at;
+        char text[AIO_ADDRESS_TEXT_BYTES];
+        struct aio_socket *socket, *gone = udp_bound("127.0.0.1:0", &at, text);
+        REQUIRE(gone != NULL);
+        REQUIRE_OK(aio_udp_connect(&socket, text, NULL));
+        aio_socket_close(gone);
+        packet_send(socket, "anybody?");
+        REQUIRE_OK(aio_udp_bind(&gone, text, NULL));
+        if (whole == 1)
+            AIO_CHECK_OK(aio_udp_give_run(socket, patterned(COUNT * EACH, 0), EACH, NULL));
+        for (int i = 0; whole == 0 && i < COUNT; i++)
+            AIO_CHECK_OK(aio_socket_give(socket, patterned(EACH, (uint64_t)i * EACH), NULL));
+        AIO_CHECK_ERROR(aio_socket_flush(socket), -ECONNREFUSED);
+        AIO_CHECK_OK(aio_socket_flush(socket));
+        for (int i = 1; i < COUNT; i++)
+            REQUIRE(expect_pattern(gone, EACH, (uint64_t)i * EACH));
+        aio_socket_close(gone);
+        aio_socket_close(socket);
+    }
+    AIO_CHECK_EQ(held(), 0);
+}
+
+BEHAVIOUR(bad_address)
+{
+    struct udp_ends ends;
+    REQUIRE(udp_ends_open(&ends));
+    struct aio_address at = ends.far_at;
+    at.length = sizeof at.storage + 1;
+    AIO_CHECK_ERROR(aio_socket_give(ends.near, filled("x", 1), &at), -EINVAL);
+    AIO_CHECK_EQ(held(), 0);
+    udp_ends_close(&ends);
+}
+
 /* Sticky: a cancelled or late task gives nothing, and the buffer is back. */
 BEHAVIOUR(interrupted)
 {

@@ -4,6 +4,7 @@
 #define SUITE "udp_run"
 #include "tests/behaviour/packet_support.h"
 
+#include <aio/buf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,4 +105,50 @@ BEHAVIOUR(put_together)
     AIO_CHECK_EQ(got, SEGMENT * COUNT + 7);
     udp_ends_close(&ends);
     free(bytes);
+}
+
+/* In how many pieces a run arrives: one where the kernel cuts it, and it arrives as it was sent. */
+static int pieces(const struct udp_ends *ends)
+{
+    static char bytes[1000];
+    size_t got = 0;
+    int count = 0;
+    if (!AIO_CHECK_EQ(
+            aio_udp_send_run(ends->near, bytes, sizeof bytes, sizeof bytes / 4, &ends->far_at),
+            sizeof bytes))
+        return -1;
+    for (; got < sizeof bytes; count++) {
+        ssize_t n = aio_socket_recv(ends->far, bytes, sizeof bytes, NULL);
+        if (!AIO_CHECK(n > 0))
+            return -1;
+        got += (size_t)n;
+    }
+    return count;
+}
+
+static struct aio_buffer *one_byte(void)
+{
+    struct aio_buffer *buffer;
+    AIO_CHECK_OK(aio_buffer_rent(&buffer));
+    AIO_CHECK_OK(aio_buffer_resize(buffer, 1));
+    return buffer;
+}
+
+/* A peer to whom nothing can be sent, as one that claims to have no port, says nothing of cutting:
+ * for the others it goes on. */
+BEHAVIOUR(bad_peers_do_not_end_it)
+{
+    struct udp_ends ends;
+    struct aio_address nowhere;
+    REQUIRE(udp_ends_open(&ends));
+    REQUIRE_OK(aio_address_parse(&nowhere, "127.0.0.1:0"));
+    AIO_CHECK_OK(aio_socket_option_set(ends.far, AIO_SOCKET_RECEIVE_SEGMENTS, 1));
+    int before = pieces(&ends);
+    AIO_CHECK_ERROR(aio_udp_send_run(ends.near, "four", 4, 1, &nowhere), -EINVAL);
+    AIO_CHECK_EQ(pieces(&ends), before);
+    for (int i = 0; i < 3; i++)
+        AIO_CHECK_OK(aio_socket_give(ends.near, one_byte(), &nowhere));
+    AIO_CHECK_ERROR(aio_socket_flush(ends.near), -EINVAL);
+    AIO_CHECK_EQ(pieces(&ends), before);
+    udp_ends_close(&ends);
 }

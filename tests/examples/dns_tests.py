@@ -6,8 +6,8 @@ import socket
 import struct
 import tempfile
 
-from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, REFUSED, SERVFAIL, TC, TXT
-from dns_tools import Message, Upstream, header, option, query, wait_asked
+from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, RD, REFUSED, SERVFAIL, TC
+from dns_tools import TXT, Message, Upstream, header, option, query, record, wait_asked, wire_name
 from support import HOST, MEMORY_SLACK, PATIENCE, call, free_port, need_tool, receive, receive_all
 from support import stop, until
 
@@ -282,6 +282,24 @@ def test_tcp_clients(context):
     stop(forwarder.server)
 
 
+def pointers(count):
+    """A query with a record that holds so many pointers in a chain, and 3000 named by its end."""
+    start = 12 + len(wire_name("plain")) + 4 + 11
+    chain = b"\0" + b"".join(struct.pack("!H", 0xC000 | (start + max(0, 2 * each - 1)))
+                             for each in range(count))
+    end = struct.pack("!H", 0xC000 | (start + 2 * count - 1))
+    records = [record(TXT, 1, chain, b"\0")] + [record(A, 1, b"\1\2\3\4", end)] * 3000
+    return header(7, RD, 1, 0, 0, len(records)) + query("plain")[12:] + b"".join(records)
+
+
+def test_chains_of_pointers(context):
+    """No name has that many, and each costs time."""
+    forwarder = Forwarder(context)
+    short, long = forwarder.ask_tcp(pointers(100), pointers(5000))
+    assert short.code == 0 and long.code == FORMERR
+    stop(forwarder.server)
+
+
 def gone(connection):
     try:
         receive_all(connection)
@@ -337,7 +355,8 @@ def test_stops_while_queries_wait(context):
 def test_bad_arguments(context):
     for words in (["%s:0" % HOST, "nowhere"], ["%s:0" % HOST, "%s:0" % HOST], ["nowhere"],
                   ["%s:0" % HOST, "%s:53" % HOST, "many"],
-                  ["%s:0" % HOST, "%s:53" % HOST, "1", "-5"]):
+                  ["%s:0" % HOST, "%s:53" % HOST, "1", "-5"],
+                  ["%s:0" % HOST, "%s:53" % HOST, "1", "99999999999999"]):
         status, said = call([context.program("dns_forward"), *words], env=context.environment())
         assert status == 1 and words[-1] in said and said.count("\n") == 1, said
 

@@ -304,6 +304,11 @@ def test_refusals(context):
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     ):
         assert refused(talk(context, server, request), status), request[:60]
+    for request in (b"HEAD / HTTP/1.1\r\n\r\n", get(b"/", b"X: " + b"z" * 9000, method=b"HEAD")):
+        connection = context.connect(server.port)
+        connection.sendall(request)
+        said = receive_all(connection)
+        assert said.endswith(b"\r\n\r\n") and said.count(b"\r\n\r\n") == 1, said
     for method in (b"POST", b"PUT", b"DELETE", b"OPTIONS"):
         answer = talk(context, server, get(b"/", b"Connection: close", method=method))[0]
         assert answer.status == 405 and answer.fields[b"allow"] == b"get, head"
