@@ -1,5 +1,6 @@
 /*
- * http_hello: answers GET / and HEAD / with a greeting. Usage: http_hello [HOST:PORT]
+ * http_hello: answers GET / and HEAD / with a greeting.
+ * Usage: http_hello [HOST:PORT] [header=SECONDS]
  *
  * HTTP/1.1 with keep-alive, pipelining and request bodies, which it reads and drops. A task serves
  * a connection from start to end, so the code is straight: read, parse, write. Buffers are rented,
@@ -329,6 +330,8 @@ int main(int argc, char **argv)
     options.buffer_limit = 2 * CONNECTION_LIMIT * (STREAM_BUFFERS + 1);
     prepare_replies();
     http_parser_set_max_header_size(HEADER_LIMIT);
+    if (argc > 2 && http_read_limit(argv[2]) < 0)
+        return aio_error_exit(-EINVAL, argv[2]);
     int rc = aio_runtime_run(&options, run, argc > 1 ? argv[1] : address);
     return rc < 0 ? aio_error_exit(rc, "http_hello") : rc;
 }

@@ -27,7 +27,7 @@ ALIVE = set()  # processes that an interrupt has to end
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=50",
 }
 SANITIZED = ("asan", "tsan")
 SLOWER = {"release": 1, "debug": 1, "asan": 3, "tsan": 6}

@@ -3,15 +3,31 @@
  */
 #include "examples/common/http_wire.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #define DRAIN_LIMIT (1024 * 1024)
 #define DRAIN_NS AIO_SEC(2)
+
+static int64_t header_ns = HTTP_HEADER_NS;
+
+int http_read_limit(const char *word)
+{
+    char *end;
+    if (strncmp(word, "header=", 7) != 0)
+        return -EINVAL;
+    long seconds = strtol(word + 7, &end, 10);
+    header_ns = AIO_SEC(seconds);
+    return *end == '\0' && seconds > 0 && seconds <= 3600 ? 0 : -EINVAL;
+}
 
 /* How long the phase may still take. */
 static int64_t clock_left(struct http_clock *clock)
 {
     int64_t now_ns = aio_time_now();
     if (clock->ends_ns == 0)
-        clock->ends_ns = now_ns + (clock->phase == HTTP_IN_HEADER ? HTTP_HEADER_NS : HTTP_BODY_NS);
+        clock->ends_ns = now_ns + (clock->phase == HTTP_IN_HEADER ? header_ns : HTTP_BODY_NS);
     return clock->ends_ns - now_ns;
 }
 

@@ -12,6 +12,10 @@
 #define HTTP_HEADER_NS AIO_SEC(10) /* from a request's first byte to the end of its header */
 #define HTTP_BODY_NS AIO_SEC(60)
 
+/* Sets another limit for the header from a word of the command line, header=SECONDS. Returns 0;
+ * -EINVAL for any other word. */
+int http_read_limit(const char *word);
+
 enum http_phase { HTTP_BETWEEN_REQUESTS, HTTP_IN_HEADER, HTTP_IN_BODY };
 
 /* How long the phase of a request may still take. */

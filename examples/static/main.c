@@ -1,5 +1,5 @@
 /*
- * static: serves the files of a folder. Usage: static [HOST:PORT] [ROOT]
+ * static: serves the files of a folder. Usage: static [HOST:PORT] [ROOT] [header=SECONDS]
  *
  * HTTP/1.1 with keep-alive and pipelining: GET and HEAD, conditional requests, one range or
  * several. A folder is its index.html; there are no listings. What is served lies below ROOT,
@@ -7,12 +7,14 @@
  * whatever is neither file nor folder, are refused. Everything a client can use up has a limit:
  * connections, header and body bytes, and the time it may take.
  */
+#include "examples/common/http_wire.h"
 #include "examples/static/file.h"
 #include "examples/static/request.h"
 #include "examples/static/session.h"
 
 #include <aio/aio.h>
 #include <aio/server.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -35,6 +37,8 @@ AIO_MAIN(argc, argv)
     options.arg = (void *)(uintptr_t)root;
     options.drain_ns = AIO_SEC(3);
     http_parser_set_max_header_size(HEADER_LIMIT);
+    if (argc > 3 && http_read_limit(argv[3]) < 0)
+        return aio_error_exit(-EINVAL, argv[3]);
     int rc = file_serve(root);
     if (rc < 0)
         return aio_error_exit(rc, root);
