@@ -161,6 +161,8 @@ ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
     if (rc < 0)
         return rc;
     rc = transfer_pieces(&call, transfer, all);
+    if (rc == -EIO && (transfer->flags & RWF_DSYNC) != 0 && file->sync_error == 0)
+        file->sync_error = rc; /* here, as a file that is being closed tells its caller of that */
     return aio__file_leave(&call, transfer_result(transfer, all, rc));
 }
 

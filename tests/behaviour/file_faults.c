@@ -5,6 +5,7 @@
 #define SUITE "file_faults"
 #include "tests/behaviour/file_support.h"
 
+#include <aio/whole.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
@@ -136,13 +137,35 @@ static void check_broken(const char *path)
     free(block);
 }
 
+/* A sync that its server has not answered has failed, whatever else has that error. */
+static void check_slow(const char *path)
+{
+    struct aio_file *file;
+    REQUIRE_OK(aio_file_open(&file, path, O_RDWR, 0));
+    AIO_CHECK_ERROR(aio_file_sync(file, 0), -ETIMEDOUT);
+    AIO_CHECK_ERROR(aio_file_sync(file, 0), -ETIMEDOUT); /* the file system says it is well */
+    AIO_CHECK_ERROR(aio_file_close(file), -ETIMEDOUT);
+}
+
+/* Nothing is left of a file that takes no bytes, and nobody waits for it to take them. */
+static void check_whole(const char *source, const char *made)
+{
+    AIO_CHECK_ERROR(aio_file_store(AT_FDCWD, made, "text", 4, 0600), -EIO);
+    AIO_CHECK_ERROR(aio_file_copy(AT_FDCWD, source, AT_FDCWD, made, NULL), -EIO);
+    AIO_CHECK_ERROR(file_refused(made, O_RDONLY), -ENOENT);
+}
+
 BEHAVIOUR(file_of_a_file_system_that_fails)
 {
     const char *program = broken_program();
     struct mounted mounted;
     if (program == NULL)
         return;
-    if (broken_mount(&mounted, program))
-        check_broken(file_path_of(&mounted.home, "file").text);
+    if (broken_mount(&mounted, program)) {
+        struct file_path path = file_path_of(&mounted.home, "file");
+        check_broken(path.text);
+        check_slow(file_path_of(&mounted.home, "slow").text);
+        check_whole(path.text, file_path_of(&mounted.home, "made").text);
+    }
     broken_unmount(&mounted);
 }
