@@ -85,7 +85,8 @@ static int transfer_vectored(struct aio__file_call *call, struct aio__file_trans
 
 /*
  * A ring leaves the cursor where it was when an error cut a transfer short (seen on 6.18: ENOSPC
- * after the first bytes), and the rest would go to the wrong place.
+ * after the first bytes), and after each that the device does by itself, as with O_DIRECT. What
+ * comes next would be from, or go to, the wrong place.
  */
 static void transfer_mend_cursor(int fd, off_t before, int moved)
 {
@@ -106,7 +107,7 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
     off_t before = cursor ? lseek(fd, 0, SEEK_CUR) : 0;
     int n = transfer->count == 1 && transfer->flags == 0 ? transfer_single(call, transfer, bytes)
                                                          : transfer_vectored(call, transfer, bytes);
-    if (cursor && n > 0 && (size_t)n < bytes)
+    if (cursor && n > 0 && ((size_t)n < bytes || transfer->file->direct))
         transfer_mend_cursor(fd, before, n);
     return n;
 }
