@@ -6,6 +6,7 @@
 
 #include <aio/pinned.h>
 #include <limits.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 BEHAVIOUR(file_bytes_at_the_cursor)
@@ -236,6 +237,34 @@ BEHAVIOUR(file_bytes_of_special_files)
     REQUIRE_OK(aio_file_open(&file, "/proc/self/status", O_RDONLY, 0));
     AIO_CHECK(aio_file_read(file, block, sizeof block) > 100);
     AIO_CHECK_EQ(aio_file_read(file, block, sizeof block), 0);
+    file_end(file);
+}
+
+static int count_reader(void *arg)
+{
+    uint64_t count = 0;
+    AIO_CHECK_EQ(aio_file_read(arg, &count, sizeof count), sizeof count);
+    AIO_CHECK_EQ(count, 3);
+    return 0;
+}
+
+/* Of those, lseek(2) says 0 whatever it is asked: a reader that waits must not keep writers out. */
+BEHAVIOUR(file_bytes_of_an_event_counter)
+{
+    struct aio_file *file;
+    struct aio_task *reader;
+    const uint64_t count = 3;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    REQUIRE(fd >= 0);
+    REQUIRE_OK(aio_file_adopt(&file, fd));
+    REQUIRE_OK(aio_task_spawn(&reader, count_reader, file, NULL));
+    AIO_CHECK_OK(aio_task_yield());
+    AIO_TIMEOUT(AIO_SEC(2))
+    {
+        AIO_CHECK_EQ(aio_file_write(file, &count, sizeof count), sizeof count);
+    }
+    AIO_CHECK_OK(aio_task_join(reader, NULL));
+    AIO_CHECK_ERROR(aio_file_write_at(file, &count, sizeof count, 0), -ESPIPE);
     file_end(file);
 }
 
