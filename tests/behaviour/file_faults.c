@@ -5,6 +5,7 @@
 #define SUITE "file_faults"
 #include "tests/behaviour/file_support.h"
 
+#include <aio/pipe.h>
 #include <aio/whole.h>
 #include <signal.h>
 #include <spawn.h>
@@ -41,6 +42,32 @@ BEHAVIOUR(file_of_a_full_file_system)
         AIO_CHECK_OK(aio_file_truncate(file, 0));
         ssize_t n = aio_file_write(file, block, SIZE); /* as far as it goes */
         AIO_CHECK(n > 0 && n <= 256 * 1024);
+        file_end(file);
+        AIO_CHECK_EQ(umount(home.path), 0);
+    }
+    free(block);
+    file_home_close(&home);
+}
+
+/* As the standard output of a program may be. */
+BEHAVIOUR(file_as_a_stream_of_a_full_file_system)
+{
+    enum { SIZE = 1 << 20 };
+    struct file_home home;
+    char *block = malloc(SIZE);
+    REQUIRE(file_home_open(&home));
+    test_pattern_fill(block, SIZE, 0);
+    if (mount_small(&home, 0)) {
+        struct aio_file *file = file_make(&home, "file", 0);
+        struct aio_stream *stream;
+        int fd = dup(aio_file_fd(file));
+        REQUIRE_OK(aio_pipe_adopt(&stream, fd));
+        AIO_CHECK_ERROR(aio_stream_write_all(stream, block, SIZE, NULL), -ENOSPC);
+        int64_t size = aio_file_size(file);
+        AIO_CHECK_EQ(size, 256 * 1024);
+        AIO_CHECK_EQ(lseek(fd, 0, SEEK_CUR), size);
+        file_check(file, 0, (size_t)size);
+        aio_stream_close(stream);
         file_end(file);
         AIO_CHECK_EQ(umount(home.path), 0);
     }
