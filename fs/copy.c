@@ -57,8 +57,8 @@ static ssize_t copy_by_reading(const struct copy *copy, size_t length)
     for (ssize_t written = 0; written < n;) {
         ssize_t m = pwrite(copy->target.fd, buffer + written, (size_t)(n - written),
                            copy->offset + written);
-        if (m < 0)
-            return -errno;
+        if (m <= 0)
+            return m < 0 ? -errno : -EIO; /* it takes nothing, and does not say why */
         written += m;
     }
     return n < 0 ? -errno : n;

@@ -19,7 +19,8 @@ static void file_close_handle(struct aio__handle *handle)
 
 static const struct aio__handle_kind file_kind = {"file", file_close_handle};
 
-/* What the descriptor is. Nothing is asked of a server for it. */
+/* What the descriptor is. Nothing is asked of a server for it. Of what is neither file nor device,
+ * as eventfds, lseek(2) may say that it has positions. */
 static void file_learn(struct aio_file *file, int fd)
 {
     struct statx found;
@@ -29,8 +30,8 @@ static void file_learn(struct aio_file *file, int fd)
         file->local = S_ISREG(mode) && found.stx_dev_major != 0;
     }
     file->regular = S_ISREG(mode) || S_ISBLK(mode);
-    file->seekable = file->regular || S_ISDIR(mode) ||
-                     (!S_ISFIFO(mode) && !S_ISSOCK(mode) && lseek(fd, 0, SEEK_CUR) >= 0);
+    file->seekable =
+        file->regular || S_ISDIR(mode) || (S_ISCHR(mode) && lseek(fd, 0, SEEK_CUR) >= 0);
 }
 
 /* flags: of the open file. O_NONBLOCK goes if it is ours; and from regular files, for which it

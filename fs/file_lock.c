@@ -47,7 +47,9 @@ static struct lock_job lock_job(const struct aio_file *file, short type, int64_t
 
 static short lock_type(enum aio_file_lock kind)
 {
-    return kind == AIO_FILE_SHARED ? F_RDLCK : F_WRLCK;
+    if (kind == AIO_FILE_EXCLUSIVE)
+        return F_WRLCK;
+    return kind == AIO_FILE_SHARED ? F_RDLCK : -1; /* which is none */
 }
 
 int aio_file_lock(struct aio_file *file, enum aio_file_lock kind, int64_t offset, int64_t length)

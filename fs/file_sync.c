@@ -6,10 +6,12 @@
  */
 #include "fs/private.h"
 
-/* Says nothing of bytes: the call was interrupted, or is not for this kind of file. */
-static bool sync_is_harmless(int rc)
+/* What the file system said, not what became of the wait: a server that does not answer is
+ * -ETIMEDOUT, a device that has failed may be -EROFS. Some of it says nothing of bytes. */
+static bool sync_is_harmless(const struct aio_file *file, int result)
 {
-    return rc == -ECANCELED || rc == -ETIMEDOUT || rc == -EBADF || rc == -EINVAL || rc == -EROFS;
+    return result >= 0 || result == -ECANCELED || result == -EBADF || result == -EINVAL ||
+           (result == -EROFS && !file->regular);
 }
 
 static int sync_run(struct aio__file_call *call, bool data)
@@ -19,9 +21,10 @@ static int sync_run(struct aio__file_call *call, bool data)
     frame.op.opcode = AIO__OP_FSYNC;
     frame.op.fd = file->handle.fd;
     frame.op.sync.data = data;
+    frame.op.result = 0; /* stays so when the call is interrupted before it begins */
     int rc = aio__file_run(call, &frame, "file sync");
-    if (rc < 0 && !sync_is_harmless(rc) && file->sync_error == 0)
-        file->sync_error = rc;
+    if (!sync_is_harmless(file, frame.op.result) && file->sync_error == 0)
+        file->sync_error = frame.op.result;
     return file->sync_error < 0 ? file->sync_error : rc;
 }
 
@@ -55,8 +58,6 @@ ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t si
         .total = size,
     };
     ssize_t rc = aio__file_transfer_all(&transfer, done);
-    if (rc == -EIO && together && file->sync_error == 0)
-        file->sync_error = (int)rc;
     if (rc < 0)
         return rc;
     int synced = together ? file->sync_error : aio_file_sync(file, AIO_FILE_DATA);

@@ -4,6 +4,8 @@
  */
 #include "fs/private.h"
 
+#include "core/file_op.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <unistd.h>
@@ -83,20 +85,6 @@ static int transfer_vectored(struct aio__file_call *call, struct aio__file_trans
     return transfer_run(call, transfer, &frame, bytes);
 }
 
-/*
- * A ring leaves the cursor where it was when an error cut a transfer short (seen on 6.18: ENOSPC
- * after the first bytes), and the rest would go to the wrong place.
- */
-static void transfer_mend_cursor(int fd, off_t before, int moved)
-{
-    if (lseek(fd, 0, SEEK_CUR) != before)
-        return;
-    if ((fcntl(fd, F_GETFL) & O_APPEND) != 0)
-        (void)lseek(fd, 0, SEEK_END);
-    else
-        (void)lseek(fd, before + moved, SEEK_SET);
-}
-
 /* Returns bytes, 0 or -errno. */
 static int transfer_once(struct aio__file_call *call, struct aio__file_transfer *transfer)
 {
@@ -106,8 +94,8 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
     off_t before = cursor ? lseek(fd, 0, SEEK_CUR) : 0;
     int n = transfer->count == 1 && transfer->flags == 0 ? transfer_single(call, transfer, bytes)
                                                          : transfer_vectored(call, transfer, bytes);
-    if (cursor && n > 0 && (size_t)n < bytes)
-        transfer_mend_cursor(fd, before, n);
+    if (cursor && n > 0 && ((size_t)n < bytes || transfer->file->direct))
+        aio__file_mend_cursor(fd, before, n);
     return n;
 }
 
@@ -161,6 +149,8 @@ ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
     if (rc < 0)
         return rc;
     rc = transfer_pieces(&call, transfer, all);
+    if (rc == -EIO && (transfer->flags & RWF_DSYNC) != 0 && file->sync_error == 0)
+        file->sync_error = rc; /* here, as a file that is being closed tells its caller of that */
     return aio__file_leave(&call, transfer_result(transfer, all, rc));
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct replace_make {
@@ -57,6 +58,17 @@ static int replace_sync_directory(struct aio__replace *replace)
     return rc;
 }
 
+/* To rename over a directory that a path ends in by "." or a slash has other errors. */
+static int replace_error(const struct aio__replace *replace, int rc)
+{
+    struct stat status;
+    bool odd = rc == -EBUSY || rc == -ENOTDIR;
+    if (odd && fstatat(replace->at, replace->path, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(status.st_mode))
+        return -EISDIR;
+    return rc;
+}
+
 int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lasting)
 {
     int rc = lasting ? aio__fs_result(fsync(replace->fd)) : 0;
@@ -69,7 +81,7 @@ int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lastin
                                       keep_old ? RENAME_NOREPLACE : 0));
     if (rc < 0) {
         (void)unlinkat(replace->at, replace->temporary, 0);
-        return rc;
+        return replace_error(replace, rc);
     }
     return lasting ? replace_sync_directory(replace) : 0;
 }

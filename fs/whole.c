@@ -111,8 +111,8 @@ static int store_write(struct store *store)
     while (store->left > 0 && budget > 0) {
         size_t length = store->left < budget ? store->left : budget;
         ssize_t n = write(store->replace.fd, store->bytes, length);
-        if (n < 0)
-            return -errno;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO; /* it takes nothing, and does not say why */
         store->bytes += n;
         store->left -= (size_t)n;
         budget -= (size_t)n;

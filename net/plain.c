@@ -4,6 +4,8 @@
  */
 #include "net/private.h"
 
+#include "core/file_op.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -17,6 +19,16 @@ void aio__stream_unsocket(struct aio_stream *stream, enum aio__stream_kind kind)
     stream->unspliced = kind != AIO__STREAM_PIPE;
 }
 
+int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
+{
+    struct aio_stream *stream = call->stream;
+    off_t before = stream->kind == AIO__STREAM_FILE ? lseek(stream->handle.fd, 0, SEEK_CUR) : -1;
+    int rc = aio__gate_run(&stream->handle, call->gate, frame, what);
+    if (before >= 0 && rc > 0)
+        aio__file_mend_cursor(stream->handle.fd, before, rc);
+    return rc;
+}
+
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count)
 {
@@ -27,7 +39,7 @@ int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct 
     frame.op.vectored.count = (uint32_t)count;
     frame.op.vectored.flags = 0;
     frame.op.vectored.offset = -1;
-    return aio__gate_run(&call->stream->handle, call->gate, &frame, reads ? "readv" : "writev");
+    return aio__plain_run(call, &frame, reads ? "readv" : "writev");
 }
 
 int aio__plain_await(struct aio__stream_call *call)

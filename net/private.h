@@ -100,7 +100,11 @@ _Static_assert(offsetof(struct aio__op, file.buffer) == offsetof(struct aio__op,
 /* Inside the gate: one transfer. Returns its result or -errno. */
 int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 
-/* plain.c: the same of several vectors, for what is read with READ or written with WRITE. */
+/* plain.c: one op READ or WRITE, and the file's cursor with it. */
+int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what);
+
+/* plain.c: the same as aio__stream_transfer of several vectors, for what is read with READ or
+ * written with WRITE. */
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,
                         int count);
 

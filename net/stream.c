@@ -90,6 +90,8 @@ int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer
     aio__stream_op(call->stream, &frame.op, reads, buffer, size);
     if (__builtin_expect(zerocopy > 0, 0) && !reads && size >= zerocopy)
         frame.op.opcode = AIO__OP_SEND_ZC;
+    if (__builtin_expect(call->stream->cursor < 0, 0))
+        return aio__plain_run(call, &frame, reads ? "read" : "write");
     return stream_run(call, &frame, reads ? "read" : "write");
 }
 

@@ -45,6 +45,7 @@ struct backup {
     int from; /* their descriptors */
     int to;
     uint64_t target_device, target_inode;
+    struct aio_stat top; /* of the source itself */
     struct aio_scope scope;
     struct aio_semaphore slots;
     struct job *jobs;

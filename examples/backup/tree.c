@@ -106,21 +106,35 @@ static int copy_all(struct backup *backup, struct aio_walk *walk, bool fresh)
     return rc;
 }
 
+static int set_attributes(const struct backup *backup, const char *path,
+                          const struct aio_stat *stat)
+{
+    const struct timespec times[2] = {stat->accessed, stat->modified};
+    int rc = aio_path_chown(backup->to, path, stat->user, stat->group, 0);
+    if (rc == 0 || rc == -EPERM)
+        rc = aio_path_chmod(backup->to, path, stat->mode & 07777);
+    return rc < 0 ? rc : aio_path_utime(backup->to, path, times, 0);
+}
+
 /* From the deepest to the first: each is written into no more then. */
-static int set_attributes(struct backup *backup)
+static int finish_folders(struct backup *backup)
 {
     int rc = 0;
     for (struct folder *folder = backup->folders; folder != NULL && rc != -ECANCELED;
          folder = folder->next) {
-        const struct timespec times[2] = {folder->stat.accessed, folder->stat.modified};
-        rc = aio_path_chown(backup->to, folder->path, folder->stat.user, folder->stat.group, 0);
-        if (rc == 0 || rc == -EPERM)
-            rc = aio_path_chmod(backup->to, folder->path, folder->stat.mode & 07777);
-        if (rc == 0)
-            rc = aio_path_utime(backup->to, folder->path, times, 0);
+        rc = set_attributes(backup, folder->path, &folder->stat);
         if (rc < 0 && rc != -ECANCELED)
             backup_complain(backup, folder->path, aio_error_text(rc));
     }
+    return rc == -ECANCELED ? rc : 0;
+}
+
+/* The target may be somebody else's, who lets us write there. */
+static int finish_target(struct backup *backup)
+{
+    int rc = set_attributes(backup, ".", &backup->top);
+    if (rc < 0 && rc != -EPERM && rc != -ECANCELED)
+        backup_complain(backup, backup->target_path, aio_error_text(rc));
     return rc == -ECANCELED ? rc : 0;
 }
 
@@ -163,7 +177,7 @@ static int walk_source(struct backup *backup, bool fresh)
     int joined = aio_scope_join(&backup->scope);
     rc = rc < 0 ? rc : joined;
     if (rc == 0)
-        rc = set_attributes(backup);
+        rc = finish_folders(backup);
     aio_walk_close(walk);
     forget_folders(backup);
     if (progress != NULL)
@@ -191,7 +205,7 @@ static int stage_and_walk(struct backup *backup, bool fresh)
 
 static int open_target(struct backup *backup, bool *fresh)
 {
-    struct aio_stat source = {.device = 0}, stat = {.device = 0};
+    struct aio_stat stat = {.device = 0};
     *fresh = aio_path_stat(AT_FDCWD, backup->target_path, 0, &stat) == -ENOENT;
     int rc = aio_path_mkdirs(AT_FDCWD, backup->target_path, 0777);
     if (rc == 0)
@@ -199,12 +213,14 @@ static int open_target(struct backup *backup, bool *fresh)
     if (rc == 0)
         rc = aio_path_stat(aio_directory_fd(backup->target), ".", 0, &stat);
     if (rc == 0)
-        rc = aio_path_stat(aio_directory_fd(backup->source), ".", 0, &source);
+        rc = aio_path_stat(aio_directory_fd(backup->source), ".", 0, &backup->top);
+    if (rc == 0 && *fresh) /* nobody looks into what is not complete, or not theirs to see */
+        rc = aio_path_chmod(aio_directory_fd(backup->target), ".", S_IRWXU);
     backup->target_device = stat.device;
     backup->target_inode = stat.inode;
     if (rc < 0)
         backup_complain(backup, backup->target_path, aio_error_text(rc));
-    else if (source.device == stat.device && source.inode == stat.inode) {
+    else if (backup->top.device == stat.device && backup->top.inode == stat.inode) {
         backup_complain(backup, backup->target_path, "this is the source");
         return -EINVAL;
     }
@@ -223,6 +239,8 @@ int backup_tree(struct backup *backup)
         backup->from = aio_directory_fd(backup->source);
         backup->to = aio_directory_fd(backup->target);
         rc = backup->verify ? stage_and_walk(backup, fresh) : walk_source(backup, fresh);
+        if (rc == 0)
+            rc = finish_target(backup);
     }
     aio_directory_close(backup->target);
     aio_directory_close(backup->source);

@@ -54,8 +54,8 @@ static int sum_piece(void *arg)
 {
     struct sum *sum = arg;
     unsigned char buffer[BUFFER_BYTES];
-    if (sum->fd < 0)
-        sum->fd = openat(sum->at, sum->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (sum->fd < 0) /* if it is a FIFO by now, nobody waits for its writer */
+        sum->fd = openat(sum->at, sum->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (sum->fd < 0)
         return -errno;
     for (size_t done = 0; done < PIECE_BYTES && !sum->ended;) {

@@ -101,10 +101,10 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * Context:   a task of the stream's core. The time limit of aio_stream_timeout is for the whole.
  * Lifetime:  fd stays open until the call returns; several calls may use it at once.
  * Returns:   bytes sent: length, or less at the end of the file; -EINVAL for what is not a regular
- *            file or a block device, or a negative offset; -EBADF for a descriptor that is not open
- *            for reading, or once the stream is being closed; -ENOMEM; an error as of
- *            aio_stream_write, or another -errno of pread(2). *done, if done is not NULL, is what
- *            was sent in every case.
+ *            file or a block device, for one with O_DIRECT, or a negative offset; -EBADF for a
+ *            descriptor that is not open for reading, or once the stream is being closed; -ENOMEM;
+ *            an error as of aio_stream_write, or another -errno of pread(2). *done, if done is not
+ *            NULL, is what was sent in every case.
  */
 AIO_API ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset,
                                     size_t length, size_t *done);

@@ -397,7 +397,8 @@ enum aio_file_lock {
  * Suspends:  until the lock is had.
  * Context:   a task of the file's core.
  * Returns:   0; -EBADF once the file is being closed or when it is not open for that; -EINVAL;
- *            -ENOLCK; -ECANCELED; -ETIMEDOUT: the lock is not held then.
+ *            -EOVERFLOW for a part that ends where no file can; -ENOLCK; -ECANCELED; -ETIMEDOUT:
+ *            the lock is not held then.
  */
 AIO_API AIO_NODISCARD int aio_file_lock(struct aio_file *file, enum aio_file_lock kind,
                                         int64_t offset, int64_t length);

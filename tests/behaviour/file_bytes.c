@@ -6,6 +6,7 @@
 
 #include <aio/pinned.h>
 #include <limits.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 BEHAVIOUR(file_bytes_at_the_cursor)
@@ -239,6 +240,55 @@ BEHAVIOUR(file_bytes_of_special_files)
     file_end(file);
 }
 
+static int count_reader(void *arg)
+{
+    uint64_t count = 0;
+    AIO_CHECK_EQ(aio_file_read(arg, &count, sizeof count), sizeof count);
+    AIO_CHECK_EQ(count, 3);
+    return 0;
+}
+
+/* Of those, lseek(2) says 0 whatever it is asked: a reader that waits must not keep writers out. */
+BEHAVIOUR(file_bytes_of_an_event_counter)
+{
+    struct aio_file *file;
+    struct aio_task *reader;
+    const uint64_t count = 3;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    REQUIRE(fd >= 0);
+    REQUIRE_OK(aio_file_adopt(&file, fd));
+    REQUIRE_OK(aio_task_spawn(&reader, count_reader, file, NULL));
+    AIO_CHECK_OK(aio_task_yield());
+    AIO_TIMEOUT(AIO_SEC(2))
+    {
+        AIO_CHECK_EQ(aio_file_write(file, &count, sizeof count), sizeof count);
+    }
+    AIO_CHECK_OK(aio_task_join(reader, NULL));
+    AIO_CHECK_ERROR(aio_file_write_at(file, &count, sizeof count, 0), -ESPIPE);
+    file_end(file);
+}
+
+/* The cursor moves, and the end is the end, also where it is not at a place that O_DIRECT allows.
+ */
+static void check_direct_cursor(struct aio_file *file, char *block)
+{
+    size_t done;
+    AIO_CHECK_OK(aio_file_truncate(file, 5000));
+    AIO_CHECK_EQ(aio_file_read_at(file, block, 8192, 0), 5000);
+    AIO_CHECK_ERROR(aio_file_read_exact_at(file, block, 8192, 0, &done), -ENODATA);
+    AIO_CHECK_EQ(done, 5000);
+    AIO_CHECK_EQ(aio_file_read_exact(file, block, 4096, &done), 4096);
+    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), 4096);
+    AIO_CHECK_ERROR(aio_file_read_exact(file, block, 4096, &done), -ENODATA);
+    AIO_CHECK_EQ(done, 5000 - 4096);
+    test_pattern_check(block, done, 4096);
+    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_SET), 0);
+    for (int64_t at = 4096; at <= 8192; at += 4096) {
+        AIO_CHECK_EQ(aio_file_write_all(file, block, 4096, NULL), 4096);
+        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), at);
+    }
+}
+
 BEHAVIOUR(file_bytes_past_the_page_cache)
 {
     struct file_home home;
@@ -256,6 +306,7 @@ BEHAVIOUR(file_bytes_past_the_page_cache)
         test_pattern_check(block, 4096, 0);
         ssize_t n = aio_file_read_at(file, block + 1, 100, 3); /* some file systems do it */
         AIO_CHECK(n == -EINVAL || n == 100);
+        check_direct_cursor(file, block);
         file_end(file);
     } else {
         AIO_CHECK_ERROR(rc, -EINVAL);

@@ -5,6 +5,8 @@
 #define SUITE "file_faults"
 #include "tests/behaviour/file_support.h"
 
+#include <aio/pipe.h>
+#include <aio/whole.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
@@ -40,6 +42,32 @@ BEHAVIOUR(file_of_a_full_file_system)
         AIO_CHECK_OK(aio_file_truncate(file, 0));
         ssize_t n = aio_file_write(file, block, SIZE); /* as far as it goes */
         AIO_CHECK(n > 0 && n <= 256 * 1024);
+        file_end(file);
+        AIO_CHECK_EQ(umount(home.path), 0);
+    }
+    free(block);
+    file_home_close(&home);
+}
+
+/* As the standard output of a program may be. */
+BEHAVIOUR(file_as_a_stream_of_a_full_file_system)
+{
+    enum { SIZE = 1 << 20 };
+    struct file_home home;
+    char *block = malloc(SIZE);
+    REQUIRE(file_home_open(&home));
+    test_pattern_fill(block, SIZE, 0);
+    if (mount_small(&home, 0)) {
+        struct aio_file *file = file_make(&home, "file", 0);
+        struct aio_stream *stream;
+        int fd = dup(aio_file_fd(file));
+        REQUIRE_OK(aio_pipe_adopt(&stream, fd));
+        AIO_CHECK_ERROR(aio_stream_write_all(stream, block, SIZE, NULL), -ENOSPC);
+        int64_t size = aio_file_size(file);
+        AIO_CHECK_EQ(size, 256 * 1024);
+        AIO_CHECK_EQ(lseek(fd, 0, SEEK_CUR), size);
+        file_check(file, 0, (size_t)size);
+        aio_stream_close(stream);
         file_end(file);
         AIO_CHECK_EQ(umount(home.path), 0);
     }
@@ -136,13 +164,35 @@ static void check_broken(const char *path)
     free(block);
 }
 
+/* A sync that its server has not answered has failed, whatever else has that error. */
+static void check_slow(const char *path)
+{
+    struct aio_file *file;
+    REQUIRE_OK(aio_file_open(&file, path, O_RDWR, 0));
+    AIO_CHECK_ERROR(aio_file_sync(file, 0), -ETIMEDOUT);
+    AIO_CHECK_ERROR(aio_file_sync(file, 0), -ETIMEDOUT); /* the file system says it is well */
+    AIO_CHECK_ERROR(aio_file_close(file), -ETIMEDOUT);
+}
+
+/* Nothing is left of a file that takes no bytes, and nobody waits for it to take them. */
+static void check_whole(const char *source, const char *made)
+{
+    AIO_CHECK_ERROR(aio_file_store(AT_FDCWD, made, "text", 4, 0600), -EIO);
+    AIO_CHECK_ERROR(aio_file_copy(AT_FDCWD, source, AT_FDCWD, made, NULL), -EIO);
+    AIO_CHECK_ERROR(file_refused(made, O_RDONLY), -ENOENT);
+}
+
 BEHAVIOUR(file_of_a_file_system_that_fails)
 {
     const char *program = broken_program();
     struct mounted mounted;
     if (program == NULL)
         return;
-    if (broken_mount(&mounted, program))
-        check_broken(file_path_of(&mounted.home, "file").text);
+    if (broken_mount(&mounted, program)) {
+        struct file_path path = file_path_of(&mounted.home, "file");
+        check_broken(path.text);
+        check_slow(file_path_of(&mounted.home, "slow").text);
+        check_whole(path.text, file_path_of(&mounted.home, "made").text);
+    }
     broken_unmount(&mounted);
 }

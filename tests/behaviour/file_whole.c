@@ -180,6 +180,8 @@ BEHAVIOUR(file_locks)
     AIO_CHECK_ERROR(locking.result, -ECANCELED);
     file_end(other); /* and its lock with it */
     AIO_CHECK_OK(aio_file_trylock(file, AIO_FILE_EXCLUSIVE, 0, 0));
+    AIO_CHECK_ERROR(aio_file_trylock(file, (enum aio_file_lock)2, 0, 0), -EINVAL);
+    AIO_CHECK_ERROR(aio_file_trylock(file, AIO_FILE_SHARED, INT64_MAX, 2), -EOVERFLOW);
     file_end(file);
     file_home_close(&home);
 }

@@ -96,6 +96,9 @@ BEHAVIOUR(store_of_bad_input)
     folder_text(&folder, "file", "old");
     folder_directory(&folder, "directory");
     AIO_CHECK_ERROR(aio_file_store(folder.fd, "directory", "x", 1, 0600), -EISDIR);
+    AIO_CHECK_ERROR(aio_file_store(folder.fd, "directory/", "x", 1, 0600), -EISDIR);
+    AIO_CHECK_ERROR(aio_file_store(folder.fd, ".", "x", 1, 0600), -EISDIR);
+    AIO_CHECK_ERROR(aio_file_store(folder.fd, "/", "x", 1, 0600), -EISDIR);
     AIO_CHECK_ERROR(aio_file_store(folder.fd, "absent/file", "x", 1, 0600), -ENOENT);
     AIO_CHECK_ERROR(aio_file_store(folder.fd, "file/x", "x", 1, 0600), -ENOTDIR);
     AIO_CHECK_ERROR(aio_file_store(folder.fd, far, "x", 1, 0600), -ENAMETOOLONG);

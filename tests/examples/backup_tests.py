@@ -94,6 +94,19 @@ def test_a_tree(context):
         same(trees)
 
 
+def test_a_private_tree(context):
+    """The folder that is copied keeps others out of the copy as well."""
+    with Trees() as trees:
+        trees.write("file", b"for the owner")
+        os.chmod(trees.source, 0o700)
+        os.utime(trees.source, (1_600_000_000, 1_600_000_000))
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0, said
+        wanted, found = os.stat(trees.source), os.stat(trees.target)
+        assert found.st_mode == wanted.st_mode, oct(found.st_mode)
+        assert found.st_mtime_ns == wanted.st_mtime_ns
+
+
 def test_names_of_any_bytes(context):
     with Trees() as trees:
         for name in (b"\n", b"a\nb", b"\xff\xfe", b"-n", b" ", b"\x1b[31m"):

@@ -1,11 +1,13 @@
 /*
  * A FUSE file system that fails: for tests of what a failing disk looks like.
  *
- *     broken_fs FOLDER        until SIGTERM; the folder then has one file, "file", of 1 MiB
+ *     broken_fs FOLDER        until SIGTERM; the folder then has two files of 1 MiB, "file" and
+ *                             "slow"
  *
  * Its first 64 KiB can be read and written; beyond them both fail with EIO. The first sync fails
  * with EIO, those after it succeed, as those of a kernel that has dropped what it could not write
- * do.
+ * do; of "slow" it fails with ETIMEDOUT. A file that is made there takes no bytes: each write of it
+ * returns 0.
  */
 #define FUSE_USE_VERSION 31
 #include <fuse.h>
@@ -18,7 +20,18 @@
 enum { FILE_BYTES = 1 << 20, SOUND_BYTES = 65536 };
 
 static char sound[SOUND_BYTES];
-static bool sync_failed;
+static bool sync_failed[2];
+static char made[256]; /* the name of the file that was made; empty when there is none */
+
+static bool is_slow(const char *path)
+{
+    return strcmp(path, "/slow") == 0;
+}
+
+static bool is_made(const char *path)
+{
+    return made[0] != '\0' && strcmp(path, made) == 0;
+}
 
 static void *broken_init(struct fuse_conn_info *connection, struct fuse_config *config)
 {
@@ -36,8 +49,8 @@ static int broken_getattr(const char *path, struct stat *status, struct fuse_fil
     if (strcmp(path, "/") == 0)
         return 0;
     status->st_mode = S_IFREG | 0644;
-    status->st_size = FILE_BYTES;
-    return strcmp(path, "/file") == 0 ? 0 : -ENOENT;
+    status->st_size = is_made(path) ? 0 : FILE_BYTES;
+    return strcmp(path, "/file") == 0 || is_slow(path) || is_made(path) ? 0 : -ENOENT;
 }
 
 static int broken_open(const char *path, struct fuse_file_info *info)
@@ -70,8 +83,7 @@ static int broken_read(const char *path, char *buffer, size_t size, off_t offset
 static int broken_write(const char *path, const char *buffer, size_t size, off_t offset,
                         struct fuse_file_info *info)
 {
-    int part = broken_part(size, offset);
-    (void)path;
+    int part = is_made(path) ? 0 : broken_part(size, offset);
     (void)info;
     if (part > 0)
         memcpy(sound + offset, buffer, (size_t)part);
@@ -80,12 +92,30 @@ static int broken_write(const char *path, const char *buffer, size_t size, off_t
 
 static int broken_fsync(const char *path, int data, struct fuse_file_info *info)
 {
-    int rc = sync_failed ? 0 : -EIO;
-    (void)path;
+    bool slow = is_slow(path);
+    int rc = slow ? -ETIMEDOUT : -EIO;
     (void)data;
     (void)info;
-    sync_failed = true;
+    if (sync_failed[slow])
+        return 0;
+    sync_failed[slow] = true;
     return rc;
+}
+
+static int broken_create(const char *path, mode_t mode, struct fuse_file_info *info)
+{
+    (void)mode;
+    (void)info;
+    (void)snprintf(made, sizeof made, "%s", path);
+    return 0;
+}
+
+static int broken_unlink(const char *path)
+{
+    if (!is_made(path))
+        return -EPERM;
+    made[0] = '\0';
+    return 0;
 }
 
 static const struct fuse_operations operations = {
@@ -95,6 +125,8 @@ static const struct fuse_operations operations = {
     .read = broken_read,
     .write = broken_write,
     .fsync = broken_fsync,
+    .create = broken_create,
+    .unlink = broken_unlink,
 };
 
 int main(int argc, char **argv)
