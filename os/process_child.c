@@ -53,10 +53,9 @@ static int child_unblock_signals(void)
 
 static int child_set_group(const struct aio_process_options *options)
 {
-    int rc = options->session ? CHILD_CALL(SYS_setsid) : 0;
-    if (rc >= 0 && options->group >= 0)
-        rc = CHILD_CALL(SYS_setpgid, 0, options->group);
-    return rc;
+    if (options->session)
+        return CHILD_CALL(SYS_setsid); /* which makes a group too, and lets no other be made */
+    return options->group >= 0 ? CHILD_CALL(SYS_setpgid, 0, options->group) : 0;
 }
 
 /* The kernel's getpriority gives 20 less the value. */
