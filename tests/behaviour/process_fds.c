@@ -55,6 +55,21 @@ BEHAVIOUR(error_joins_output)
     shell_prints("echo a; echo b >&2; echo c", options, "a\nb\nc\n");
 }
 
+/* Also when that is given among the further ones. */
+BEHAVIOUR(error_joins_further_output)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    char text[64];
+    int out = output_open();
+    const struct aio_process_fd fds[] = {{STDOUT_FILENO, out}};
+    options.error = AIO_PROCESS_JOIN;
+    options.fds = fds;
+    options.fd_count = 1;
+    AIO_CHECK_EQ(process_end(shell_spawn("echo a; echo b >&2; echo c", &options)), 0);
+    output_take(out, text, sizeof text);
+    AIO_CHECK_STR(text, "a\nb\nc\n");
+}
+
 BEHAVIOUR(input_and_further_ones)
 {
     struct aio_process_options options = AIO_PROCESS_OPTIONS;
