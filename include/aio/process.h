@@ -280,7 +280,8 @@ struct aio_process_result {
  * linger_ns at most; all that the process itself has written is in the result then.
  *
  * When the call is cancelled, or its deadline passes, the process is ended as by aio_process_stop
- * with grace_ns, and reaped.
+ * with grace_ns, and reaped. If it led a group, what is left of that is sent SIGKILL then, once the
+ * others have been awaited.
  *
  * Suspends:  until the process has ended, and the others, see above. Once it has ended, or is being
  *            ended, neither cancellation nor a deadline cuts the call short.
