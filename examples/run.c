@@ -20,6 +20,7 @@
 #include <aio/process.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,7 @@ AIO_MAIN(argc, argv)
     if (!read_options(&run, &jobs, argc, argv))
         return usage();
     run.room = (struct aio_semaphore)AIO_SEMAPHORE_INIT((uint32_t)jobs);
+    (void)signal(SIGCHLD, SIG_DFL); /* whoever started us may ignore it, and statuses with it */
     int rc = aio_signal_shutdown();
     if (rc == 0)
         rc = run_input(&run, argv[optind]);

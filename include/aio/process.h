@@ -18,7 +18,8 @@
  * nobody's SIGCHLD is used, and no child that somebody else has started is touched.
  * aio_process_close ends a child that is still running, and so does the end of the runtime, unless
  * options.detached is set. Every child is reaped. A program must not do that itself, nor ignore
- * SIGCHLD: the status is lost then (-ECHILD).
+ * SIGCHLD: the status is lost then (-ECHILD). Programs inherit that signals are ignored, so one
+ * that may be started by such a program sets SIGCHLD to its default.
  *
  * Needs Linux 5.4.
  */
