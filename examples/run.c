@@ -20,6 +20,7 @@
 #include <aio/process.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,11 +263,13 @@ static bool read_options(struct run *run, long *jobs, int argc, char **argv)
 
 AIO_MAIN(argc, argv)
 {
+    const struct sigaction ordinary = {.sa_handler = SIG_DFL};
     struct run run = {.live = isatty(STDERR_FILENO)};
     long jobs = sysconf(_SC_NPROCESSORS_ONLN);
     if (!read_options(&run, &jobs, argc, argv))
         return usage();
     run.room = (struct aio_semaphore)AIO_SEMAPHORE_INIT((uint32_t)jobs);
+    (void)sigaction(SIGCHLD, &ordinary, NULL); /* whoever started us may ignore it */
     int rc = aio_signal_shutdown();
     if (rc == 0)
         rc = run_input(&run, argv[optind]);

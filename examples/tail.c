@@ -6,8 +6,10 @@
  * A file is followed by its name, as by `tail -F`: one that is truncated is printed from its
  * beginning, one that is replaced (renamed and made anew, as logs are) is read to its end, and the
  * new one from its beginning. Who had the old one open may go on writing to it for a while, so it
- * is followed too, until the next one comes. A file that is not there is waited for. Nothing is
- * asked for again and again: the kernel tells what changes, see <aio/watch.h>.
+ * is followed too, until the next one comes. A file that is not there is waited for. One that has
+ * come and been replaced before tail gets to look, within a millisecond or so, is not seen, as the
+ * name leads to it no more. Nothing is asked for again and again: the kernel tells what changes,
+ * see <aio/watch.h>.
  */
 #include <aio/aio.h>
 #include <aio/file.h>

@@ -11,6 +11,7 @@
 
 static struct {
     pthread_mutex_t lock;
+    sigset_t mask; /* of the thread that forks, while it does */
     atomic_uint phase;
     atomic_int inside[2]; /* handlers at work, by the phase in which they began */
     struct {
@@ -36,6 +37,24 @@ void aio__disposition_restore(uint64_t set)
     }
 }
 
+/* Until the child has the former dispositions a signal would find handlers that nobody listens to
+ * there: it waits. */
+static void disposition_before_fork(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    aio__disposition_lock();
+    disposition_state.mask = before;
+}
+
+static void disposition_after_fork(void)
+{
+    sigset_t before = disposition_state.mask;
+    aio__disposition_unlock();
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* The child has one thread, no handler at work, and nobody who would hear of a signal. */
 static void disposition_forked(void)
 {
@@ -49,11 +68,12 @@ static void disposition_forked(void)
     aio__shutdown_forked();
     aio__signal_forked();
     pthread_mutex_init(&disposition_state.lock, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &disposition_state.mask, NULL);
 }
 
 static void disposition_watch_forks(void)
 {
-    (void)pthread_atfork(aio__disposition_lock, aio__disposition_unlock, disposition_forked);
+    (void)pthread_atfork(disposition_before_fork, disposition_after_fork, disposition_forked);
 }
 
 void aio__disposition_lock(void)

@@ -53,10 +53,9 @@ static int child_unblock_signals(void)
 
 static int child_set_group(const struct aio_process_options *options)
 {
-    int rc = options->session ? CHILD_CALL(SYS_setsid) : 0;
-    if (rc >= 0 && options->group >= 0)
-        rc = CHILD_CALL(SYS_setpgid, 0, options->group);
-    return rc;
+    if (options->session)
+        return CHILD_CALL(SYS_setsid); /* which makes a group too, and lets no other be made */
+    return options->group >= 0 ? CHILD_CALL(SYS_setpgid, 0, options->group) : 0;
 }
 
 /* The kernel's getpriority gives 20 less the value. */
@@ -77,6 +76,50 @@ static int child_set_resources(const struct aio_process_options *options)
         rc = CHILD_CALL(SYS_prlimit64, 0, options->limits[i].resource, &options->limits[i].limit,
                         NULL);
     return rc;
+}
+
+/* What getdents64(2) writes. */
+struct child_entry {
+    uint64_t inode;
+    int64_t next;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+/* Those in a listing of /proc/self/fd become close-on-exec: all whose names are numbers. */
+static void child_seal_listed(const char *listing, int bytes)
+{
+    const struct child_entry *entry;
+    for (int at = 0; at < bytes; at += entry->size) {
+        entry = (const void *)(listing + at);
+        int fd = 0;
+        for (const char *digit = entry->name; *digit >= '0' && *digit <= '9'; digit++)
+            fd = 10 * fd + (*digit - '0');
+        if (fd > STDERR_FILENO)
+            (void)CHILD_CALL(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    }
+}
+
+static int child_seal_by_list(void)
+{
+    _Alignas(struct child_entry) char listing[2048];
+    int fd = CHILD_CALL(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc;
+    if (fd < 0)
+        return fd;
+    while ((rc = CHILD_CALL(SYS_getdents64, fd, listing, sizeof listing)) > 0)
+        child_seal_listed(listing, rc);
+    (void)CHILD_CALL(SYS_close, fd);
+    return rc;
+}
+
+/* All but the standard ones become close-on-exec. Linux before 5.11, and some containers, refuse
+ * to do that at once. */
+static int child_seal_fds(void)
+{
+    int rc = CHILD_CALL(SYS_close_range, 3, ~0U, CHILD_CLOSE_ON_EXEC);
+    return rc < 0 ? child_seal_by_list() : rc;
 }
 
 /* A descriptor that would be overwritten before its turn is kept above all that are. */
@@ -104,9 +147,9 @@ static int child_park_fds(struct aio__process_plan *plan)
 
 static int child_set_fds(struct aio__process_plan *plan)
 {
-    if (!plan->options->inherit_fds)
-        (void)CHILD_CALL(SYS_close_range, 3, ~0U, CHILD_CLOSE_ON_EXEC);
-    int rc = child_park_fds(plan);
+    int rc = plan->options->inherit_fds ? 0 : child_seal_fds();
+    if (rc >= 0)
+        rc = child_park_fds(plan);
     for (size_t i = 0; i < plan->fd_count && rc >= 0; i++) {
         const struct aio_process_fd *fd = &plan->fds[i];
         if (fd->parent == fd->child)

@@ -27,10 +27,11 @@ static int pipes_make(struct aio_stream **ours, int child)
 int aio__process_pipes_open(struct aio_process *process, struct aio__process_plan *plan)
 {
     int output = STDOUT_FILENO;
+    struct aio_process_fd *joined = NULL;
     for (size_t i = 0; i < plan->fd_count; i++) {
         struct aio_process_fd *fd = &plan->fds[i];
         if (fd->parent == AIO_PROCESS_JOIN)
-            fd->parent = output;
+            joined = fd;
         if (fd->parent == AIO_PROCESS_PIPE) {
             int end = pipes_make(&process->streams[fd->child], fd->child);
             if (end < 0)
@@ -40,6 +41,8 @@ int aio__process_pipes_open(struct aio_process *process, struct aio__process_pla
         if (fd->child == STDOUT_FILENO)
             output = fd->parent;
     }
+    if (joined != NULL)
+        joined->parent = output;
     return 0;
 }
 

@@ -50,20 +50,31 @@ static void *reaper_run(void *unused)
     return NULL;
 }
 
-/* With all signals blocked: they are the program's. With the lock held. */
-static void reaper_start(void)
+/* Where no descriptor is to be had for all of them: a thread for one. */
+static void *reaper_run_for_one(void *pidfd)
+{
+    int fd = (int)(intptr_t)pidfd;
+    (void)pthread_setname_np(pthread_self(), "aio-reaper");
+    (void)aio__process_look(fd, 0, NULL);
+    (void)close(fd);
+    return NULL;
+}
+
+/* With all signals blocked: they are the program's. */
+static bool reaper_start(void *(*run)(void *arg), int pidfd)
 {
     sigset_t all, before;
     pthread_attr_t attributes;
     pthread_t thread;
-    if (reaper.runs || pthread_attr_init(&attributes) != 0)
-        return;
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
     sigfillset(&all);
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    reaper.runs = pthread_create(&thread, &attributes, reaper_run, NULL) == 0;
+    bool runs = pthread_create(&thread, &attributes, run, (void *)(intptr_t)pidfd) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
+    return runs;
 }
 
 /* In a child of fork(2) there is no such thread, and the processes are not its children. */
@@ -105,10 +116,10 @@ void aio__process_orphan(int pidfd)
     (void)pthread_once(&once, reaper_watch_forks);
     pthread_mutex_lock(&reaper.lock);
     int rc = reaper_add(pidfd);
-    if (rc == 0)
-        reaper_start();
+    if (rc == 0 && !reaper.runs)
+        reaper.runs = reaper_start(reaper_run, pidfd);
     pthread_mutex_unlock(&reaper.lock);
-    if (rc < 0) {
+    if (rc < 0 && !reaper_start(reaper_run_for_one, pidfd)) {
         aio__log_warn("process: a detached child will not be reaped: %s", aio_error_name(rc));
         (void)close(pidfd);
     }

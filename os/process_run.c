@@ -190,6 +190,8 @@ static int run_to_the_end(struct run *run, struct aio_process_result *result)
             rc = stopped == -EPERM ? stopped : rc;
         }
         run_join_all(run, result);
+        if (rc < 0)
+            (void)aio_process_killpg(run->process, SIGKILL); /* what is left of it, if it leads */
         aio_process_close(run->process);
     }
     return rc == 0 ? run->failure : rc;

@@ -93,13 +93,19 @@ static int shutdown_join(struct aio__core *core)
         }
     }
     shutdown_state.cores++;
-    core->shutdown_task = core->current;
     core->shutdown_cleanup.run = shutdown_release;
     aio__cleanup_add(core, &core->shutdown_cleanup);
     atomic_store(&core->shutdown_asked, true);
-    if (core->runtime->signaled)
-        aio__task_cancel(core->current); /* the signal was for the whole runtime */
     return 0;
+}
+
+static int shutdown_begin(struct aio__core *core)
+{
+    core->shutdown_mail = (struct aio__mail){.deliver = shutdown_deliver};
+    aio__disposition_lock();
+    int rc = shutdown_join(core);
+    aio__disposition_unlock();
+    return rc;
 }
 
 int aio_signal_shutdown(void)
@@ -109,13 +115,11 @@ int aio_signal_shutdown(void)
         return 0;
     if (core->shutdown_task != NULL)
         return -EBUSY;
-    if (core->shutdown_asked) {
-        core->shutdown_task = core->current; /* the task that had asked is over */
-        return 0;
-    }
-    core->shutdown_mail = (struct aio__mail){.deliver = shutdown_deliver};
-    aio__disposition_lock();
-    int rc = shutdown_join(core);
-    aio__disposition_unlock();
-    return rc;
+    int rc = core->shutdown_asked ? 0 : shutdown_begin(core); /* the task that had asked is over */
+    if (rc < 0)
+        return rc;
+    core->shutdown_task = core->current;
+    if (core->runtime->signaled)
+        aio__task_cancel(core->current); /* the signal was for the whole runtime */
+    return 0;
 }

@@ -18,7 +18,8 @@
  * nobody's SIGCHLD is used, and no child that somebody else has started is touched.
  * aio_process_close ends a child that is still running, and so does the end of the runtime, unless
  * options.detached is set. Every child is reaped. A program must not do that itself, nor ignore
- * SIGCHLD: the status is lost then (-ECHILD).
+ * SIGCHLD: the status is lost then (-ECHILD). Programs inherit that signals are ignored, so one
+ * that may be started by such a program sets SIGCHLD to its default.
  *
  * Needs Linux 5.4.
  */
@@ -280,7 +281,8 @@ struct aio_process_result {
  * linger_ns at most; all that the process itself has written is in the result then.
  *
  * When the call is cancelled, or its deadline passes, the process is ended as by aio_process_stop
- * with grace_ns, and reaped.
+ * with grace_ns, and reaped. If it led a group, what is left of that is sent SIGKILL then, once the
+ * others have been awaited.
  *
  * Suspends:  until the process has ended, and the others, see above. Once it has ended, or is being
  *            ended, neither cancellation nor a deadline cuts the call short.

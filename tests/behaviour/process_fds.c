@@ -6,9 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A file in memory that holds a word and is read from its beginning. */
@@ -36,6 +41,54 @@ BEHAVIOUR(standard_ones_only)
     close(foreign);
 }
 
+/* As kernels before 5.11 do, and some containers. */
+static void refuse_close_range(int error)
+{
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof program / sizeof program[0], program};
+    AIO_CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    AIO_CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+/* Returns how many of many open ones a child has got; the fourth one is the listing's. */
+static int spawn_with_many_open(void *unused)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    struct aio_process *process;
+    (void)unused;
+    options.input = AIO_PROCESS_NULL;
+    int rc = aio_process_spawn(
+        &process, AIO_ARGV("sh", "-c", "set -- /proc/$$/fd/*; exit $(($# - 4))"), &options);
+    return rc < 0 ? 100 : process_end(process);
+}
+
+static int refuse_and_spawn(void *error)
+{
+    for (int i = 0; i < 200; i++)
+        AIO_CHECK(dup(STDIN_FILENO) > 0);
+    refuse_close_range(*(int *)error);
+    return test_run(spawn_with_many_open, NULL);
+}
+
+/* There are other ways to close those that are not given. */
+BEHAVIOUR_OUTSIDE(standard_ones_only_without_close_range)
+{
+    const int errors[] = {ENOSYS, EINVAL, EPERM};
+    struct child child;
+    if (!child_may_have_threads())
+        return;
+    for (int i = 0; i < 3; i++) {
+        int error = errors[i];
+        REQUIRE(child_run(&child, refuse_and_spawn, &error));
+        child_exited(&child, 0);
+    }
+}
+
 BEHAVIOUR(null_device)
 {
     struct aio_process_options options = AIO_PROCESS_OPTIONS;
@@ -53,6 +106,21 @@ BEHAVIOUR(error_joins_output)
     struct aio_process_options options = AIO_PROCESS_OPTIONS;
     options.error = AIO_PROCESS_JOIN;
     shell_prints("echo a; echo b >&2; echo c", options, "a\nb\nc\n");
+}
+
+/* Also when that is given among the further ones. */
+BEHAVIOUR(error_joins_further_output)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    char text[64];
+    int out = output_open();
+    const struct aio_process_fd fds[] = {{STDOUT_FILENO, out}};
+    options.error = AIO_PROCESS_JOIN;
+    options.fds = fds;
+    options.fd_count = 1;
+    AIO_CHECK_EQ(process_end(shell_spawn("echo a; echo b >&2; echo c", &options)), 0);
+    output_take(out, text, sizeof text);
+    AIO_CHECK_STR(text, "a\nb\nc\n");
 }
 
 BEHAVIOUR(input_and_further_ones)

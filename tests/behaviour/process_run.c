@@ -190,6 +190,30 @@ BEHAVIOUR(cancel_without_grace)
     aio_result_free(&runner.result);
 }
 
+/* What its group has left that does not end when it is asked to is not left alone. */
+BEHAVIOUR(cancel_ends_the_group)
+{
+    char path[] = "/tmp/aio-run-XXXXXX", script[256];
+    struct aio_process_options process = AIO_PROCESS_OPTIONS;
+    close(mkstemp(path));
+    snprintf(script, sizeof script,
+             "(trap '' TERM; sh -c 'echo $PPID'; rm %s; exec sleep 1000 >/dev/null 2>&1) & wait",
+             path);
+    struct runner runner = {.script = script, .options = AIO_RUN_OPTIONS};
+    process.group = 0;
+    runner.options.process = &process;
+    struct aio_task *task = task_named("runner", run_in_task, &runner);
+    AIO_CHECK(file_wait_gone(path));
+    aio_task_cancel(task);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_ERROR(runner.rc, -ECANCELED);
+    AIO_CHECK_EQ(runner.result.status.signal, SIGTERM);
+    pid_t grandchild = (pid_t)strtol(runner.result.output.bytes, NULL, 10);
+    AIO_CHECK(grandchild > 0 && process_wait_gone(grandchild));
+    aio_result_free(&runner.result);
+    no_children();
+}
+
 /* A grandchild holds the pipes open: they are awaited for a while only, and nothing that the child
  * itself has written is lost, however short that is. */
 BEHAVIOUR(grandchild_holds_the_pipes)

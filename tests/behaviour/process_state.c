@@ -90,6 +90,8 @@ BEHAVIOUR(session_and_group)
     options.session = true;
     options.group = -1;
     shell_prints(GROUP_AND_SESSION, options, "leads\nsession\n\n");
+    options.group = 0; /* which a session's leader leads anyhow */
+    shell_prints(GROUP_AND_SESSION, options, "leads\nsession\n\n");
 }
 
 /* A second one joins the group of the first. */

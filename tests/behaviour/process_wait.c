@@ -211,6 +211,32 @@ BEHAVIOUR(detached_and_ended)
     no_children();
 }
 
+/* It is reaped also when there is no descriptor for that. */
+BEHAVIOUR(detached_without_descriptors)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    struct rlimit before, none;
+    options.detached = true;
+    if (test_on_valgrind()) {
+        aio_test_skip("Valgrind keeps RLIMIT_NOFILE from the kernel");
+        return;
+    }
+    struct aio_process *process = shell_spawn("exec sleep 1000", &options);
+    REQUIRE(process != NULL);
+    left_pid = aio_process_pid(process);
+    int next = dup(0);
+    close(next);
+    AIO_CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next;
+    AIO_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    aio_process_close(process);
+    AIO_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    AIO_CHECK_EQ(kill(left_pid, SIGKILL), 0);
+    AIO_CHECK(test_wait(left_one_is_reaped, NULL));
+    no_children();
+}
+
 BEHAVIOUR(stop_asks_first)
 {
     struct aio_process_status status;

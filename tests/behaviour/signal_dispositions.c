@@ -5,6 +5,7 @@
 #define SUITE "signal_dispositions"
 #include "tests/behaviour/signal_tools.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 static atomic_int caught;
@@ -223,5 +224,41 @@ BEHAVIOUR(forked_child_has_the_former_ones)
     AIO_CHECK(signal_collect(signal, SIGALRM, 1));
     aio_signal_close(signal);
     AIO_CHECK(signal_handled_by(SIGUSR1, catch_it));
+    sigaction(SIGUSR1, &before, NULL);
+}
+
+/* What a child does before anything else, since nobody has asked for it sooner. */
+static atomic_int raised_at_once;
+
+static void raise_at_once(void)
+{
+    if (raised_at_once != 0)
+        raise(raised_at_once);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, raise_at_once);
+}
+
+/* A signal to the child, from the terminal for instance, may come before it has come to itself. */
+BEHAVIOUR(signal_as_the_child_begins)
+{
+    struct sigaction before;
+    int status = -1;
+    REQUIRE(catch_signal(SIGUSR1, &before));
+    struct aio_signal *signal = signal_of(SIGUSR1, 0);
+    REQUIRE(signal != NULL);
+    raised_at_once = SIGUSR1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(caught);
+    raised_at_once = 0;
+    AIO_CHECK_EQ(waitpid(pid, &status, 0), pid);
+    AIO_CHECK(WIFEXITED(status) && AIO_CHECK_EQ(WEXITSTATUS(status), 1));
+    signal_drained(signal);
+    raise(SIGUSR1);
+    AIO_CHECK(signal_collect(signal, SIGUSR1, 1));
+    aio_signal_close(signal);
     sigaction(SIGUSR1, &before, NULL);
 }

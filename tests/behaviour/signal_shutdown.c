@@ -155,6 +155,31 @@ BEHAVIOUR_OUTSIDE(signal_before_the_wait)
     AIO_CHECK_ERROR(test_run(signal_before_waiting, NULL), -ECANCELED);
 }
 
+static int ask_and_sleep(void *unused)
+{
+    (void)unused;
+    AIO_CHECK_OK(aio_signal_shutdown());
+    return aio_time_sleep(AIO_SEC(1));
+}
+
+/* The signal comes when the task that had asked is over. */
+static int signal_between_two(void *unused)
+{
+    int rc = 0;
+    (void)unused;
+    AIO_CHECK_OK(aio_task_join(task_named("first", ask, NULL), NULL));
+    raise(SIGTERM);
+    AIO_CHECK_OK(aio_time_sleep(AIO_MS(1)));
+    AIO_CHECK_OK(aio_task_join(task_named("second", ask_and_sleep, NULL), &rc));
+    return rc;
+}
+
+/* A task that asks after the signal has come is cancelled at once, whoever asked before it. */
+BEHAVIOUR_OUTSIDE(signal_before_the_next_asks)
+{
+    AIO_CHECK_ERROR(test_run(signal_between_two, NULL), -ECANCELED);
+}
+
 /* A thread that sends the signal from outside, once the runtime says it is about to sleep. */
 struct sender {
     sem_t ready;

@@ -19,9 +19,13 @@ def start(context, *words, **options):
                             **options)
 
 
-def run(context, lines, *words):
+def ignore_children():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def run(context, lines, *words, **options):
     """(exit code, standard output, standard error)"""
-    process = start(context, *words)
+    process = start(context, *words, **options)
     out, errors = process.communicate(lines, timeout=PATIENCE)
     return process.returncode, out, errors
 
@@ -41,6 +45,12 @@ def test_lines_of_a_file(context):
         code, out, errors = run(context, "", "-j1", file.name)
     assert (code, out) == (0, "%d\n" % os.getpid()), errors
     assert run(context, "") == (0, "", "")
+
+
+def test_started_with_sigchld_ignored(context):
+    """As some programs start others."""
+    code, out, errors = run(context, "echo a\nexit 0\n", preexec_fn=ignore_children)
+    assert (code, out) == (0, "a\n"), (code, out, errors)
 
 
 def test_so_many_at_once(context):
@@ -138,6 +148,21 @@ def test_interrupted(context):
     out = check_signal(context, signal.SIGINT, "sleep %s & wait",
                        "trap 'echo tidied; exit 1' TERM; sleep %s & wait")
     assert out == "tidied\n", out
+
+
+def test_interrupted_at_any_time(context):
+    """Whatever it is about just then, it leaves nobody behind."""
+    mark = "1%09d" % (time.monotonic_ns() % 10**9)
+    lines = "(trap '' TERM; exec sleep %s >/dev/null 2>&1) & wait\n" % mark * 40
+    for step in range(12):
+        process = start(context, "-j8", "-k")
+        process.stdin.write(lines)
+        process.stdin.flush()
+        time.sleep(0.004 * step)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode in (2, -signal.SIGINT), process.returncode
+        until(lambda: not running("sleep\0" + mark), "the jobs are gone")
 
 
 def test_terminated(context):
