@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DATAGRAMS = 1500, WINDOW = 48, KEPT = 5, LONGEST = 1400 };
+enum { DATAGRAMS = 600, WINDOW = 48, KEPT = 5, LONGEST = 1400 };
 
 struct mixture {
     struct aio_socket *near;
