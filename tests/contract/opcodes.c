@@ -365,7 +365,8 @@ CONTRACT(opcode_open)
     how = (struct open_how){.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
     op = op_open("../aio", &how);
     op.fd = folder;
-    AIO_CHECK_ERROR(op_run(&op), -EXDEV);
+    bool hidden = test_on_valgrind() && strcmp(test_row()->backend, "epoll") == 0; /* openat2 */
+    AIO_CHECK_ERROR(op_run(&op), hidden ? -ENOSYS : -EXDEV);
     fd_close(folder);
     rmdir(path);
 }

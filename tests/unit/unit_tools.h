@@ -15,7 +15,9 @@ int unit_end_of(void (*body)(void *arg), void *arg);
 /* What unit_end_of gives for a fault, which a sanitizer turns into an exit of its own. */
 bool unit_faulted(int end);
 
-/* Runs entry(arg) on each backend that can be had here. It begins with unit_entered(arg). */
+/* Runs entry(arg) on each backend that can be had here. It begins with unit_entered(arg). Valgrind
+ * keeps its one lock while a thread waits in io_uring_enter, and threads of the pool would never
+ * run: there it is epoll alone. */
 void unit_on_each_backend(int (*entry)(void *arg));
 int unit_entered(void *arg);
 
