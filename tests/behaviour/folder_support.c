@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <pthread.h>
 
 enum { NOBODY = 65534 };
 
@@ -46,11 +47,20 @@ static void empty(int fd)
         closedir(dir);
 }
 
+static void *empty_folder(void *arg)
+{
+    empty(((struct folder *)arg)->fd);
+    return NULL;
+}
+
+/* On a thread: a task's stack may be too small for a deep folder. */
 void folder_close(struct folder *folder)
 {
+    pthread_t thread;
     if (folder->fd < 0)
         return;
-    empty(folder->fd);
+    if (AIO_CHECK_EQ(pthread_create(&thread, NULL, empty_folder, folder), 0))
+        pthread_join(thread, NULL);
     AIO_CHECK_EQ(rmdir(folder->path), 0);
 }
 
