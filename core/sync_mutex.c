@@ -3,6 +3,10 @@
  */
 #include "core/sync.h"
 
+/* The quick halves begin a cache line: where the linker happened to put them has made 3.5 to 4.1 ns
+ * of the pair. */
+#define MUTEX_ALIGNED __attribute__((aligned(64)))
+
 /* Apart, so that the quick half needs no frame. */
 static __attribute__((noinline)) int mutex_lock_slowly(struct aio_mutex *mutex)
 {
@@ -22,7 +26,7 @@ static __attribute__((noinline)) int mutex_lock_slowly(struct aio_mutex *mutex)
     return aio__sync_park(core, &mutex->queue, &frame);
 }
 
-int aio_mutex_lock(struct aio_mutex *mutex)
+MUTEX_ALIGNED int aio_mutex_lock(struct aio_mutex *mutex)
 {
     struct aio_task *task = aio__sync_unhindered(mutex->core);
     if (__builtin_expect(task == NULL || mutex->holder != NULL, 0))
@@ -66,7 +70,7 @@ static __attribute__((noinline)) void mutex_unlock_slowly(struct aio_mutex *mute
     aio__mutex_pass(mutex);
 }
 
-void aio_mutex_unlock(struct aio_mutex *mutex)
+MUTEX_ALIGNED void aio_mutex_unlock(struct aio_mutex *mutex)
 {
     struct aio__core *core = aio__core_current;
     struct aio_task *task = mutex->holder;
