@@ -182,7 +182,7 @@ SCENARIOS = (
     Echo("udp-runs", "the same in runs (GSO and GRO), against recvmmsg and sendmmsg",
          shape(1, 512, 64, ("--udp", "--segments")), UDP, "raw-epoll-udp"),
     Echo("accept", "a connection for each request, against the raw epoll loop",
-         shape(64, 64, 1, ("--reopen",)), ("aio-uring", "aio-epoll", "raw-uring")),
+         shape(64, 64, 1, ("--reopen",)), ("rent-uring", "aio-uring", "rent-epoll", "raw-uring")),
     Http("http", "examples/http_hello against nginx, wrk with 64 connections, CPU per request"),
     Proxy("proxy", "examples/proxy against haproxy with splicing, iperf3, CPU per byte"),
     Spawn("spawn", "500 processes of /bin/true, 16 at once, by the clock, against xargs -P16", 500,
