@@ -187,7 +187,7 @@ def test_unreadable_entries(context):
 
 
 def test_as_an_ordinary_user(context):
-    """Permissions that are missing."""
+    """Permissions that are missing. The program is copied: others may not reach the checkout."""
     if os.geteuid() != 0:
         raise Skip("what is denied to others can be made by root alone")
     with Trees() as trees:
@@ -204,7 +204,9 @@ def test_as_an_ordinary_user(context):
             os.setgid(65534)
             os.setuid(65534)
 
-        status, said = backup(context, trees.source, trees.target, preexec_fn=drop)
+        program = shutil.copy(context.program("backup"), trees.home)
+        status, said = call([program, trees.source, trees.target], env=context.environment(),
+                            preexec_fn=drop)
         assert status == 1 and "1 copied, 0 already there, 2 failed" in said, said
         assert "backup: secret: Permission" in said and "backup: closed: Permission" in said, said
         assert sorted(os.listdir(trees.target)) == ["good"], os.listdir(trees.target)
