@@ -147,8 +147,10 @@ void aio__task_die_holding(const struct aio_task *task)
     __builtin_unreachable();
 }
 
+/* As long as nobody else has its memory, a second join is found out. */
 static void task_reap(struct aio__core *core, struct aio_task *task)
 {
+    task->detached = true;
     aio__sanitize_end(&task->sanitize);
     aio__task_free(core, task);
 }
@@ -184,7 +186,8 @@ static void task_check_core(const struct aio__core *core, const struct aio_task 
 static void task_check_handle(struct aio__core *core, struct aio_task *task, const char *function)
 {
     task_check_core(core, task, function);
-    AIO__REQUIRE(!task->detached, "%s: task '%s' is detached", function, aio_task_name(task));
+    AIO__REQUIRE(!task->detached, "%s: task '%s' is detached or has been joined", function,
+                 aio_task_name(task));
 }
 
 static void task_check_joiner(struct aio_task *task, const char *function)

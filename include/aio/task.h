@@ -45,8 +45,8 @@ AIO_API AIO_NODISCARD int aio_task_spawn(struct aio_task **out, int (*fn)(void *
  *
  * Suspends:  until the task has returned.
  * Context:   a task of the same runtime, not the task itself. One task joins; a second aborts.
- * Lifetime:  after 0 the handle is gone. After an error it is still valid and must be joined or
- *            detached.
+ * Lifetime:  after 0 the handle is gone; joining it again aborts, unless its memory is another
+ *            task's by then. After an error it is still valid and must be joined or detached.
  * Returns:   0 with *result (which may be NULL) set; -ECANCELED; -ETIMEDOUT.
  */
 AIO_API AIO_NODISCARD int aio_task_join(struct aio_task *task, int *result);
@@ -56,7 +56,7 @@ AIO_API AIO_NODISCARD int aio_task_join(struct aio_task *task, int *result);
  * dropped.
  *
  * Suspends:  never.
- * Context:   a task of the same runtime.
+ * Context:   a task of the same runtime; aborts while another task joins it.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_task_detach(struct aio_task *task);

@@ -77,6 +77,46 @@ BEHAVIOUR_OUTSIDE(joining_what_is_being_joined)
     check_aborts(join_twice, "task 'popular' is being joined");
 }
 
+static int return_at_once(void *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+static int join_again(void *unused)
+{
+    (void)unused;
+    struct aio_task *brief = task_named("brief", return_at_once, NULL);
+    return aio_task_join(brief, NULL) + aio_task_join(brief, NULL);
+}
+
+static int detach_joined_before(void *unused)
+{
+    (void)unused;
+    struct aio_task *brief = task_named("brief", return_at_once, NULL);
+    int rc = aio_task_join(brief, NULL);
+    aio_task_detach(brief);
+    return rc;
+}
+
+static int select_joined(void *unused)
+{
+    (void)unused;
+    struct aio_task *brief = task_named("brief", return_at_once, NULL);
+    struct aio_select_case again = aio_select_join(brief, NULL);
+    int rc = aio_task_join(brief, NULL);
+    return rc < 0 ? rc : aio_select_try(&again, 1);
+}
+
+/* Its stack would be given back twice, and two tasks run on it. */
+BEHAVIOUR_OUTSIDE(joining_what_has_been_joined)
+{
+    check_aborts(join_again, "aio_task_join: task 'brief' is detached or has been joined");
+    check_aborts(detach_joined_before,
+                 "aio_task_detach: task 'brief' is detached or has been joined");
+    check_aborts(select_joined, "aio_select_join: task 'brief' is detached or has been joined");
+}
+
 static int detach_joined(void *unused)
 {
     (void)unused;
