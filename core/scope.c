@@ -177,10 +177,13 @@ static void scope_join_abort(struct aio__wait *wait)
     }
 }
 
-/* The last child may leave, and somebody spawn another before the owner runs. */
+/* The last child may leave, and somebody spawn another before the owner runs. If the owner has been
+ * cancelled by then, so is that child, and the join fails after all. */
 static void scope_await(struct aio_scope *scope, struct aio__core *core)
 {
     while (scope->children != NULL) {
+        if (__builtin_expect(scope->owner->canceled && scope->shields == 0, 0))
+            aio__scope_note(scope, -ECANCELED);
         struct scope_join join = {.scope = scope,
                                   .wait = {.abort = scope_join_abort, .what = "scope join"}};
         scope->joiner = &join.wait;

@@ -302,18 +302,29 @@ static int betray(void *owner)
     return 0;
 }
 
-static int cancel_it(void *task)
+/* A scope with one child, whose owner is cancelled from outside when that has ended. */
+struct trial {
+    struct aio_task *owner;
+    struct aio_scope *scope;
+    int (*child)(void *arg);
+    int (*after)(void *arg); /* a struct trial; NULL: the child does it itself */
+    int joined;
+    int late; /* what a child spawned in that moment returned */
+};
+
+static int cancel_owner(void *arg)
 {
-    aio_task_cancel(*(struct aio_task **)task);
+    const struct trial *trial = arg;
+    aio_task_cancel(trial->owner);
     return 0;
 }
 
-struct trial {
-    struct aio_task *owner;
-    int (*child)(void *arg);
-    int joined;
-    bool after; /* the cancellation comes when the last child has ended */
-};
+static int cancel_owner_and_spawn(void *arg)
+{
+    struct trial *trial = arg;
+    aio_task_cancel(trial->owner);
+    return aio_scope_spawn(trial->scope, note_sleep, &trial->late);
+}
 
 static int end_at_once(void *unused)
 {
@@ -326,20 +337,23 @@ static int stand_trial(void *arg)
     struct trial *trial = arg;
     struct aio_scope scope;
     trial->owner = aio_task_current();
+    trial->scope = &scope;
     AIO_CHECK_OK(aio_scope_open(&scope, NULL));
     AIO_CHECK_OK(aio_scope_spawn(&scope, trial->child, &trial->owner));
-    if (trial->after)
-        AIO_CHECK_OK(aio_task_spawn(NULL, cancel_it, &trial->owner, NULL));
+    if (trial->after != NULL)
+        AIO_CHECK_OK(aio_task_spawn(NULL, trial->after, trial, NULL));
     trial->joined = aio_scope_join(&scope);
     return aio_task_yield();
 }
 
-/* A join whose last child had ended when the cancellation came has succeeded; the next call brings
- * the cancellation. */
+/* A join whose last child had ended when the cancellation came has succeeded, unless another one
+ * was spawned then; the next call brings the cancellation. */
 BEHAVIOUR(success_beats_cancel)
 {
-    struct trial trials[2] = {{.child = betray}, {.child = end_at_once, .after = true}};
-    for (int i = 0; i < 2; i++) {
+    struct trial trials[] = {{.child = betray},
+                             {.child = end_at_once, .after = cancel_owner},
+                             {.child = end_at_once, .after = cancel_owner_and_spawn, .late = 1}};
+    for (int i = 0; i < 3; i++) {
         int result = 1;
         struct aio_task *task = task_named("trial", stand_trial, &trials[i]);
         REQUIRE(task != NULL);
@@ -348,6 +362,8 @@ BEHAVIOUR(success_beats_cancel)
     }
     AIO_CHECK_ERROR(trials[0].joined, -ECANCELED);
     AIO_CHECK_OK(trials[1].joined);
+    AIO_CHECK_ERROR(trials[2].joined, -ECANCELED);
+    AIO_CHECK_ERROR(trials[2].late, -ECANCELED);
 }
 
 static int spawn_plainly(void *arg)
