@@ -49,7 +49,6 @@ struct aio_task {
     uint8_t state;
     bool canceled;
     bool detached;
-    uint8_t shields; /* open ones: cancellation and outer deadlines are held back */
     int result;
     uint32_t mutexes_held; /* a task must not end with any */
     uint32_t rwlocks_held;
@@ -66,6 +65,7 @@ struct aio_task {
     struct aio_task *scope_next; /* among the children of the scope */
     struct aio_task *scope_prev;
     uint32_t scope_index;
+    uint32_t shields; /* open ones: cancellation and outer deadlines are held back */
     char name[24];
     struct aio__sanitize sanitize;
 };

@@ -66,7 +66,7 @@ struct aio_scope {
     uint32_t spawned;
     uint32_t failures;
     uint32_t culprit;
-    uint8_t shields; /* of the owner when it opened the scope */
+    uint32_t shields; /* of the owner when it opened the scope */
     bool collect;
     bool canceled;
     bool joining;

@@ -93,10 +93,10 @@ static int nest_deeply(int depth)
     return -1;
 }
 
-/* A hundred deep, left by return. */
-BEHAVIOUR(shields_nest_deeply)
+/* A thousand deep, left by return. */
+BEHAVIOUR_WITH(shields_nest_deeply, .stack_bytes = 1 << 20)
 {
-    AIO_CHECK_OK(nest_deeply(100));
+    AIO_CHECK_OK(nest_deeply(1000));
     AIO_TIMEOUT(0)
     {
         AIO_CHECK_ERROR(aio_task_yield(), -ETIMEDOUT); /* nothing is held back any more */
