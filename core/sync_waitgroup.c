@@ -31,6 +31,6 @@ int aio_waitgroup_wait(struct aio_waitgroup *group)
 
 void aio_waitgroup_destroy(struct aio_waitgroup *group)
 {
-    AIO__REQUIRE(group->count == 0, "%s: %u are still to be done", __func__, group->count);
     aio__sync_destroy(&group->core, &group->queue, "waitgroup", __func__);
+    AIO__REQUIRE(group->count == 0, "%s: %u are still to be done", __func__, group->count);
 }

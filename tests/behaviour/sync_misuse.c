@@ -256,12 +256,25 @@ static int destroy_once(void *unused)
     return 0;
 }
 
-static int destroy_waitgroup(void *unused)
+static int destroy_unfinished(void *unused)
 {
     (void)unused;
     aio_waitgroup_add(&group, 3);
     aio_waitgroup_destroy(&group);
     return 0;
+}
+
+static int wait_group(void *unused)
+{
+    (void)unused;
+    return aio_waitgroup_wait(&group);
+}
+
+static int destroy_waitgroup(void *unused)
+{
+    aio_waitgroup_add(&group, 1);
+    start("waiter", wait_group);
+    return destroy_unfinished(unused);
 }
 
 BEHAVIOUR_OUTSIDE(destroyed_while_waited_on)
@@ -273,7 +286,9 @@ BEHAVIOUR_OUTSIDE(destroyed_while_waited_on)
     sync_check_aborts(destroy_notify, "aio_notify_destroy: task 'waiter' waits on this notify");
     sync_check_aborts(destroy_barrier, "aio_barrier_destroy: task 'waiter' waits on this barrier");
     sync_check_aborts(destroy_once, "aio_once_destroy: task 'runner' runs this once");
-    sync_check_aborts(destroy_waitgroup, "aio_waitgroup_destroy: 3 are still to be done");
+    sync_check_aborts(destroy_unfinished, "aio_waitgroup_destroy: 3 are still to be done");
+    sync_check_aborts(destroy_waitgroup,
+                      "aio_waitgroup_destroy: task 'waiter' waits on this waitgroup");
 }
 
 static int wait_without_mutex(void *unused)
