@@ -1,10 +1,11 @@
 /*
- * <aio/channel.h>: channels between tasks of one runtime: bounded and rendezvous channels, a
+ * <aio/channel.h>: channels between tasks of one core: bounded and rendezvous channels, a
  * oneshot, a broadcast.
  *
  * Items are copied as bytes, into the channel and out of it, or straight from the sender to a
  * receiver that waits. They are neither atomic nor shared between threads: every call comes from
- * a task of the runtime that opened the channel, and another one's aborts.
+ * a task of the core that opened the channel, and another one's aborts. <aio/shared.h> has channels
+ * between cores.
  *
  * Success beats cancellation: a receiver that is cancelled, or whose deadline passes, in the
  * moment in which it was handed an item returns that item; its next call that can suspend returns
@@ -37,7 +38,7 @@ AIO_API AIO_NODISCARD int aio_channel_open(struct aio_channel **out, size_t elem
  * aio_channel_free frees the channel and what is left in it. NULL is ignored.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime. A task that waits on the channel aborts: close it
+ * Context:   a task of the channel's core. A task that waits on the channel aborts: close it
  *            first, and let the waiting ones return.
  * Lifetime:  the handle is gone after the call.
  */
@@ -48,7 +49,7 @@ AIO_API void aio_channel_free(struct aio_channel *channel);
  *
  * Suspends:  while the channel is full, or until a receiver comes when capacity is 0; and after a
  *            number of sends without a wait, to let others run.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Lifetime:  item until the call returns; NULL will do for items of 0 bytes.
  * Returns:   0; -EPIPE when the channel is closed, before or while waiting; -ECANCELED;
  *            -ETIMEDOUT. After an error nobody has got the item.
@@ -60,7 +61,7 @@ AIO_API AIO_NODISCARD int aio_channel_send(struct aio_channel *channel, const vo
  *
  * Suspends:  until there is an item or the channel is closed; and after a number of items without
  *            a wait, to let others run.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Lifetime:  item until the call returns; NULL will do for items of 0 bytes.
  * Returns:   1 with *item set; 0 when the channel is closed and drained; -ECANCELED; -ETIMEDOUT.
  */
@@ -70,7 +71,7 @@ AIO_API AIO_NODISCARD int aio_channel_receive(struct aio_channel *channel, void 
  * aio_channel_trysend sends if that needs no wait.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Returns:   0; -EAGAIN; -EPIPE when the channel is closed.
  */
 AIO_API AIO_NODISCARD int aio_channel_trysend(struct aio_channel *channel, const void *item);
@@ -79,7 +80,7 @@ AIO_API AIO_NODISCARD int aio_channel_trysend(struct aio_channel *channel, const
  * aio_channel_tryreceive takes the oldest item if there is one.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Returns:   1 with *item set; 0 when the channel is closed and drained; -EAGAIN.
  */
 AIO_API AIO_NODISCARD int aio_channel_tryreceive(struct aio_channel *channel, void *item);
@@ -89,7 +90,7 @@ AIO_API AIO_NODISCARD int aio_channel_tryreceive(struct aio_channel *channel, vo
  * items; receivers get what is buffered, then 0. Closing twice is harmless.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  */
 AIO_API void aio_channel_close(struct aio_channel *channel);
 
@@ -97,7 +98,7 @@ AIO_API void aio_channel_close(struct aio_channel *channel);
  * aio_channel_length tells how many items are buffered.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Returns:   0 to the capacity.
  */
 AIO_API size_t aio_channel_length(const struct aio_channel *channel);
@@ -106,7 +107,7 @@ AIO_API size_t aio_channel_length(const struct aio_channel *channel);
  * aio_channel_capacity tells how many items it can buffer.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Returns:   the capacity as given to aio_channel_open.
  */
 AIO_API size_t aio_channel_capacity(const struct aio_channel *channel);
@@ -142,7 +143,7 @@ struct aio_oneshot {
  * aio_oneshot_send copies *item into the oneshot's variable and wakes the receiver.
  *
  * Suspends:  never.
- * Context:   a task; all calls on a oneshot come from tasks of one runtime.
+ * Context:   a task; all calls on a oneshot come from tasks of one core.
  * Lifetime:  the oneshot and its variable stay in place until the item has been received.
  * Returns:   0; -EALREADY when an item was sent before; -EPIPE when the oneshot was dropped.
  */
@@ -185,8 +186,8 @@ struct aio_subscriber;
  * Suspends:  never.
  * Context:   a task.
  * Lifetime:  until aio_broadcast_free.
- * Returns:   0; -EINVAL for capacity 0, or when capacity * element_bytes is more than size_t
- *            holds; -ENOMEM, also for more than 64 GiB.
+ * Returns:   0; -EINVAL for capacity 0, or when capacity, rounded up to a power of two, or that
+ *            times element_bytes is more than size_t holds; -ENOMEM, also for more than 64 GiB.
  */
 AIO_API AIO_NODISCARD int aio_broadcast_open(struct aio_broadcast **out, size_t element_bytes,
                                              size_t capacity);
@@ -195,7 +196,7 @@ AIO_API AIO_NODISCARD int aio_broadcast_open(struct aio_broadcast **out, size_t 
  * aio_broadcast_free frees the broadcast. NULL is ignored.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime. A subscriber that is left aborts.
+ * Context:   a task of the broadcast's core. A subscriber that is left aborts.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_broadcast_free(struct aio_broadcast *broadcast);
@@ -204,7 +205,7 @@ AIO_API void aio_broadcast_free(struct aio_broadcast *broadcast);
  * aio_broadcast_send gives a copy of *item to every subscriber.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  * Returns:   0, also when nobody listens; -EPIPE after aio_broadcast_close.
  */
 AIO_API AIO_NODISCARD int aio_broadcast_send(struct aio_broadcast *broadcast, const void *item);
@@ -214,7 +215,7 @@ AIO_API AIO_NODISCARD int aio_broadcast_send(struct aio_broadcast *broadcast, co
  * harmless.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  */
 AIO_API void aio_broadcast_close(struct aio_broadcast *broadcast);
 
@@ -222,7 +223,7 @@ AIO_API void aio_broadcast_close(struct aio_broadcast *broadcast);
  * aio_broadcast_subscribe makes a subscriber, which gets what is sent from now on.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  * Lifetime:  until aio_subscriber_free.
  * Returns:   0; -ENOMEM.
  */
@@ -233,7 +234,7 @@ AIO_API AIO_NODISCARD int aio_broadcast_subscribe(struct aio_subscriber **out,
  * aio_subscriber_free ends a subscription. NULL is ignored.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime. A task that waits for this subscriber aborts.
+ * Context:   a task of the broadcast's core. A task that waits for this subscriber aborts.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_subscriber_free(struct aio_subscriber *subscriber);
@@ -244,7 +245,7 @@ AIO_API void aio_subscriber_free(struct aio_subscriber *subscriber);
  *
  * Suspends:  until there is an item or the broadcast is closed; and after a number of items without
  *            a wait, to let others run.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  * Lifetime:  item until the call returns; NULL will do for items of 0 bytes.
  * Returns:   1 with *item set; 0 when the broadcast is closed and nothing is left; -EOVERFLOW when
  *            items were lost, see aio_subscriber_missed; -ECANCELED; -ETIMEDOUT.
@@ -255,7 +256,7 @@ AIO_API AIO_NODISCARD int aio_subscriber_receive(struct aio_subscriber *subscrib
  * aio_subscriber_tryreceive takes the subscriber's next item if there is one.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  * Returns:   as aio_subscriber_receive; -EAGAIN instead of waiting.
  */
 AIO_API AIO_NODISCARD int aio_subscriber_tryreceive(struct aio_subscriber *subscriber, void *item);
@@ -264,7 +265,7 @@ AIO_API AIO_NODISCARD int aio_subscriber_tryreceive(struct aio_subscriber *subsc
  * aio_subscriber_missed tells how many items the subscriber lost in all.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  * Returns:   the count, which grows by each -EOVERFLOW.
  */
 AIO_API uint64_t aio_subscriber_missed(const struct aio_subscriber *subscriber);

@@ -90,7 +90,7 @@ AIO_API int aio_scope_open(struct aio_scope *scope, const struct aio_scope_optio
  * into the scope it belongs to, also while the owner joins.
  *
  * Suspends:  never.
- * Context:   a task of the owner's runtime, while the scope is open.
+ * Context:   a task of the owner's core, while the scope is open.
  * Lifetime:  arg as long as fn uses it, at most until the join has returned.
  * Returns:   0; otherwise as aio_task_spawn: -ENOMEM, -EAGAIN, -EINVAL, -ECANCELED. Nothing was
  *            started then, and nothing has changed for the other children.
@@ -113,7 +113,7 @@ AIO_API AIO_NODISCARD int aio_scope_launch(struct aio_scope *scope, int (*fn)(vo
  * cancelled. That alone does not make the join fail.
  *
  * Suspends:  never.
- * Context:   a task of the owner's runtime, while the scope is open.
+ * Context:   a task of the owner's core, while the scope is open.
  */
 AIO_API void aio_scope_cancel(struct aio_scope *scope);
 
@@ -135,7 +135,7 @@ AIO_API AIO_NODISCARD int aio_scope_join(struct aio_scope *scope);
  * aio_scope_error tells what went wrong first, as the join returns it.
  *
  * Suspends:  never.
- * Context:   a task of the owner's runtime while the scope is open; anybody after the join.
+ * Context:   a task of the owner's core while the scope is open; anybody after the join.
  * Returns:   0 while nothing has; a negative errno value.
  */
 AIO_API int aio_scope_error(const struct aio_scope *scope);
@@ -199,7 +199,8 @@ enum aio_race_flags {
  * aio_scope_race runs the branches beside each other. The first to succeed (to return >= 0) wins;
  * the others are cancelled and awaited. What they had done all the same is not lost: every success
  * stands in its branch's result, and losers with an undo had it called, in the calling task and
- * shielded. A branch that cannot be started (-ENOMEM, -EAGAIN) counts as one that failed.
+ * shielded. A branch that cannot be started (-ENOMEM, -EAGAIN) counts as one that failed, but does
+ * not win as the first to end.
  *
  * Suspends:  until every branch has returned.
  * Context:   a task. The branches inherit its cancellation and deadlines.

@@ -52,7 +52,7 @@ struct aio_select_case {
  * Suspends:  until a case can happen; after one that could at once, now and then to let others run.
  *            A readiness case that was waited for is taken back, which the kernel has to confirm:
  *            that takes a turn of the loop.
- * Context:   a task; all objects belong to its runtime, but for channels between cores.
+ * Context:   a task; all objects belong to its core, but for channels between cores.
  * Lifetime:  cases and what they name until the call returns.
  * Returns:   the index of the case, whose result is set; -EINVAL for a count of 0 or more than
  *            AIO_SELECT_CASES; -ECANCELED; -ETIMEDOUT. After an error no case has had an effect.
@@ -75,7 +75,7 @@ AIO_API AIO_NODISCARD int aio_select_try(struct aio_select_case *cases, size_t c
  * aio_select_send is the case of aio_channel_send.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Returns:   the case. Its result: 0; -EPIPE.
  */
 AIO_API struct aio_select_case aio_select_send(struct aio_channel *channel, const void *item);
@@ -84,7 +84,7 @@ AIO_API struct aio_select_case aio_select_send(struct aio_channel *channel, cons
  * aio_select_receive is the case of aio_channel_receive.
  *
  * Suspends:  never.
- * Context:   a task of the channel's runtime.
+ * Context:   a task of the channel's core.
  * Returns:   the case. Its result: 1; 0 when the channel is closed and drained.
  */
 AIO_API struct aio_select_case aio_select_receive(struct aio_channel *channel, void *item);
@@ -93,7 +93,7 @@ AIO_API struct aio_select_case aio_select_receive(struct aio_channel *channel, v
  * aio_select_oneshot is the case of aio_oneshot_receive.
  *
  * Suspends:  never.
- * Context:   a task of the oneshot's runtime.
+ * Context:   a task of the oneshot's core.
  * Returns:   the case. Its result: 1; 0 when the oneshot was dropped; -EALREADY.
  */
 AIO_API struct aio_select_case aio_select_oneshot(struct aio_oneshot *oneshot);
@@ -102,7 +102,7 @@ AIO_API struct aio_select_case aio_select_oneshot(struct aio_oneshot *oneshot);
  * aio_select_subscriber is the case of aio_subscriber_receive.
  *
  * Suspends:  never.
- * Context:   a task of the broadcast's runtime.
+ * Context:   a task of the broadcast's core.
  * Returns:   the case. Its result: 1; 0 when the broadcast is closed and nothing left; -EOVERFLOW.
  */
 AIO_API struct aio_select_case aio_select_subscriber(struct aio_subscriber *subscriber, void *item);
@@ -132,7 +132,7 @@ AIO_API struct aio_select_case aio_select_take(struct aio_shared_channel *channe
  * was.
  *
  * Suspends:  never.
- * Context:   a task of the same runtime, not the task itself.
+ * Context:   a task of the same core, not the task itself.
  * Returns:   the case. Its result: 0.
  */
 AIO_API struct aio_select_case aio_select_join(struct aio_task *task, int *result);
@@ -172,7 +172,7 @@ AIO_API struct aio_select_case aio_select_until(int64_t at_ns);
  * error to report. Where other tasks read from the stream too they may have been quicker.
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   the case. Its result: 0; -EBADF when the stream is being closed, also while the select
  *            waits; or another -errno of poll(2).
  */
@@ -182,7 +182,7 @@ AIO_API struct aio_select_case aio_select_readable(struct aio_stream *stream);
  * aio_select_writable is chosen when a write would not wait.
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   as aio_select_readable.
  */
 AIO_API struct aio_select_case aio_select_writable(struct aio_stream *stream);
@@ -212,7 +212,7 @@ AIO_API struct aio_select_case aio_select_sendable(struct aio_socket *socket);
  * aio_listener_accept.
  *
  * Suspends:  never.
- * Context:   a task of the listener's runtime.
+ * Context:   a task of the listener's core.
  * Returns:   as aio_select_readable.
  */
 AIO_API struct aio_select_case aio_select_acceptable(struct aio_listener *listener);

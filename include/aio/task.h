@@ -44,7 +44,7 @@ AIO_API AIO_NODISCARD int aio_task_spawn(struct aio_task **out, int (*fn)(void *
  * aio_task_join waits until the task has returned, gives its result and frees it.
  *
  * Suspends:  until the task has returned.
- * Context:   a task of the same runtime, not the task itself. One task joins; a second aborts.
+ * Context:   a task of the same core, not the task itself. One task joins; a second aborts.
  * Lifetime:  after 0 the handle is gone; joining it again aborts, unless its memory is another
  *            task's by then. After an error it is still valid and must be joined or detached.
  * Returns:   0 with *result (which may be NULL) set; -ECANCELED; -ETIMEDOUT.
@@ -56,7 +56,7 @@ AIO_API AIO_NODISCARD int aio_task_join(struct aio_task *task, int *result);
  * dropped.
  *
  * Suspends:  never.
- * Context:   a task of the same runtime; aborts while another task joins it.
+ * Context:   a task of the same core; aborts while another task joins it.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_task_detach(struct aio_task *task);
@@ -64,11 +64,12 @@ AIO_API void aio_task_detach(struct aio_task *task);
 /*
  * aio_task_cancel asks a task to end: whatever it waits for ends with -ECANCELED (unless it has
  * succeeded in the same moment), and so does every later call of it that can suspend, outside
- * shields. It is a request: the task runs on until it returns. Cancelling twice, or a finished
- * task that is not joined yet, is harmless.
+ * shields. With it are cancelled the children of its scopes, see <aio/scope.h>. It is a request:
+ * the task runs on until it returns. Cancelling twice, or a finished task that is not joined yet,
+ * is harmless.
  *
  * Suspends:  never.
- * Context:   a task of the same runtime; a task may cancel itself.
+ * Context:   a task of the same core; a task may cancel itself.
  */
 AIO_API void aio_task_cancel(struct aio_task *task);
 
@@ -103,7 +104,7 @@ AIO_API struct aio_task *aio_task_current(void);
  * aio_task_name gives a task's name.
  *
  * Suspends:  never.
- * Context:   a task of the same runtime.
+ * Context:   a task of the same core.
  * Lifetime:  the text lives as long as the handle.
  * Returns:   the name; "task" when it has none.
  */
