@@ -1,7 +1,7 @@
 /*
  * Cancellation at every wait: a scenario of many waits is played again and again, the n-th wait
- * cancelled for every n, in the moments before and during it. Whatever was under way must have
- * ended then, and nothing be left.
+ * cancelled for every n, in the moments before and during it, or running into a deadline. Whatever
+ * was under way must have ended then, and nothing be left.
  */
 #ifndef AIO_TESTS_BEHAVIOUR_EVERY_WAIT_H
 #define AIO_TESTS_BEHAVIOUR_EVERY_WAIT_H
@@ -11,13 +11,16 @@
 #include <aio/scope.h>
 #include <errno.h>
 
-/* When the chosen wait is cancelled. */
-enum moment { BEFORE_IT, WHEN_PARKED, A_ROUND_LATER, THREE_ROUNDS_LATER, MOMENTS };
+/* When the chosen wait is cancelled; the last one sets it a deadline of 2 us instead. */
+enum moment { BEFORE_IT, WHEN_PARKED, A_ROUND_LATER, THREE_ROUNDS_LATER, OUT_OF_TIME };
 
 struct scenario {
     int waits;  /* entered so far */
     int chosen; /* the one to be cancelled, from 1 */
     enum moment moment;
+    bool lasting; /* no wait ends before it is cancelled, so the chosen one is the last */
+    bool played;  /* to its end */
+    struct aio_deadline deadline;
     struct aio_task *task;
     int (*play)(struct scenario *scenario, struct aio_scope *scope);
     void (*end)(struct scenario *scenario); /* after the last child; may be NULL */
@@ -43,6 +46,8 @@ static void waiting(struct scenario *scenario, struct aio_scope *scope)
         return;
     if (scenario->moment == BEFORE_IT)
         aio_task_cancel(scenario->task);
+    else if (scenario->moment == OUT_OF_TIME)
+        aio_deadline_set(&scenario->deadline, AIO_US(2));
     else
         AIO_CHECK_OK(aio_scope_spawn(scope, cancel_player, scenario));
 }
@@ -54,11 +59,13 @@ static int every_wait_task(void *arg)
     scenario->task = aio_task_current();
     AIO_CHECK_OK(aio_scope_open(&scope, NULL));
     int rc = scenario->play(scenario, &scope);
+    scenario->played = rc >= 0;
     if (rc >= 0)
         waiting(scenario, &scope);
     else
         aio_scope_cancel(&scope);
     int joined = aio_scope_join(&scope);
+    aio_deadline_clear(&scenario->deadline);
     if (scenario->near != NULL)
         aio_stream_close(scenario->near);
     if (scenario->far != NULL)
@@ -66,6 +73,18 @@ static int every_wait_task(void *arg)
     if (scenario->end != NULL)
         scenario->end(scenario);
     return rc < 0 ? rc : joined;
+}
+
+/* How it ended, if the chosen wait was there. The last of all has nothing to wait for that takes
+ * longer than the deadline. */
+static void every_wait_check(const struct scenario *scenario, int result)
+{
+    if (scenario->moment == OUT_OF_TIME)
+        AIO_CHECK(result == -ETIMEDOUT || (result == 0 && scenario->played));
+    else
+        AIO_CHECK_ERROR(result, -ECANCELED);
+    if (scenario->lasting)
+        AIO_CHECK_EQ(scenario->waits, scenario->chosen);
 }
 
 /* Plays with one wait cancelled. Tells whether there was such a wait. */
@@ -76,9 +95,10 @@ static bool every_wait_once(struct scenario scenario)
     if (!AIO_CHECK_OK(aio_task_spawn(&task, every_wait_task, &scenario, NULL)))
         return false;
     AIO_CHECK_OK(aio_task_join(task, &result));
-    AIO_CHECK(result == 0 || result == -ECANCELED);
-    if (scenario.moment == BEFORE_IT || scenario.waits < scenario.chosen)
-        AIO_CHECK_EQ(result, scenario.waits < scenario.chosen ? 0 : -ECANCELED);
+    if (scenario.waits >= scenario.chosen)
+        every_wait_check(&scenario, result);
+    else
+        AIO_CHECK_OK(result);
     struct aio_runtime_stats stats = task_stats();
     AIO_CHECK_EQ(stats.tasks_live, 1);
     AIO_CHECK_EQ(stats.ops_pending, 0);

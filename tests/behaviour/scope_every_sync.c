@@ -1,7 +1,7 @@
 /*
- * Cancellation at every wait of locks, channels and selects, in which another task stands in the
- * way or brings what is waited for. Nothing is held or waited for afterwards, and items in are
- * items out.
+ * Cancellation and deadlines at every wait of locks, channels and selects, in which another task
+ * stands in the way or brings what is waited for. Nothing is held or waited for afterwards, and
+ * items in are items out.
  */
 #define SUITE "scope_every_sync"
 #include "tests/behaviour/every_wait.h"
@@ -19,13 +19,17 @@ static struct objects {
     struct aio_barrier barrier;
     struct aio_once once;
     struct aio_waitgroup group;
-    struct aio_oneshot oneshot;
+    struct aio_oneshot oneshots[2];
     struct aio_channel *channel;
     struct aio_shared_channel *shared;
     struct aio_broadcast *news;
     struct aio_subscriber *subscriber;
-    int sent, received;
+    struct aio_stream *ends[2];
+    int sent, received, heard;
 } objects;
+
+/* The other task is so slow that the wait is cancelled, or out of time, before. */
+static bool slowly;
 
 static bool objects_open(void)
 {
@@ -37,8 +41,9 @@ static bool objects_open(void)
                                .barrier = AIO_BARRIER_INIT(2),
                                .once = AIO_ONCE_INIT,
                                .group = AIO_WAITGROUP_INIT,
-                               .oneshot = AIO_ONESHOT_SIGNAL};
-    return AIO_CHECK_OK(aio_channel_open(&objects.channel, sizeof(int), 0)) &&
+                               .oneshots = {AIO_ONESHOT_SIGNAL, AIO_ONESHOT_SIGNAL}};
+    return AIO_CHECK_OK(aio_unix_pair(objects.ends)) &&
+           AIO_CHECK_OK(aio_channel_open(&objects.channel, sizeof(int), 0)) &&
            AIO_CHECK_OK(aio_shared_open(&objects.shared, sizeof(int), 0)) &&
            AIO_CHECK_OK(aio_broadcast_open(&objects.news, sizeof(int), 1)) &&
            AIO_CHECK_OK(aio_broadcast_subscribe(&objects.subscriber, objects.news));
@@ -62,12 +67,17 @@ static void objects_close(struct scenario *unused)
     aio_shared_release(objects.shared);
     aio_subscriber_free(objects.subscriber);
     aio_broadcast_free(objects.news);
+    aio_stream_close(objects.ends[0]);
+    aio_stream_close(objects.ends[1]);
 }
 
-static void yield_twice(void)
+static int linger(void *unused)
 {
-    if (aio_task_yield() == 0)
-        (void)aio_task_yield(); /* cancelled or not, what is under way is ended */
+    (void)unused;
+    if (slowly)
+        return aio_time_sleep(AIO_US(50));
+    int rc = aio_task_yield();
+    return rc < 0 ? rc : aio_task_yield();
 }
 
 /* Something that one task has while another one waits for it. */
@@ -121,16 +131,9 @@ static void release_one(void)
     aio_semaphore_release(&objects.semaphore, 1);
 }
 
-static int run_slowly(void *unused)
-{
-    (void)unused;
-    int rc = aio_task_yield();
-    return rc < 0 ? rc : aio_task_yield();
-}
-
 static int run_once(void)
 {
-    return aio_once_run(&objects.once, run_slowly, NULL);
+    return aio_once_run(&objects.once, linger, NULL);
 }
 
 static void keep_once(void)
@@ -149,7 +152,7 @@ static int hold(void *arg)
     int rc = holding->hold();
     if (rc < 0)
         return rc;
-    yield_twice();
+    (void)linger(NULL); /* cancelled or not, what is under way is ended */
     holding->give();
     return 0;
 }
@@ -220,12 +223,12 @@ static int bring_group(void)
 
 static int wait_oneshot(void)
 {
-    return aio_oneshot_receive(&objects.oneshot);
+    return aio_oneshot_receive(&objects.oneshots[0]);
 }
 
 static int bring_oneshot(void)
 {
-    return aio_oneshot_send(&objects.oneshot, NULL);
+    return aio_oneshot_send(&objects.oneshots[0], NULL);
 }
 
 static int wait_news(void)
@@ -298,18 +301,73 @@ static int choose_take(void)
     return choose(aio_select_take(objects.shared, &item), &objects.received);
 }
 
+static int choose_oneshot(void)
+{
+    return choose(aio_select_oneshot(&objects.oneshots[1]), &objects.heard);
+}
+
+static int bring_chosen_oneshot(void)
+{
+    return aio_oneshot_send(&objects.oneshots[1], NULL);
+}
+
+static int choose_news(void)
+{
+    int item;
+    return choose(aio_select_subscriber(objects.subscriber, &item), &objects.heard);
+}
+
+static int choose_readable(void)
+{
+    return choose(aio_select_readable(objects.ends[0]), &objects.heard);
+}
+
+static int bring_byte(void)
+{
+    ssize_t n = aio_stream_write(objects.ends[1], "x", 1);
+    return n < 0 ? (int)n : 0;
+}
+
+static int wait_task(void)
+{
+    struct aio_task *task = task_named("lingering", linger, NULL);
+    int rc = aio_task_join(task, NULL);
+    if (rc < 0)
+        (void)task_stop(task);
+    return rc;
+}
+
+static int choose_task(void)
+{
+    struct aio_task *task = task_named("lingering", linger, NULL);
+    int rc = choose(aio_select_join(task, NULL), &objects.heard);
+    if (rc < 0)
+        (void)task_stop(task);
+    return rc;
+}
+
+static int bring_nothing(void)
+{
+    return 0;
+}
+
 static const struct bringing bringings[] = {
-    {wait_condition, bring_condition}, {wait_notify, bring_notify},   {wait_barrier, wait_barrier},
-    {wait_group, bring_group},         {wait_oneshot, bring_oneshot}, {wait_news, bring_news},
-    {send_item, receive_item},         {receive_item, send_item},     {choose_send, receive_item},
-    {choose_receive, send_item},       {shared_send, shared_receive}, {shared_receive, shared_send},
-    {choose_put, shared_receive},      {choose_take, shared_send},    {choose_put, choose_take},
+    {wait_condition, bring_condition}, {wait_notify, bring_notify},
+    {wait_barrier, wait_barrier},      {wait_group, bring_group},
+    {wait_oneshot, bring_oneshot},     {wait_news, bring_news},
+    {wait_task, bring_nothing},        {send_item, receive_item},
+    {receive_item, send_item},         {choose_send, receive_item},
+    {choose_receive, send_item},       {choose_oneshot, bring_chosen_oneshot},
+    {choose_news, bring_news},         {choose_readable, bring_byte},
+    {choose_task, bring_nothing},      {shared_send, shared_receive},
+    {shared_receive, shared_send},     {choose_put, shared_receive},
+    {choose_take, shared_send},        {choose_put, choose_take},
 };
 
 static int bring(void *arg)
 {
     const struct bringing *bringing = arg;
-    yield_twice();
+    (void)linger(NULL); /* cancelled or not, what is under way is ended */
     return bringing->bring();
 }
 
@@ -342,7 +400,11 @@ static int play_all(struct scenario *scenario, struct aio_scope *scope)
 
 static void play(enum moment moment)
 {
-    every_wait_play((struct scenario){.play = play_all, .end = objects_close, .moment = moment},
+    slowly = moment == WHEN_PARKED || moment == OUT_OF_TIME;
+    every_wait_play((struct scenario){.play = play_all,
+                                      .end = objects_close,
+                                      .moment = moment,
+                                      .lasting = slowly || moment == BEFORE_IT},
                     HOLDINGS + BRINGINGS);
 }
 
@@ -364,4 +426,9 @@ BEHAVIOUR(cancelled_a_round_later)
 BEHAVIOUR(cancelled_three_rounds_later)
 {
     play(THREE_ROUNDS_LATER);
+}
+
+BEHAVIOUR(out_of_time)
+{
+    play(OUT_OF_TIME);
 }

@@ -1,5 +1,5 @@
 /*
- * Cancellation at every wait of a scenario of time, joins, races, scopes and streams.
+ * Cancellation and deadlines at every wait of a scenario of time, joins, races, scopes and streams.
  */
 #define SUITE "scope_every_wait"
 #include "tests/behaviour/every_wait.h"
@@ -159,4 +159,9 @@ BEHAVIOUR(cancelled_a_round_later)
 BEHAVIOUR(cancelled_three_rounds_later)
 {
     play(THREE_ROUNDS_LATER);
+}
+
+BEHAVIOUR(out_of_time)
+{
+    play(OUT_OF_TIME);
 }
