@@ -46,7 +46,9 @@ struct sync_crowd {
 
 void sync_settle(void)
 {
+    uint64_t memory = task_stats().memory_used;
     AIO_CHECK_OK(aio_task_yield());
+    AIO_CHECK(task_stats().memory_used <= memory);
 }
 
 /* The user `timed` has a deadline; -1: none has. */
@@ -195,12 +197,16 @@ void sync_check_sticky(const struct sync_lock *lock)
 
 void sync_check_quick(const struct sync_lock *lock)
 {
-    uint64_t before = task_stats().switches;
+    struct aio_runtime_stats before = task_stats();
     for (int i = 0; i < 1000; i++) {
         AIO_CHECK_OK(lock->take(lock->object));
         lock->give(lock->object);
     }
-    AIO_CHECK_EQ(task_stats().switches, before);
+    struct aio_runtime_stats after = task_stats();
+    AIO_CHECK_EQ(after.switches, before.switches);
+    AIO_CHECK_EQ(after.turns, before.turns);
+    AIO_CHECK_EQ(after.polls, before.polls);
+    AIO_CHECK_EQ(after.ops, before.ops);
 }
 
 struct sync_hammer {

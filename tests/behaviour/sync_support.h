@@ -38,7 +38,7 @@ void sync_check_granted(const struct sync_lock *lock);
 /* What is pending ends the call even where it need not wait, but not in a shield. */
 void sync_check_sticky(const struct sync_lock *lock);
 
-/* Where nobody else wants it, taking and giving make no switch. */
+/* Where nobody else wants it, taking and giving make no switch and ask nothing of the kernel. */
 void sync_check_quick(const struct sync_lock *lock);
 
 /* Many want it, with deadlines and cancellations at random: never more than the limit have it, and
@@ -48,7 +48,7 @@ void sync_check_hammer(const struct sync_lock *lock);
 /* entry, as the first task of a runtime in a process of its own, aborts and says text. */
 void sync_check_aborts(int (*entry)(void *arg), const char *text);
 
-/* Lets all that are ready run until they wait. */
+/* Lets all that are ready run until they wait, for which nothing is allocated. */
 void sync_settle(void);
 
 /* Starts count tasks of the same name that run fn(arg), and lets them run until they wait. */
