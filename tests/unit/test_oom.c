@@ -7,6 +7,7 @@
 
 #include "core/alloc.h"
 
+#include <aio/channel.h>
 #include <aio/local.h>
 #include <aio/scope.h>
 #include <aio/shared.h>
@@ -378,6 +379,34 @@ static int set_locals(void *entered)
 PLAIN(locals)
 {
     unit_on_each_backend(set_locals);
+}
+
+static int open_channels(void *entered)
+{
+    struct aio_channel *channel;
+    struct aio_broadcast *news;
+    struct aio_subscriber *subscriber;
+    unit_entered(entered);
+    int64_t live = aio__alloc_live();
+    aio__alloc_fail_at(1);
+    AIO_CHECK_ERROR(aio_channel_open(&channel, sizeof(int), 4), -ENOMEM);
+    aio__alloc_fail_at(1);
+    AIO_CHECK_ERROR(aio_broadcast_open(&news, sizeof(int), 4), -ENOMEM);
+    aio__alloc_fail_at(0);
+    if (!AIO_CHECK_OK(aio_broadcast_open(&news, sizeof(int), 4)))
+        return -1;
+    aio__alloc_fail_at(1);
+    AIO_CHECK_ERROR(aio_broadcast_subscribe(&subscriber, news), -ENOMEM);
+    aio__alloc_fail_at(0);
+    aio_broadcast_free(news); /* nobody counts as subscribed */
+    AIO_CHECK_EQ(aio__alloc_live(), live);
+    return 0;
+}
+
+/* A channel, a broadcast and a subscriber are one block each, or nothing. */
+PLAIN(channels)
+{
+    unit_on_each_backend(open_channels);
 }
 
 /* A shared channel is one block, or nothing. */
