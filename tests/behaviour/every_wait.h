@@ -115,4 +115,27 @@ static void every_wait_play(struct scenario scenario, int waits)
     AIO_CHECK_EQ(scenario.chosen, waits + 2); /* one more that there was not */
 }
 
+/* A test for each moment, all that play(moment). */
+#define EVERY_WAIT_TESTS(play)                                                                     \
+    BEHAVIOUR(cancelled_before)                                                                    \
+    {                                                                                              \
+        play(BEFORE_IT);                                                                           \
+    }                                                                                              \
+    BEHAVIOUR(cancelled_when_parked)                                                               \
+    {                                                                                              \
+        play(WHEN_PARKED);                                                                         \
+    }                                                                                              \
+    BEHAVIOUR(cancelled_a_round_later)                                                             \
+    {                                                                                              \
+        play(A_ROUND_LATER);                                                                       \
+    }                                                                                              \
+    BEHAVIOUR(cancelled_three_rounds_later)                                                        \
+    {                                                                                              \
+        play(THREE_ROUNDS_LATER);                                                                  \
+    }                                                                                              \
+    BEHAVIOUR(out_of_time)                                                                         \
+    {                                                                                              \
+        play(OUT_OF_TIME);                                                                         \
+    }
+
 #endif

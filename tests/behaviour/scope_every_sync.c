@@ -408,27 +408,4 @@ static void play(enum moment moment)
                     HOLDINGS + BRINGINGS);
 }
 
-BEHAVIOUR(cancelled_before)
-{
-    play(BEFORE_IT);
-}
-
-BEHAVIOUR(cancelled_when_parked)
-{
-    play(WHEN_PARKED);
-}
-
-BEHAVIOUR(cancelled_a_round_later)
-{
-    play(A_ROUND_LATER);
-}
-
-BEHAVIOUR(cancelled_three_rounds_later)
-{
-    play(THREE_ROUNDS_LATER);
-}
-
-BEHAVIOUR(out_of_time)
-{
-    play(OUT_OF_TIME);
-}
+EVERY_WAIT_TESTS(play)
