@@ -5,6 +5,7 @@
 #include "tests/behaviour/task_tools.h"
 
 #include <aio/channel.h>
+#include <aio/select.h>
 #include <errno.h>
 
 BEHAVIOUR(bad_sizes)
@@ -145,4 +146,100 @@ BEHAVIOUR(canceled_subscribers_miss_nothing)
     AIO_CHECK_EQ(listening.sum, ROUNDS * (ROUNDS - 1) / 2);
     aio_subscriber_free(listening.subscriber);
     aio_broadcast_free(broadcast);
+}
+
+/* Items that are there are no reason to keep the thread. */
+BEHAVIOUR(instant_items_give_way)
+{
+    enum { ITEMS = 1000 };
+    struct aio_broadcast *broadcast;
+    struct aio_subscriber *subscriber;
+    int item, turns = 0;
+    REQUIRE_OK(aio_broadcast_open(&broadcast, sizeof item, ITEMS));
+    REQUIRE_OK(aio_broadcast_subscribe(&subscriber, broadcast));
+    struct aio_task *other = task_named("other", task_count_turns, &turns);
+    send_range(broadcast, 0, ITEMS);
+    for (int i = 0; i < ITEMS; i++)
+        AIO_CHECK_EQ(aio_subscriber_receive(subscriber, &item), 1);
+    AIO_CHECK(turns >= 10);
+    task_stop(other);
+    aio_subscriber_free(subscriber);
+    aio_broadcast_free(broadcast);
+}
+
+/* A select over a subscriber and a channel. */
+struct choice {
+    struct aio_broadcast *broadcast;
+    struct aio_subscriber *subscriber;
+    struct aio_channel *channel;
+    int item;
+};
+
+static int choose(void *arg)
+{
+    struct choice *choice = arg;
+    struct aio_select_case cases[] = {aio_select_subscriber(choice->subscriber, &choice->item),
+                                      aio_select_receive(choice->channel, NULL)};
+    return aio_select_wait(cases, 2);
+}
+
+/* Returns the task of a select that waits for both. */
+static struct aio_task *choice_open(struct choice *choice)
+{
+    *choice = (struct choice){.item = -1};
+    AIO_CHECK_OK(aio_broadcast_open(&choice->broadcast, sizeof(int), 4));
+    AIO_CHECK_OK(aio_broadcast_subscribe(&choice->subscriber, choice->broadcast));
+    AIO_CHECK_OK(aio_channel_open(&choice->channel, 0, 0));
+    struct aio_task *task = task_named("choosing", choose, choice);
+    AIO_CHECK_OK(aio_task_yield());
+    return task;
+}
+
+static void choice_close(struct choice *choice)
+{
+    aio_subscriber_free(choice->subscriber);
+    aio_broadcast_free(choice->broadcast);
+    aio_channel_free(choice->channel);
+}
+
+/* A select that waits gets the item, or that there will be none. */
+BEHAVIOUR(select_that_waits)
+{
+    for (int closed = 0; closed < 2; closed++) {
+        struct choice choice;
+        struct aio_task *task = choice_open(&choice);
+        if (closed == 1)
+            aio_broadcast_close(choice.broadcast);
+        else
+            send_range(choice.broadcast, 5, 6);
+        AIO_CHECK_EQ(task_stop(task), 0);
+        AIO_CHECK_EQ(choice.item, closed == 1 ? -1 : 5);
+        choice_close(&choice);
+    }
+}
+
+/* One that has something else, and has not run yet, leaves the item to the next. */
+BEHAVIOUR(select_that_is_decided)
+{
+    struct choice choice;
+    struct aio_task *task = choice_open(&choice);
+    AIO_CHECK_OK(aio_channel_trysend(choice.channel, NULL));
+    send_range(choice.broadcast, 5, 6);
+    AIO_CHECK_EQ(task_stop(task), 1);
+    AIO_CHECK_EQ(choice.item, -1);
+    expect_range(choice.subscriber, 5, 6);
+    choice_close(&choice);
+}
+
+/* And it does not hold a subscriber that is freed. */
+BEHAVIOUR(freed_under_a_decided_select)
+{
+    struct choice choice;
+    struct aio_task *task = choice_open(&choice);
+    AIO_CHECK_OK(aio_channel_trysend(choice.channel, NULL));
+    aio_subscriber_free(choice.subscriber);
+    choice.subscriber = NULL;
+    send_range(choice.broadcast, 5, 6);
+    AIO_CHECK_EQ(task_stop(task), 1);
+    choice_close(&choice);
 }

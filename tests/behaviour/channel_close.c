@@ -155,6 +155,26 @@ static int free_under_subscriber(void *unused)
     return 0;
 }
 
+static int receive_news(void *subscriber)
+{
+    char item;
+    return aio_subscriber_receive(subscriber, &item);
+}
+
+static int free_subscriber(void *unused)
+{
+    (void)unused;
+    struct aio_broadcast *broadcast;
+    struct aio_subscriber *subscriber;
+    if (aio_broadcast_open(&broadcast, 1, 1) < 0 ||
+        aio_broadcast_subscribe(&subscriber, broadcast) < 0)
+        return 0;
+    (void)task_named("listener", receive_news, subscriber);
+    (void)aio_task_yield();
+    aio_subscriber_free(subscriber);
+    return 0;
+}
+
 static int open_outside(void *unused)
 {
     (void)unused;
@@ -206,6 +226,7 @@ BEHAVIOUR_OUTSIDE(misuse)
         {free_under_sender, "aio_channel_free: task 'writer' waits to send"},
         {free_under_select, "aio_channel_free: task 'chooser' waits to receive"},
         {free_under_subscriber, "aio_broadcast_free: 1 subscribers are left"},
+        {free_subscriber, "aio_subscriber_free: task 'listener' waits to receive"},
     };
     struct child child;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -91,6 +91,48 @@ BEHAVIOUR(beside_other_cases)
     AIO_CHECK_ERROR(timed[0].result, -EALREADY);
 }
 
+/* A select over a oneshot and a channel. */
+struct choice {
+    struct aio_oneshot oneshot;
+    struct aio_channel *channel;
+};
+
+static int choose(void *arg)
+{
+    struct choice *choice = arg;
+    struct aio_select_case cases[] = {aio_select_oneshot(&choice->oneshot),
+                                      aio_select_receive(choice->channel, NULL)};
+    int which = aio_select_wait(cases, 2);
+    return which == 0 ? cases[0].result : which;
+}
+
+/* Sends or drops while the select waits, or when the channel has decided it and it has not run. */
+static void end_beside_a_select(bool sent, bool decided)
+{
+    struct choice choice = {.oneshot = AIO_ONESHOT_SIGNAL};
+    REQUIRE_OK(aio_channel_open(&choice.channel, 0, 0));
+    struct aio_task *task = task_named("choosing", choose, &choice);
+    AIO_CHECK_OK(aio_task_yield());
+    if (decided)
+        AIO_CHECK_OK(aio_channel_trysend(choice.channel, NULL));
+    if (sent)
+        AIO_CHECK_OK(aio_oneshot_send(&choice.oneshot, NULL));
+    else
+        aio_oneshot_drop(&choice.oneshot);
+    AIO_CHECK_ERROR(aio_channel_trysend(choice.channel, NULL), -EAGAIN);
+    AIO_CHECK_EQ(task_stop(task), decided ? 1 : sent);
+    if (decided)
+        AIO_CHECK_EQ(aio_oneshot_receive(&choice.oneshot), sent);
+    aio_channel_free(choice.channel);
+}
+
+/* A select that waits gets it; one that has something else leaves it. */
+BEHAVIOUR(beside_a_select_that_waits)
+{
+    for (int i = 0; i < 4; i++)
+        end_beside_a_select(i % 2 == 0, i / 2 == 0);
+}
+
 static int receive_twice(void *unused)
 {
     (void)unused;

@@ -73,6 +73,21 @@ static void use_send(void)
     (void)!aio_channel_send(things.channel, NULL);
 }
 
+static void use_receive(void)
+{
+    (void)!aio_channel_tryreceive(things.channel, NULL);
+}
+
+static void use_channel_close(void)
+{
+    aio_channel_close(things.channel);
+}
+
+static void use_channel_free(void)
+{
+    aio_channel_free(things.channel);
+}
+
 static void use_broadcast(void)
 {
     (void)!aio_broadcast_send(things.broadcast, NULL);
@@ -86,6 +101,16 @@ static void use_subscribed(void)
 static void use_oneshot(void)
 {
     (void)!aio_oneshot_receive(&things.oneshot);
+}
+
+static void use_oneshot_send(void)
+{
+    (void)!aio_oneshot_send(&things.oneshot, NULL);
+}
+
+static void use_scope_cancel(void)
+{
+    aio_scope_cancel(&things.scope);
 }
 
 static void use_scope(void)
@@ -103,10 +128,44 @@ static void use_cancel(void)
     aio_task_cancel(things.task);
 }
 
-static void use_select(void)
+static void use_select(struct aio_select_case one)
 {
-    struct aio_select_case ready = aio_select_join(things.task, NULL);
-    (void)!aio_select_try(&ready, 1);
+    (void)!aio_select_try(&one, 1);
+}
+
+static void use_select_join(void)
+{
+    use_select(aio_select_join(things.task, NULL));
+}
+
+static void use_select_send(void)
+{
+    use_select(aio_select_send(things.channel, NULL));
+}
+
+static void use_select_receive(void)
+{
+    use_select(aio_select_receive(things.channel, NULL));
+}
+
+static void use_select_oneshot(void)
+{
+    use_select(aio_select_oneshot(&things.oneshot));
+}
+
+static void use_select_subscriber(void)
+{
+    use_select(aio_select_subscriber(things.subscriber, NULL));
+}
+
+static void use_select_readable(void)
+{
+    use_select(aio_select_readable(things.wire.near));
+}
+
+static void use_select_acceptable(void)
+{
+    use_select(aio_select_acceptable(things.listener));
 }
 
 static void use_accept(void)
@@ -132,15 +191,35 @@ BEHAVIOUR_OUTSIDE(handles_of_another_core)
         const char *text;
     } uses[] = {
         {use_send, "aio_channel_send: this channel belongs to core 0 and was used on core 1"},
+        {use_receive,
+         "aio_channel_tryreceive: this channel belongs to core 0 and was used on core 1"},
+        {use_channel_close,
+         "aio_channel_close: this channel belongs to core 0 and was used on core 1"},
+        {use_channel_free,
+         "aio_channel_free: this channel belongs to core 0 and was used on core 1"},
         {use_broadcast,
          "aio_broadcast_send: this broadcast belongs to core 0 and was used on core 1"},
         {use_subscribed,
          "aio_subscriber_receive: this broadcast belongs to core 0 and was used on core 1"},
         {use_oneshot, "aio_oneshot_receive: this oneshot belongs to core 0 and was used on core 1"},
+        {use_oneshot_send,
+         "aio_oneshot_send: this oneshot belongs to core 0 and was used on core 1"},
+        {use_scope_cancel, "aio_scope_cancel: the scope belongs to core 0 and was used on core 1"},
         {use_scope, "aio_scope_launch: the scope belongs to core 0 and was used on core 1"},
         {use_join, "aio_task_join: the task belongs to core 0 and was used on core 1"},
         {use_cancel, "aio_task_cancel: the task belongs to core 0 and was used on core 1"},
-        {use_select, "aio_select_join: the task belongs to core 0 and was used on core 1"},
+        {use_select_join, "aio_select_join: the task belongs to core 0 and was used on core 1"},
+        {use_select_send, "aio_select_send: this channel belongs to core 0 and was used on core 1"},
+        {use_select_receive,
+         "aio_select_receive: this channel belongs to core 0 and was used on core 1"},
+        {use_select_oneshot,
+         "aio_select_oneshot: this oneshot belongs to core 0 and was used on core 1"},
+        {use_select_subscriber,
+         "aio_select_subscriber: this broadcast belongs to core 0 and was used on core 1"},
+        {use_select_readable,
+         "aio_select_readable: this stream belongs to core 0 and was used on core 1"},
+        {use_select_acceptable,
+         "aio_select_acceptable: this listener belongs to core 0 and was used on core 1"},
         {use_accept, "aio_listener_accept: this listener belongs to core 0 and was used on core 1"},
         {use_close, "aio_stream_close: this stream belongs to core 0 and was used on core 1"},
         {use_semaphore, "aio_semaphore_available: this semaphore belongs to another core"},

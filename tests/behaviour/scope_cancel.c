@@ -229,6 +229,80 @@ BEHAVIOUR(shield_around_a_scope)
     AIO_CHECK_OK(sheltered.joined);
 }
 
+static int yield_once(void *unused)
+{
+    (void)unused;
+    return aio_task_yield();
+}
+
+static int own_when_canceled(void *unused)
+{
+    int joined = 1;
+    aio_task_cancel(aio_task_current());
+    AIO_SHIELD
+    {
+        struct aio_scope scope;
+        AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+        AIO_CHECK_OK(aio_scope_spawn(&scope, yield_once, unused));
+        joined = aio_scope_join(&scope);
+    }
+    return joined;
+}
+
+/* Also from a cancellation that came before the shield. */
+BEHAVIOUR(shield_of_a_cancelled_task)
+{
+    int result = 1;
+    struct aio_task *task = task_named("sheltered", own_when_canceled, NULL);
+    REQUIRE(task != NULL);
+    AIO_CHECK_OK(aio_task_join(task, &result));
+    AIO_CHECK_OK(result);
+}
+
+/* An owner of two scopes, one inside the other, with a child in each. */
+struct pair {
+    int ends[2];
+    bool ready;
+};
+
+static int own_two_scopes(void *arg)
+{
+    struct pair *pair = arg;
+    struct aio_scope outer, inner;
+    AIO_CHECK_OK(aio_scope_open(&outer, NULL));
+    AIO_CHECK_OK(aio_scope_spawn(&outer, note_sleep, &pair->ends[0]));
+    AIO_CHECK_OK(aio_scope_open(&inner, NULL));
+    AIO_CHECK_OK(aio_scope_spawn(&inner, note_sleep, &pair->ends[1]));
+    AIO_CHECK_OK(aio_task_yield());
+    pair->ready = true;
+    AIO_SHIELD /* until the cancellation has reached both */
+    {
+        while (pair->ends[0] == 1 || pair->ends[1] == 1)
+            AIO_CHECK_OK(aio_task_yield());
+    }
+    AIO_CHECK_ERROR(aio_scope_join(&inner), -ECANCELED);
+    return aio_scope_join(&outer);
+}
+
+/* All scopes that the owner has open are reached at once, whoever cancels it. */
+BEHAVIOUR(every_scope_of_the_owner)
+{
+    struct pair pair = {{1, 1}, false};
+    struct aio_task *task = task_named("owner", own_two_scopes, &pair);
+    REQUIRE(task != NULL && task_wait_flag(&pair.ready));
+    AIO_CHECK_ERROR(task_stop(task), -ECANCELED);
+
+    struct aio_scope scope;
+    pair = (struct pair){{1, 1}, false};
+    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+    AIO_CHECK_OK(aio_scope_spawn(&scope, own_two_scopes, &pair));
+    REQUIRE(task_wait_flag(&pair.ready));
+    aio_scope_cancel(&scope);
+    AIO_CHECK_OK(aio_scope_join(&scope));
+    for (int i = 0; i < 2; i++)
+        AIO_CHECK_ERROR(pair.ends[i], -ECANCELED);
+}
+
 static int clean_up_shielded(void *arg)
 {
     int rc = aio_time_sleep(AIO_FOREVER);

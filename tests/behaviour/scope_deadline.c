@@ -97,6 +97,18 @@ BEHAVIOUR(deadline_of_the_join)
     AIO_CHECK_OK(aio_task_yield());
 }
 
+/* A join with nobody to wait for tells a deadline that has passed, as any call does. */
+BEHAVIOUR(too_late_without_children)
+{
+    struct aio_deadline deadline;
+    struct aio_scope scope;
+    AIO_CHECK_OK(aio_scope_open(&scope, NULL));
+    aio_deadline_set(&deadline, 0);
+    AIO_CHECK_ERROR(aio_scope_join(&scope), -ETIMEDOUT);
+    AIO_CHECK(aio_deadline_expired(&deadline));
+    aio_deadline_clear(&deadline);
+}
+
 /* A child's own deadlines nest inside the inherited ones, and its shields hold both back. */
 struct inside {
     bool own;

@@ -169,6 +169,33 @@ BEHAVIOUR(caller_is_cancelled)
     }
 }
 
+/* A branch that succeeds in spite of the caller's cancellation has won. */
+BEHAVIOUR(success_beats_cancel)
+{
+    struct caller caller = {.runners = {{.yields = 1000000},
+                                        {.yields = 8, .result = 6, .stubborn = true},
+                                        {1000000, 0, 0, 0}}};
+    call_and_cancel(&caller, 3);
+    AIO_CHECK_EQ(caller.result, 1);
+    AIO_CHECK_EQ(caller.branches[1].result, 6);
+    AIO_CHECK_ERROR(caller.branches[2].result, -ECANCELED);
+}
+
+static int check_name(void *name)
+{
+    AIO_CHECK_STR(aio_task_name(aio_task_current()), name);
+    return 0;
+}
+
+/* A branch's task has its name. */
+BEHAVIOUR(names)
+{
+    char name[] = "racer", none[] = "task";
+    struct aio_branch branches[] = {{.fn = check_name, .arg = name, .name = name},
+                                    {.fn = check_name, .arg = none}};
+    AIO_CHECK_OK(aio_scope_gather(branches, 2));
+}
+
 /* All results, no cancelling among each other. */
 BEHAVIOUR(gather_has_all_results)
 {
@@ -180,6 +207,7 @@ BEHAVIOUR(gather_has_all_results)
         AIO_CHECK_EQ(branches[i].result, i + 1);
     runners[1].result = -EIO;
     runners[2].result = -EPIPE;
+    branches[0].undone = true; /* left by a race before */
     AIO_CHECK_ERROR(aio_scope_gather(branches, RUNNERS), -EPIPE);
     AIO_CHECK_EQ(branches[0].result, 1);
     AIO_CHECK_ERROR(branches[1].result, -EIO);

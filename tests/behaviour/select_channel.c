@@ -39,6 +39,7 @@ BEHAVIOUR(times)
     AIO_CHECK_EQ(aio_select_try(cases, 4), 2);
     cases[2] = aio_select_after(0);
     AIO_CHECK_EQ(aio_select_wait(cases, 4), 2);
+    AIO_CHECK_EQ(aio_select_try(cases, 4), 2);
     AIO_CHECK(task_stats().timers_armed <= 1);
 }
 
@@ -65,6 +66,18 @@ BEHAVIOUR(fair)
         AIO_CHECK_EQ(aio_channel_length(channels[i]), 1);
         aio_channel_free(channels[i]);
     }
+}
+
+/* Cases that are ready are no reason to keep the thread. */
+BEHAVIOUR(instant_cases_give_way)
+{
+    struct aio_select_case now[] = {aio_select_after(0)};
+    int turns = 0;
+    struct aio_task *other = task_named("other", task_count_turns, &turns);
+    for (int i = 0; i < 1000; i++)
+        AIO_CHECK_EQ(aio_select_wait(now, 1), 0);
+    AIO_CHECK(turns >= 10);
+    task_stop(other);
 }
 
 struct choice {
@@ -275,6 +288,22 @@ BEHAVIOUR_OUTSIDE(joining_oneself)
     REQUIRE(child_run_task(&child, join_in_select, NULL));
     child_killed(&child, SIGABRT);
     child_said(&child, "aio_select_join: task 'main' joins itself");
+}
+
+static int join_one_task_twice(void *unused)
+{
+    struct aio_task *task = task_named("popular", task_sleep_forever, unused);
+    struct aio_select_case cases[] = {aio_select_join(task, NULL), aio_select_join(task, NULL)};
+    return aio_select_wait(cases, 2);
+}
+
+/* And joining one task in two cases. */
+BEHAVIOUR_OUTSIDE(joining_twice)
+{
+    struct child child;
+    REQUIRE(child_run_task(&child, join_one_task_twice, NULL));
+    child_killed(&child, SIGABRT);
+    child_said(&child, "aio_select_join: task 'popular' is being joined already");
 }
 
 struct beside {

@@ -112,3 +112,28 @@ BEHAVIOUR(joined_after_a_decided_select)
     AIO_CHECK_OK(aio_task_join(joiner, &result));
     AIO_CHECK_ERROR(result, -ECANCELED);
 }
+
+static int sleep_then_three(void *unused)
+{
+    return task_sleep_forever(unused) == -ECANCELED ? 3 : -1;
+}
+
+static int choose_join(void *task)
+{
+    int result = 0;
+    struct aio_select_case cases[] = {aio_select_join(task, &result),
+                                      aio_select_after(AIO_SEC(60))};
+    int which = aio_select_wait(cases, 2);
+    return which == 0 ? result : which;
+}
+
+/* The task has ended, and the select is cancelled before it runs: it has joined it. */
+BEHAVIOUR(joined_then_canceled)
+{
+    struct aio_task *task = task_named("awaited", sleep_then_three, NULL);
+    struct aio_task *chooser = task_named("choosing", choose_join, task);
+    REQUIRE(chooser != NULL && task_wait_parked("choosing"));
+    aio_task_cancel(task);
+    AIO_CHECK_OK(aio_task_yield()); /* it ends; the select is behind us */
+    AIO_CHECK_EQ(task_stop(chooser), 3);
+}

@@ -178,6 +178,21 @@ BEHAVIOUR(deadlines_end_the_wait_not_the_locking)
     shop_close(&shop);
 }
 
+/* A cancellation that comes while it waits for the mutex outranks the deadline that had passed. */
+BEHAVIOUR(cancellation_outranks_the_deadline)
+{
+    struct shop shop = shop_new;
+    struct customer customer = {&shop, 0, AIO_MS(1)};
+    struct aio_task *task = task_named("customer", customer_run, &customer);
+    sync_settle();
+    REQUIRE_OK(aio_mutex_lock(&shop.mutex));
+    AIO_CHECK_OK(aio_time_sleep(AIO_MS(3)));
+    aio_task_cancel(task);
+    aio_mutex_unlock(&shop.mutex);
+    sync_finish(&task, 1, -ECANCELED);
+    shop_close(&shop);
+}
+
 /* What is pending at the call ends it before the mutex is released. */
 BEHAVIOUR(what_is_pending_comes_first)
 {

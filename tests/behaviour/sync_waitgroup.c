@@ -34,6 +34,23 @@ BEHAVIOUR(waits_for_all)
     aio_waitgroup_destroy(&group);
 }
 
+/* Each that is done counts for one. */
+BEHAVIOUR(some_is_not_all)
+{
+    struct aio_waitgroup group = AIO_WAITGROUP_INIT;
+    struct aio_task *waiter;
+    aio_waitgroup_add(&group, 2);
+    aio_waitgroup_add(&group, 1);
+    sync_start(&waiter, 1, "waiter", wait_for, &group);
+    for (int i = 0; i < 3; i++) {
+        AIO_CHECK(task_parked("waiter"));
+        aio_waitgroup_done(&group);
+        sync_settle();
+    }
+    sync_finish(&waiter, 1, 0);
+    aio_waitgroup_destroy(&group);
+}
+
 /* Nothing to be done: no wait, no switch; done and add never suspend. */
 BEHAVIOUR(nothing_to_wait_for)
 {

@@ -158,6 +158,19 @@ static int set_deadline_twice(void *unused)
     return 0;
 }
 
+static int detach_first(void *unused)
+{
+    (void)unused;
+    aio_task_detach(aio_task_current());
+    return 0;
+}
+
+/* The runtime joins its first task itself. */
+BEHAVIOUR_OUTSIDE(detaching_the_first_task)
+{
+    check_aborts(detach_first, "aio_task_detach: the first task belongs to the runtime");
+}
+
 /* A deadline that is set twice would be its own outer one. */
 BEHAVIOUR_OUTSIDE(setting_a_deadline_twice)
 {
@@ -303,9 +316,20 @@ static int leave_elsewhere(void *unused)
     return aio_task_join(task, NULL);
 }
 
+static int leave_outer_first(void *unused)
+{
+    (void)unused;
+    struct aio_shield outer, inner;
+    aio_shield_enter(&outer);
+    aio_shield_enter(&inner);
+    aio_shield_leave(&outer);
+    return 0;
+}
+
 /* So are shields. */
 BEHAVIOUR_OUTSIDE(shields_out_of_order)
 {
+    check_aborts(leave_outer_first, "aio_shield_leave: an inner shield is still open");
     check_aborts(leave_with_deadline, "aio_shield_leave: a deadline set inside is still open");
     check_aborts(leave_elsewhere, "aio_shield_leave: another task entered this shield");
 }

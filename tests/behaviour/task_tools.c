@@ -115,6 +115,14 @@ int task_sleep_forever(void *unused)
     return aio_time_sleep(AIO_FOREVER);
 }
 
+int task_count_turns(void *arg)
+{
+    int *turns = arg;
+    while (aio_task_yield() == 0)
+        ++*turns;
+    return 0;
+}
+
 void task_burn(int64_t duration_ns)
 {
     int64_t end_ns = aio_time_now() + duration_ns;

@@ -42,6 +42,9 @@ bool task_wait_flag(bool *flag);
 /* A task's function: sleeps until it is cancelled; returns why it ended. */
 int task_sleep_forever(void *unused);
 
+/* A task's function: counts its turns in an int until it is cancelled. */
+int task_count_turns(void *turns);
+
 /* Keeps the thread without suspending. */
 void task_burn(int64_t duration_ns);
 

@@ -69,19 +69,11 @@ BEHAVIOUR(sleep_is_precise_below_a_millisecond)
     AIO_CHECK(lengths[COUNT / 2] < AIO_MS(2) * test_slowness());
 }
 
-static int count_turns(void *arg)
-{
-    int *turns = arg;
-    while (aio_task_yield() == 0)
-        ++*turns;
-    return 0;
-}
-
 /* Nothing, and less than nothing, yields once. */
 BEHAVIOUR(sleep_of_nothing_yields)
 {
     int turns = 0;
-    struct aio_task *counter = task_named("counter", count_turns, &turns);
+    struct aio_task *counter = task_named("counter", task_count_turns, &turns);
     REQUIRE(counter != NULL);
     const int64_t lengths[] = {0, -1, AIO_SEC(-1), INT64_MIN};
     AIO_CHECK_OK(aio_task_yield());
