@@ -40,7 +40,7 @@ struct aio_buffer;
  * was read.
  *
  * Suspends:  until there is data and a free buffer, the end of the stream or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  *out is the caller's until it is released or given away, also after the stream is
  *            closed.
  * Returns:   bytes received, with *out set; 0 at the end of the stream; -ECONNRESET; -ENOMEM;
@@ -58,7 +58,7 @@ AIO_API ssize_t aio_stream_read_rent(struct aio_stream *stream, struct aio_buffe
  * and drops the rest: call aio_stream_flush or aio_stream_shutdown before it where that matters.
  *
  * Suspends:  while other calls write, and while stream_buffers buffers wait to be sent.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  buffer is given away in every case, also when an error is returned.
  * Returns:   0; or an error as of aio_stream_write, after which the buffer has not been sent.
  */
@@ -68,7 +68,7 @@ AIO_API int aio_stream_write_rent(struct aio_stream *stream, struct aio_buffer *
  * aio_stream_flush waits until the kernel has taken every buffer given to aio_stream_write_rent.
  *
  * Suspends:  until all is sent, or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; else as aio_stream_write. After -ECANCELED or -ETIMEDOUT sending goes on.
  */
 AIO_API int aio_stream_flush(struct aio_stream *stream);
@@ -90,7 +90,7 @@ AIO_API AIO_NODISCARD int aio_buffer_rent(struct aio_buffer **out);
  * it. NULL is ignored.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_buffer_release(struct aio_buffer *buffer);
@@ -100,7 +100,7 @@ AIO_API void aio_buffer_release(struct aio_buffer *buffer);
  * bytes see that.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Lifetime:  the bytes stay in place until the last handle onto them is released or given away.
  * Returns:   the first byte.
  */
@@ -110,7 +110,7 @@ AIO_API void *aio_buffer_data(const struct aio_buffer *buffer);
  * aio_buffer_size gives the number of bytes in a buffer.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Returns:   the bytes.
  */
 AIO_API size_t aio_buffer_size(const struct aio_buffer *buffer);
@@ -119,7 +119,7 @@ AIO_API size_t aio_buffer_size(const struct aio_buffer *buffer);
  * aio_buffer_room gives the number of bytes that a buffer could hold from its first byte on.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Returns:   the bytes: aio_buffer_size at least.
  */
 AIO_API size_t aio_buffer_room(const struct aio_buffer *buffer);
@@ -128,7 +128,7 @@ AIO_API size_t aio_buffer_room(const struct aio_buffer *buffer);
  * aio_buffer_resize sets the size of a buffer, after filling it or to cut its end off.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Returns:   0; -EINVAL when it has no room for size bytes.
  */
 AIO_API int aio_buffer_resize(struct aio_buffer *buffer, size_t size);
@@ -137,7 +137,7 @@ AIO_API int aio_buffer_resize(struct aio_buffer *buffer, size_t size);
  * aio_buffer_skip drops bytes from the beginning of a buffer.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Returns:   0; -EINVAL when the buffer has fewer bytes.
  */
 AIO_API int aio_buffer_skip(struct aio_buffer *buffer, size_t bytes);
@@ -147,7 +147,7 @@ AIO_API int aio_buffer_skip(struct aio_buffer *buffer, size_t bytes);
  * buffer itself stays as it is.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Lifetime:  *out is the caller's, and independent of the first handle.
  * Returns:   0; -EINVAL when these are not bytes of the buffer; -ENOMEM.
  */
@@ -158,7 +158,7 @@ AIO_API AIO_NODISCARD int aio_buffer_slice(struct aio_buffer **out, struct aio_b
  * aio_buffer_split takes the first `size` bytes off a buffer and makes a buffer of them.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Lifetime:  as of aio_buffer_slice.
  * Returns:   0; -EINVAL when the buffer has fewer bytes; -ENOMEM. It is unchanged then.
  */
@@ -170,7 +170,7 @@ AIO_API AIO_NODISCARD int aio_buffer_split(struct aio_buffer **out, struct aio_b
  * streams.
  *
  * Suspends:  never.
- * Context:   a task of the buffer's runtime.
+ * Context:   a task of the buffer's core.
  * Lifetime:  as of aio_buffer_slice.
  * Returns:   0; -ENOMEM.
  */

@@ -122,7 +122,7 @@ AIO_API AIO_NODISCARD int aio_tcp_connect(struct aio_stream **out, const char *a
  * died in the backlog are passed over. Several tasks may accept; they are served in turn.
  *
  * Suspends:  until there is a connection.
- * Context:   a task of the listener's runtime.
+ * Context:   a task of the listener's core.
  * Lifetime:  the stream lives until aio_stream_close.
  * Returns:   0; -ECANCELED; -ETIMEDOUT; -EBADF once the listener is being closed; -ENOMEM (the
  *            connection is kept for the next call); or another -errno of accept(2). After
@@ -135,7 +135,7 @@ AIO_API AIO_NODISCARD int aio_listener_accept(struct aio_listener *listener,
  * aio_listener_address gives the address the listener is bound to, with the port the kernel chose.
  *
  * Suspends:  never.
- * Context:   a task of the listener's runtime.
+ * Context:   a task of the listener's core.
  * Returns:   0; or -errno of getsockname(2).
  */
 AIO_API AIO_NODISCARD int aio_listener_address(struct aio_listener *listener,
@@ -147,7 +147,7 @@ AIO_API AIO_NODISCARD int aio_listener_address(struct aio_listener *listener,
  *
  * Suspends:  until every call on the listener has returned and the kernel has let go of it;
  *            shielded, so neither cancellation nor a deadline cuts it short.
- * Context:   a task of the listener's runtime.
+ * Context:   a task of the listener's core.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_listener_close(struct aio_listener *listener);

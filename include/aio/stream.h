@@ -1,14 +1,14 @@
 /*
  * <aio/stream.h>: byte streams: reading, writing, half-close, options.
  *
- * A stream may be used by several tasks of its runtime. Each direction serves them in the order
+ * A stream may be used by several tasks of its core. Each direction serves them in the order
  * in which they came, a whole call at a time: the bytes of two aio_stream_write_all never mix.
  * Reading and writing do not wait for each other. No call raises SIGPIPE.
  *
  * What is said of sockets here holds for TCP and Unix sockets; what pipes, terminals and files do
  * otherwise stands in <aio/pipe.h>.
  *
- * All functions are called from tasks of the stream's own runtime; another caller aborts with a
+ * All functions are called from tasks of the stream's own core; another caller aborts with a
  * message.
  */
 #ifndef AIO_STREAM_H
@@ -27,7 +27,7 @@ struct aio_stream;
  * recv(2).
  *
  * Suspends:  until there is data, the end of the stream or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   bytes received; 0 at the end of the stream, and for size 0; -ECONNRESET; -ECANCELED;
  *            -ETIMEDOUT; -EBADF once the stream is being closed; or another -errno of recv(2).
@@ -39,7 +39,7 @@ AIO_API ssize_t aio_stream_read(struct aio_stream *stream, void *buffer, size_t 
  * aio_stream_read_exact receives exactly size bytes, or tells how far it came.
  *
  * Suspends:  until all has come, the end of the stream or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   size; 0 when the stream ended before the first byte; -ENODATA when it ended in the
  *            middle; else an error as of aio_stream_read. *done, if done is not NULL, is what
@@ -52,7 +52,7 @@ AIO_API ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, s
  * aio_stream_readv receives into several buffers, filled in order; see readv(2).
  *
  * Suspends:  as aio_stream_read.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  vectors and their buffers until the call returns.
  * Returns:   as aio_stream_read; -EINVAL for count < 0 or > IOV_MAX (1024).
  */
@@ -63,7 +63,7 @@ AIO_API ssize_t aio_stream_readv(struct aio_stream *stream, const struct iovec *
  * slow; see send(2).
  *
  * Suspends:  until the kernel has taken something, or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   bytes taken; 0 for size 0; -EPIPE after the sending side was shut down or the peer
  *            is gone; -ECONNRESET; -ECANCELED; -ETIMEDOUT; -EBADF once the stream is being
@@ -76,7 +76,7 @@ AIO_API ssize_t aio_stream_write(struct aio_stream *stream, const void *buffer, 
  * aio_stream_write_all sends all size bytes, or tells how far it came.
  *
  * Suspends:  until the kernel has taken everything, or an error.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  buffer until the call returns.
  * Returns:   size; else an error as of aio_stream_write. *done, if done is not NULL, is what was
  *            taken in every case.
@@ -88,7 +88,7 @@ AIO_API ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buff
  * aio_stream_writev sends from several buffers, in order, possibly not all of them; see writev(2).
  *
  * Suspends:  as aio_stream_write.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  vectors and their buffers until the call returns.
  * Returns:   as aio_stream_write; -EINVAL for count < 0 or > IOV_MAX (1024).
  */
@@ -108,7 +108,7 @@ enum aio_stream_side {
  * the reading side wakes readers with 0. See shutdown(2).
  *
  * Suspends:  while writers that came earlier are busy, if the writing side is ended.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; -ENOTCONN when the peer is gone already; -EINVAL for a bad side; -ENOTSOCK for what
  *            cannot be ended so; -ECANCELED; -ETIMEDOUT; -EBADF.
  */
@@ -120,7 +120,7 @@ AIO_API int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side 
  *
  * Suspends:  until every call on the stream has returned and the kernel has let go of their
  *            buffers; shielded, so neither cancellation nor a deadline cuts it short.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Lifetime:  the handle is gone after the call.
  */
 AIO_API void aio_stream_close(struct aio_stream *stream);
@@ -131,7 +131,7 @@ AIO_API void aio_stream_close(struct aio_stream *stream);
  * AIO_FOREVER: no bound. A whole aio_stream_write_all or aio_stream_read_exact is one call.
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; -EINVAL for a negative time.
  */
 AIO_API int aio_stream_timeout(struct aio_stream *stream, int64_t read_ns, int64_t write_ns);
@@ -150,7 +150,7 @@ AIO_API int aio_stream_timeout(struct aio_stream *stream, int64_t read_ns, int64
  * 1 MiB (Linux 6.18).
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  */
 AIO_API void aio_stream_zerocopy(struct aio_stream *stream, size_t from_bytes);
 
@@ -159,7 +159,7 @@ AIO_API void aio_stream_zerocopy(struct aio_stream *stream, size_t from_bytes);
  * aio_stream_timeout, as opposed to an ambient deadline or the kernel.
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   true if so.
  */
 AIO_API bool aio_stream_expired(const struct aio_stream *stream);
@@ -168,7 +168,7 @@ AIO_API bool aio_stream_expired(const struct aio_stream *stream);
  * aio_stream_local gives the address of our own end; see getsockname(2).
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; or -errno of getsockname(2).
  */
 AIO_API AIO_NODISCARD int aio_stream_local(struct aio_stream *stream, struct aio_address *out);
@@ -177,7 +177,7 @@ AIO_API AIO_NODISCARD int aio_stream_local(struct aio_stream *stream, struct aio
  * aio_stream_peer gives the address of the other end.
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; -ENOTCONN when the peer is gone; or another -errno of getpeername(2).
  */
 AIO_API AIO_NODISCARD int aio_stream_peer(struct aio_stream *stream, struct aio_address *out);
@@ -249,7 +249,7 @@ enum aio_stream_option {
  * aio_stream_option_set sets an option, see setsockopt(2).
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0; -EINVAL for an unknown option or a bad value; or another -errno of setsockopt(2).
  */
 AIO_API int aio_stream_option_set(struct aio_stream *stream, enum aio_stream_option option,
@@ -259,7 +259,7 @@ AIO_API int aio_stream_option_set(struct aio_stream *stream, enum aio_stream_opt
  * aio_stream_option_get reads an option, see getsockopt(2).
  *
  * Suspends:  never.
- * Context:   a task of the stream's runtime.
+ * Context:   a task of the stream's core.
  * Returns:   0 with *value set; -EINVAL for an unknown option; or another -errno of getsockopt(2).
  */
 AIO_API AIO_NODISCARD int aio_stream_option_get(struct aio_stream *stream,
