@@ -77,7 +77,7 @@ static void runtime_init(struct aio_runtime *runtime, uint32_t count)
     atomic_store(&runtime->busy, (int)count);
     atomic_store(&runtime->refs, 1);
     atomic_store(&runtime->stop_at, AIO_FOREVER);
-    aio__affinity_read(&runtime->allowed);
+    aio__affinity_allowed(&runtime->allowed);
     pthread_mutex_init(&runtime->lock, NULL);
     pthread_cond_init(&runtime->changed, NULL);
 }
@@ -260,6 +260,7 @@ int aio__runtime_prepare(struct aio_runtime *runtime, int (*entry)(void *arg), v
         atomic_store(&runtime->stage, AIO__RUNTIME_OPENING);
         runtime->awaited = runtime->count;
         runtime->serving = serving;
+        runtime->from_core = aio__core_current != NULL;
         runtime->entry = entry;
         runtime->arg = arg;
     }

@@ -62,6 +62,7 @@ static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *sea
         .threads = runtime->options.offload_threads,
         .queue = runtime->options.offload_queue,
         .idle_ns = runtime->options.offload_idle_ns,
+        .runtime = runtime,
     };
     aio__offload_open(&seat->offload, seat->core.mailbox, &limits);
 }

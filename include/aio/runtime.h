@@ -93,8 +93,9 @@ struct aio_runtime_options {
     uint32_t flags;
     /*
      * Cores, 1 to AIO_CORES_MAX, or AIO_CORES_ALL. Each is a thread of its own, pinned to a
-     * processor of its own as long as there are as many processors as cores. The entry runs once on
-     * each. Default 1.
+     * processor of its own as long as there are as many processors as cores. The offload pool,
+     * child processes and runtimes that a task starts may use all processors; a thread that a task
+     * makes itself inherits the one. The entry runs once on each core. Default 1.
      */
     uint32_t cores;
     /* Of each core. resize NULL: malloc(3). */
