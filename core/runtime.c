@@ -30,6 +30,13 @@ static void runtime_watch_forks(void)
     (void)pthread_atfork(NULL, NULL, runtime_forked);
 }
 
+const char *aio__fork_hint(void)
+{
+    return atomic_load(&runtime_forks) == 0
+               ? ""
+               : " (a child of fork(2) has none of its parent's tasks and handles)";
+}
+
 bool aio__runtime_ours(const struct aio_runtime *runtime)
 {
     return runtime->born == atomic_load(&runtime_forks);

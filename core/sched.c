@@ -23,7 +23,7 @@ __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-e
 
 void aio__core_die_outside(const char *function)
 {
-    AIO__REQUIRE(false, "%s was called outside a task", function);
+    AIO__REQUIRE(false, "%s was called outside a task%s", function, aio__fork_hint());
     __builtin_unreachable();
 }
 
