@@ -228,17 +228,19 @@ static void runtime_start_threads(struct aio_runtime *runtime, uint32_t first)
     for (uint32_t i = first; i < runtime->count; i++) {
         struct aio__seat *seat = &runtime->seats[i];
         seat->core.runtime = runtime;
+        pthread_mutex_lock(&runtime->lock); /* others may be waiting for the end already */
         int error = pthread_create(&seat->thread, NULL, runtime_thread, seat);
         seat->threaded = error == 0;
+        if (error != 0) {
+            runtime->refusal = -error;
+            runtime->awaited = i;
+            pthread_cond_broadcast(&runtime->changed);
+        }
+        pthread_mutex_unlock(&runtime->lock);
         if (error == 0)
             continue;
         aio__log_error("core %u of %u has no thread: %s", i, runtime->count,
                        aio_error_name(-error));
-        pthread_mutex_lock(&runtime->lock);
-        runtime->refusal = -error;
-        runtime->awaited = i;
-        pthread_cond_broadcast(&runtime->changed);
-        pthread_mutex_unlock(&runtime->lock);
         return;
     }
 }
@@ -294,8 +296,10 @@ int aio_runtime_start(struct aio_runtime *runtime, int (*entry)(void *arg), void
         return rc;
     runtime_start_threads(runtime, 0);
     pthread_mutex_lock(&runtime->lock);
-    if (runtime->awaited == 0)
-        atomic_store(&runtime->stage, AIO__RUNTIME_OVER); /* not one thread could start */
+    if (runtime->awaited == 0) { /* not one thread could start */
+        atomic_store(&runtime->stage, AIO__RUNTIME_OVER);
+        pthread_cond_broadcast(&runtime->changed);
+    }
     while (atomic_load(&runtime->stage) == AIO__RUNTIME_OPENING)
         pthread_cond_wait(&runtime->changed, &runtime->lock);
     rc = runtime->refusal;
