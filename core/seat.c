@@ -54,6 +54,7 @@ static void seat_init(struct aio_runtime *runtime, struct aio__seat *seat)
     core->stacks.memory = core->memory;
     aio__buffers_open(&core->buffers, runtime->options.buffer_bytes, runtime->options.buffer_limit,
                       runtime->options.stream_buffers);
+    core->buffers.account = core->memory;
 }
 
 static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *seat)
