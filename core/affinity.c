@@ -104,6 +104,15 @@ void aio__affinity_read(cpu_set_t *allowed)
         CPU_SET(0, allowed);
 }
 
+/* The thread of a core is pinned, and still tells what its runtime may use. */
+void aio__affinity_allowed(cpu_set_t *allowed)
+{
+    if (aio__core_current != NULL)
+        *allowed = aio__core_current->runtime->allowed;
+    else
+        aio__affinity_read(allowed);
+}
+
 static uint32_t affinity_count(const cpu_set_t *allowed)
 {
     uint32_t count = (uint32_t)CPU_COUNT(allowed);
@@ -115,13 +124,10 @@ static uint32_t affinity_count(const cpu_set_t *allowed)
     return count > 0 ? count : 1;
 }
 
-/* The thread of a core is pinned, and still tells what its runtime may use. */
 uint32_t aio_runtime_cpus(void)
 {
     cpu_set_t allowed;
-    if (aio__core_current != NULL)
-        return affinity_count(&aio__core_current->runtime->allowed);
-    aio__affinity_read(&allowed);
+    aio__affinity_allowed(&allowed);
     return affinity_count(&allowed);
 }
 
@@ -140,8 +146,11 @@ static bool affinity_wanted(const struct aio_runtime *runtime)
 void aio__affinity_pin(const struct aio_runtime *runtime, uint32_t index)
 {
     cpu_set_t one;
-    if (!affinity_wanted(runtime))
+    if (!affinity_wanted(runtime)) {
+        if (runtime->from_core)
+            affinity_set(&runtime->allowed, index);
         return;
+    }
     int cpu = -1;
     for (uint32_t seen = 0; seen <= index; seen++)
         do
@@ -150,6 +159,12 @@ void aio__affinity_pin(const struct aio_runtime *runtime, uint32_t index)
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     affinity_set(&one, index);
+}
+
+void aio__affinity_widen(const struct aio_runtime *runtime)
+{
+    if (affinity_wanted(runtime))
+        (void)sched_setaffinity(0, sizeof runtime->allowed, &runtime->allowed);
 }
 
 void aio__affinity_unpin(const struct aio_runtime *runtime, const cpu_set_t *before)

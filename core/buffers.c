@@ -4,6 +4,7 @@
 #include "core/buffers.h"
 
 #include "core/alloc.h"
+#include "core/memory.h"
 #include "core/task.h"
 
 #include <sys/mman.h>
@@ -15,18 +16,40 @@
 void aio__buffers_open(struct aio__buffers *pool, uint32_t bytes, uint32_t limit,
                        uint32_t stream_limit)
 {
-    *pool = (struct aio__buffers){.bytes = bytes, .limit = limit, .stream_limit = stream_limit};
+    *pool = (struct aio__buffers){.bytes = bytes, .most = limit, .stream_limit = stream_limit};
     pool->stride = (((size_t)bytes + 63) & ~(size_t)63) + BUFFERS_SKEW_BYTES;
 }
 
-int aio__buffers_prepare(struct aio__buffers *pool)
+/* Half of what a core may have is for others. */
+static bool buffers_charge(struct aio__buffers *pool, uint32_t count)
 {
-    if (pool->roots != NULL)
-        return 0;
-    struct aio_buffer *roots = aio__alloc_zero(pool->limit * sizeof *roots);
+    struct aio__memory *account = pool->account;
+    return account == NULL || (pool->limit + count <= account->limit / 2 / pool->stride &&
+                               aio__memory_take(account, count * pool->stride));
+}
+
+/* So many pieces more, or as many as there is memory for. */
+static bool buffers_add(struct aio__buffers *pool, uint32_t count)
+{
+    while (count > 0 && !buffers_charge(pool, count))
+        count /= 2;
+    pool->limit += count;
+    return count > 0;
+}
+
+bool aio__buffers_grow(struct aio__buffers *pool)
+{
+    uint32_t left = pool->most - pool->limit;
+    uint32_t count = pool->limit / 4 + 1;
+    return buffers_add(pool, count < left ? count : left);
+}
+
+static int buffers_map(struct aio__buffers *pool)
+{
+    struct aio_buffer *roots = aio__alloc_zero(pool->most * sizeof *roots);
     if (roots == NULL)
         return -ENOMEM;
-    size_t length = pool->limit * pool->stride;
+    size_t length = pool->most * pool->stride;
     void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
@@ -39,6 +62,26 @@ int aio__buffers_prepare(struct aio__buffers *pool)
     pool->roots = roots;
     pool->memory = memory;
     return 0;
+}
+
+static void buffers_unmap(struct aio__buffers *pool)
+{
+    (void)munmap(pool->memory, pool->most * pool->stride);
+    aio__free(pool->roots);
+    pool->roots = NULL;
+}
+
+int aio__buffers_prepare(struct aio__buffers *pool)
+{
+    if (pool->roots != NULL)
+        return 0;
+    int rc = buffers_map(pool);
+    if (rc < 0)
+        return rc;
+    if (buffers_add(pool, pool->most < AIO__BUFFERS_FIRST ? pool->most : AIO__BUFFERS_FIRST))
+        return 0;
+    buffers_unmap(pool);
+    return -ENOMEM;
 }
 
 static void buffers_free_handles(struct aio__buffers *pool)
@@ -56,15 +99,15 @@ uint32_t aio__buffers_close(struct aio__buffers *pool)
         return 0;
     uint32_t held = aio__buffers_held(pool);
     buffers_free_handles(pool);
-    (void)munmap(pool->memory, pool->limit * pool->stride);
-    aio__free(pool->roots);
-    pool->roots = NULL;
+    buffers_unmap(pool);
+    if (pool->account != NULL)
+        aio__memory_give(pool->account, pool->limit * pool->stride);
     return held;
 }
 
 struct aio_buffer *aio__buffers_make(struct aio__buffers *pool)
 {
-    if (pool->made == pool->limit)
+    if (pool->made == pool->limit && !aio__buffers_grow(pool))
         return NULL;
     struct aio_buffer *buffer = &pool->roots[pool->made];
     *buffer = (struct aio_buffer){

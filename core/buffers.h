@@ -10,6 +10,10 @@
  * Half of the pool at most is lent or waits in feeds for readers who have not come, and half of it
  * at most is given to the program by aio_buffer_rent: neither can keep the other waiting for ever.
  *
+ * The core's memory account is charged for all pieces that may be in use: for some at first, and
+ * for more, up to `most`, when these do not suffice. Where it refuses, or the pool has half of what
+ * the core may have, the pool stays as large as it is, and its halves with it.
+ *
  * Receives that have found the pool empty wait with their backend, which looks at the pool before
  * each poll; tasks that have, wait here.
  */
@@ -23,6 +27,10 @@
 #include <stdint.h>
 
 struct aio__buffers;
+struct aio__memory;
+
+/* Pieces that a pool may have at first, unless memory is short. */
+#define AIO__BUFFERS_FIRST 128u
 
 struct aio_buffer {
     unsigned char *data;
@@ -49,7 +57,8 @@ struct aio__buffer_handles {
 
 struct aio__buffers {
     uint32_t bytes;
-    uint32_t limit;
+    uint32_t limit;        /* pieces there may be now: those the account was charged for */
+    uint32_t most;         /* what limit may grow to */
     uint32_t stream_limit; /* buffers that wait with one stream and direction, at most */
     uint32_t made;         /* pieces that have been used at all */
     uint32_t free;         /* of these, the ones on the list */
@@ -62,6 +71,7 @@ struct aio__buffers {
     struct aio__buffer_handles *handles;
     struct aio_buffer *roots; /* one per piece; NULL before the pool is used */
     unsigned char *memory;
+    struct aio__memory *account; /* NULL: nobody counts */
     struct aio__wait_queue waiters;
     uint64_t shortages; /* times somebody found the pool empty */
 };
@@ -76,12 +86,21 @@ uint32_t aio__buffers_close(struct aio__buffers *pool);
 /* Makes the pool's memory; called before anything is taken from it. Returns 0; -ENOMEM. */
 int aio__buffers_prepare(struct aio__buffers *pool);
 
+/* Lets the pool have some pieces more. Returns false when it has all, or memory is short. */
+bool aio__buffers_grow(struct aio__buffers *pool);
+
 /* A piece that was never used before; NULL when all are in use. */
 struct aio_buffer *aio__buffers_make(struct aio__buffers *pool);
 
 static inline uint32_t aio__buffers_held(const struct aio__buffers *pool)
 {
     return pool->made - pool->free - pool->lent;
+}
+
+/* How many there may be in the end: where memory was short at first, there is no hope for more. */
+static inline uint32_t aio__buffers_reach(const struct aio__buffers *pool)
+{
+    return pool->limit < AIO__BUFFERS_FIRST ? pool->limit : pool->most;
 }
 
 /* What may be lent, or wait in feeds, unless somebody waits for it. */
@@ -91,15 +110,18 @@ static inline uint32_t aio__buffers_share(const struct aio__buffers *pool)
 }
 
 /* Whether the program may have one more, empty. */
-static inline bool aio__buffers_may_rent(const struct aio__buffers *pool)
+static inline bool aio__buffers_may_rent(struct aio__buffers *pool)
 {
-    return aio__buffers_held(pool) - pool->unread < pool->limit - aio__buffers_share(pool);
+    while (aio__buffers_held(pool) - pool->unread >= pool->limit - aio__buffers_share(pool))
+        if (!aio__buffers_grow(pool))
+            return false;
+    return true;
 }
 
-/* How many can be taken. */
-static inline uint32_t aio__buffers_left(const struct aio__buffers *pool)
+/* Whether one can be taken. */
+static inline bool aio__buffers_any(struct aio__buffers *pool)
 {
-    return pool->limit - pool->made + pool->free;
+    return pool->free > 0 || pool->made < pool->limit || aio__buffers_grow(pool);
 }
 
 /* Takes a piece, with an open handle onto no bytes yet; NULL when all are in use. */

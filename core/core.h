@@ -159,6 +159,9 @@ struct aio__core {
 
 extern __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
 
+/* "" or, in a child of fork(2), that this is one: the end of a message. */
+const char *aio__fork_hint(void);
+
 /* The core of the calling task; dies when there is none. */
 #define AIO__CORE_OR_DIE() aio__core_or_die(__func__)
 

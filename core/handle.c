@@ -23,8 +23,8 @@ void aio__handle_open(struct aio__handle *handle, struct aio__core *core, int fd
 
 void aio__handle_die(const struct aio__handle *handle, const char *function)
 {
-    AIO__REQUIRE(aio__core_current != NULL, "%s: %s used outside its runtime", function,
-                 handle->kind->name);
+    AIO__REQUIRE(aio__core_current != NULL, "%s: %s used outside its runtime%s", function,
+                 handle->kind->name, aio__fork_hint());
     AIO__REQUIRE(handle->core != AIO__DETACHED, "%s: this %s is detached: attach it first",
                  function, handle->kind->name);
     AIO__REQUIRE(handle->core->runtime == aio__core_current->runtime,

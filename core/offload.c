@@ -6,6 +6,7 @@
 #include "core/offload.h"
 
 #include "core/file_op.h"
+#include "core/runtime.h"
 #include "core/task.h"
 
 #include <signal.h>
@@ -81,6 +82,8 @@ static void *offload_thread(void *arg)
 {
     struct aio__offload *offload = arg;
     (void)pthread_setname_np(pthread_self(), "aio-offload");
+    if (offload->runtime != NULL)
+        aio__affinity_widen(offload->runtime); /* not in the way of the core that waits for it */
     pthread_mutex_lock(&offload->lock);
     do {
         struct aio__op *op;
@@ -190,6 +193,7 @@ void aio__offload_open(struct aio__offload *offload, struct aio__mailbox *mailbo
         .port = {.submit = offload_submit, .cancel = offload_cancel},
         .mail = {.deliver = offload_deliver},
         .mailbox = mailbox,
+        .runtime = limits->runtime,
         .thread_limit = limits->threads,
         .idle_ns = limits->idle_ns,
         .call_limit = (uint64_t)limits->threads + limits->queue,

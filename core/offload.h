@@ -15,10 +15,13 @@
 
 #include <pthread.h>
 
+struct aio_runtime;
+
 struct aio__offload {
     struct aio__offload_port port; /* what backends see; first member */
     struct aio__mail mail;         /* "finished is not empty" */
     struct aio__mailbox *mailbox;
+    const struct aio_runtime *runtime; /* whose processors the threads have; NULL: as it was made */
     uint32_t thread_limit;
     int64_t idle_ns; /* after which a thread ends */
 
@@ -45,6 +48,7 @@ struct aio__offload_limits {
     uint32_t threads;
     uint32_t queue;
     int64_t idle_ns;
+    const struct aio_runtime *runtime;
 };
 
 /* The opcode of a call's op, which no backend ever sees. */

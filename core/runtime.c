@@ -30,6 +30,13 @@ static void runtime_watch_forks(void)
     (void)pthread_atfork(NULL, NULL, runtime_forked);
 }
 
+const char *aio__fork_hint(void)
+{
+    return atomic_load(&runtime_forks) == 0
+               ? ""
+               : " (a child of fork(2) has none of its parent's tasks and handles)";
+}
+
 bool aio__runtime_ours(const struct aio_runtime *runtime)
 {
     return runtime->born == atomic_load(&runtime_forks);
@@ -77,7 +84,7 @@ static void runtime_init(struct aio_runtime *runtime, uint32_t count)
     atomic_store(&runtime->busy, (int)count);
     atomic_store(&runtime->refs, 1);
     atomic_store(&runtime->stop_at, AIO_FOREVER);
-    aio__affinity_read(&runtime->allowed);
+    aio__affinity_allowed(&runtime->allowed);
     pthread_mutex_init(&runtime->lock, NULL);
     pthread_cond_init(&runtime->changed, NULL);
 }
@@ -221,17 +228,19 @@ static void runtime_start_threads(struct aio_runtime *runtime, uint32_t first)
     for (uint32_t i = first; i < runtime->count; i++) {
         struct aio__seat *seat = &runtime->seats[i];
         seat->core.runtime = runtime;
+        pthread_mutex_lock(&runtime->lock); /* others may be waiting for the end already */
         int error = pthread_create(&seat->thread, NULL, runtime_thread, seat);
         seat->threaded = error == 0;
+        if (error != 0) {
+            runtime->refusal = -error;
+            runtime->awaited = i;
+            pthread_cond_broadcast(&runtime->changed);
+        }
+        pthread_mutex_unlock(&runtime->lock);
         if (error == 0)
             continue;
         aio__log_error("core %u of %u has no thread: %s", i, runtime->count,
                        aio_error_name(-error));
-        pthread_mutex_lock(&runtime->lock);
-        runtime->refusal = -error;
-        runtime->awaited = i;
-        pthread_cond_broadcast(&runtime->changed);
-        pthread_mutex_unlock(&runtime->lock);
         return;
     }
 }
@@ -260,6 +269,7 @@ int aio__runtime_prepare(struct aio_runtime *runtime, int (*entry)(void *arg), v
         atomic_store(&runtime->stage, AIO__RUNTIME_OPENING);
         runtime->awaited = runtime->count;
         runtime->serving = serving;
+        runtime->from_core = aio__core_current != NULL;
         runtime->entry = entry;
         runtime->arg = arg;
     }
@@ -286,8 +296,10 @@ int aio_runtime_start(struct aio_runtime *runtime, int (*entry)(void *arg), void
         return rc;
     runtime_start_threads(runtime, 0);
     pthread_mutex_lock(&runtime->lock);
-    if (runtime->awaited == 0)
-        atomic_store(&runtime->stage, AIO__RUNTIME_OVER); /* not one thread could start */
+    if (runtime->awaited == 0) { /* not one thread could start */
+        atomic_store(&runtime->stage, AIO__RUNTIME_OVER);
+        pthread_cond_broadcast(&runtime->changed);
+    }
     while (atomic_load(&runtime->stage) == AIO__RUNTIME_OPENING)
         pthread_cond_wait(&runtime->changed, &runtime->lock);
     rc = runtime->refusal;

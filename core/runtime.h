@@ -33,7 +33,8 @@ struct aio_runtime {
     uint32_t born;                      /* forks of the process before this one was made */
     int (*entry)(void *arg);
     void *arg;
-    bool hosted; /* turned by somebody else's loop, see core/host.c */
+    bool hosted;    /* turned by somebody else's loop, see core/host.c */
+    bool from_core; /* begun by a task, whose thread may have but one processor to pass on */
     int host_fd;
     int host_timer_fd;
     pthread_t host_thread;
@@ -105,14 +106,18 @@ bool aio__runtime_ours(const struct aio_runtime *runtime);
 void aio__stop_post(struct aio_runtime *runtime);
 void aio__stop_open(struct aio__core *core);
 
-/* Processors the calling thread may use. */
+/* Processors the calling thread may use; and those it could use if it were not a core's. */
 void aio__affinity_read(cpu_set_t *allowed);
+void aio__affinity_allowed(cpu_set_t *allowed);
 
 /*
  * Gives the calling thread, which is the core of that index, a processor of its own. Where there
- * are more cores than processors that would only bind the system's hands: nothing is done.
+ * are more cores than processors that would only bind the system's hands: it has them all then.
  */
 void aio__affinity_pin(const struct aio_runtime *runtime, uint32_t index);
+
+/* Gives a thread that a core has made, which has inherited its one processor, all of them. */
+void aio__affinity_widen(const struct aio_runtime *runtime);
 
 /* Gives the thread of the first core back the processors it had before. */
 void aio__affinity_unpin(const struct aio_runtime *runtime, const cpu_set_t *before);

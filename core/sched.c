@@ -16,11 +16,14 @@
 #include "core/select.h"
 #include "core/task.h"
 
+/* Until memory is asked for again, for tasks that wait for it. */
+#define LOOP_RETRY_NS 5000000
+
 __thread struct aio__core *aio__core_current __attribute__((tls_model("initial-exec")));
 
 void aio__core_die_outside(const char *function)
 {
-    AIO__REQUIRE(false, "%s was called outside a task", function);
+    AIO__REQUIRE(false, "%s was called outside a task%s", function, aio__fork_hint());
     __builtin_unreachable();
 }
 
@@ -250,10 +253,21 @@ static enum aio__mailbox_state loop_sleep_state(const struct aio__core *core, in
     return idle ? AIO__IDLE : AIO__ASLEEP;
 }
 
+/* Until when to sleep. Tasks from elsewhere that there is room for, but no memory, are tried again:
+ * nothing tells when somebody else gives memory back. */
+static int64_t loop_wake_time(const struct aio__core *core)
+{
+    int64_t next_ns = aio__heap_next(&core->timers);
+    if (core->backlog == NULL || core->tasks_live >= core->task_limit)
+        return next_ns;
+    int64_t retry_ns = core->now_ns + LOOP_RETRY_NS;
+    return retry_ns < next_ns ? retry_ns : next_ns;
+}
+
 int64_t aio__loop_sleep(struct aio__core *core)
 {
     bool last;
-    int64_t deadline_ns = aio__heap_next(&core->timers);
+    int64_t deadline_ns = loop_wake_time(core);
     if (core->deadlocks > 0 && core->ops_unheeded > 0) {
         core->disarm(core); /* they would keep it from being abandoned */
         return 0;

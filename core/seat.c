@@ -54,6 +54,7 @@ static void seat_init(struct aio_runtime *runtime, struct aio__seat *seat)
     core->stacks.memory = core->memory;
     aio__buffers_open(&core->buffers, runtime->options.buffer_bytes, runtime->options.buffer_limit,
                       runtime->options.stream_buffers);
+    core->buffers.account = core->memory;
 }
 
 static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *seat)
@@ -62,6 +63,7 @@ static void seat_open_offload(struct aio_runtime *runtime, struct aio__seat *sea
         .threads = runtime->options.offload_threads,
         .queue = runtime->options.offload_queue,
         .idle_ns = runtime->options.offload_idle_ns,
+        .runtime = runtime,
     };
     aio__offload_open(&seat->offload, seat->core.mailbox, &limits);
 }

@@ -37,7 +37,7 @@ struct aio__intake *aio__packet_intake(const struct aio_socket *socket)
 
 static uint32_t rent_limit(const struct aio__buffers *pool)
 {
-    uint32_t limit = pool->stream_limit * RENT_BURST, most = aio__buffers_share(pool) / 2;
+    uint32_t limit = pool->stream_limit * RENT_BURST, most = aio__buffers_reach(pool) / 4;
     return limit < most ? limit : most > 0 ? most : 1;
 }
 

@@ -7,9 +7,12 @@
 
 static void buffer_check(const struct aio_buffer *buffer, const char *function)
 {
+    const struct aio__core *core = aio__core_current;
+    AIO__REQUIRE(core != NULL, "%s: buffer used outside its runtime%s", function, aio__fork_hint());
+    if (__builtin_expect(buffer->pool != &core->buffers, 0))
+        aio__core_die_elsewhere(AIO__CONTAINER(buffer->pool, struct aio__core, buffers),
+                                "this buffer", function);
     AIO__REQUIRE(buffer->open, "%s: this buffer was released or given away already", function);
-    AIO__REQUIRE(aio__core_current != NULL && buffer->pool == &aio__core_current->buffers,
-                 "%s: this buffer belongs to the runtime of another thread", function);
 }
 
 static void buffer_abort(struct aio__wait *wait)

@@ -178,8 +178,8 @@ void aio__ev_starved_serve(struct aio__ev_backend *self)
 {
     struct aio__op *op;
 
-    while (aio__buffers_left(self->buffers) > 0 &&
-           (op = aio__op_list_pop(&self->starved)) != NULL) {
+    while (!aio__op_list_empty(&self->starved) && aio__buffers_any(self->buffers)) {
+        op = aio__op_list_pop(&self->starved);
         struct aio__ev_fd *entry = aio__ev_fd_find(self, op->fd);
 
         aio__ev_settle(self, entry, op, aio__ev_rent(self, entry, op));

@@ -28,9 +28,10 @@ static uint32_t rent_min(uint32_t left, uint32_t right)
     return left < right ? left : right;
 }
 
-static uint32_t rent_share(const struct aio__buffers *pool)
+/* Of a pool that has grown to its end. */
+static uint32_t rent_share_most(const struct aio__buffers *pool)
 {
-    return rent_min(aio__buffers_share(pool), RENT_ENTRIES_MAX);
+    return rent_min(pool->most / 2, RENT_ENTRIES_MAX);
 }
 
 static size_t rent_ring_bytes(const struct uring_rent *rent)
@@ -42,7 +43,7 @@ static size_t rent_ring_bytes(const struct uring_rent *rent)
 static void rent_open(struct uring *uring)
 {
     struct uring_rent *rent = &uring->rent;
-    uint32_t share = rent_share(rent->pool);
+    uint32_t share = rent_share_most(rent->pool);
     rent->opened = true;
     if ((uring->caps & AIO__URING_MULTISHOT_RECV) == 0 || share == 0)
         return;
@@ -76,12 +77,24 @@ void aio__uring_rent_close(struct uring *uring)
     (void)munmap(rent->ring, rent_ring_bytes(rent));
 }
 
+/* How many should be lent: what is lent or unread is a half of the pool at most. Where memory keeps
+ * that small, no more is hoped for until the kernel has too few again. */
+static uint32_t rent_wanted(struct uring_rent *rent)
+{
+    struct aio__buffers *pool = rent->pool;
+    while (aio__buffers_share(pool) < rent->target + pool->unread && aio__buffers_grow(pool))
+        continue;
+    uint32_t share = rent_min(aio__buffers_share(pool), RENT_ENTRIES_MAX);
+    if (rent->target > share && share > 0)
+        rent->target = share;
+    return rent_min(rent->target, share > pool->unread ? share - pool->unread : 0);
+}
+
 void aio__uring_rent_refill(struct uring *uring)
 {
     struct uring_rent *rent = &uring->rent;
     struct aio__buffers *pool = rent->pool;
-    uint32_t share = rent_share(pool);
-    uint32_t wanted = rent_min(rent->target, share > pool->unread ? share - pool->unread : 0);
+    uint32_t wanted = rent_wanted(rent);
     int count = 0;
     while (pool->lent < wanted) {
         struct aio_buffer *buffer = aio__buffers_take(pool);
@@ -209,8 +222,8 @@ static void rent_receive(struct uring *uring, struct aio__op *op)
 void aio__uring_rent_serve(struct uring *uring)
 {
     struct aio__op *op;
-    while (aio__buffers_left(uring->rent.pool) > 0 &&
-           (op = aio__op_list_pop(&uring->rent.starved)) != NULL) {
+    while (!aio__op_list_empty(&uring->rent.starved) && aio__buffers_any(uring->rent.pool)) {
+        op = aio__op_list_pop(&uring->rent.starved);
         op->flags &= (uint16_t)~URING_STARVED;
         rent_receive(uring, op);
         aio__uring_stream_settle(uring, op);
@@ -241,7 +254,7 @@ static void rent_ended(struct uring *uring, struct aio__op *op, int32_t result)
         op->scratch = (uint32_t)AIO__STREAM_END;
         break;
     case ENOBUFS:
-        rent->target = rent_min(rent->target * 2, rent_share(rent->pool));
+        rent->target = rent_min(rent->target * 2, rent_share_most(rent->pool));
         rent->pool->shortages++;
         rent_again_later(uring, op);
         break;

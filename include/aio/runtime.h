@@ -93,8 +93,9 @@ struct aio_runtime_options {
     uint32_t flags;
     /*
      * Cores, 1 to AIO_CORES_MAX, or AIO_CORES_ALL. Each is a thread of its own, pinned to a
-     * processor of its own as long as there are as many processors as cores. The entry runs once on
-     * each. Default 1.
+     * processor of its own as long as there are as many processors as cores. The offload pool,
+     * child processes and runtimes that a task starts may use all processors; a thread that a task
+     * makes itself inherits the one. The entry runs once on each core. Default 1.
      */
     uint32_t cores;
     /* Of each core. resize NULL: malloc(3). */
@@ -103,17 +104,19 @@ struct aio_runtime_options {
      * Bytes that each core may have; 0: no limit. What would exceed it returns -ENOMEM to whoever
      * asked, or waits where the call says so (accept); nothing is lost, and it works again when
      * memory has been given back. Counted are the blocks from the allocator, each with 16 bytes of
-     * its own, and a page for each stack that is in use or kept for reuse (stack_cache); a stack
-     * that is used deeper takes more than that. Not counted is what the kernel, libc and libev
-     * have, and rented buffers, which have a limit of their own. A runtime wants some 100 KB to
-     * start.
+     * its own; a page for each stack that is in use or kept for reuse (stack_cache), whereas a
+     * stack that is used deeper takes more than that; and the rented buffers that may come into
+     * use, of which there are fewer where memory is short, and never more than take half of the
+     * limit. Not counted is what belongs to no core (channels between threads, tasks on their way
+     * to another core), and what others have: the kernel, libc, libev, c-ares, and OpenSSL, whose
+     * connections take some tens of KB each. A runtime wants some 100 KB to start.
      */
     size_t memory_limit;
     /* Rented buffers, see <aio/buf.h>: bytes of each, 64 to 16 MiB. Default 16 KiB. Only what is
      * written to takes memory. */
     uint32_t buffer_bytes;
-    /* How many there are at most, up to 65536. Half of them are kept for receiving, out of reach of
-     * aio_buffer_rent. Default 1024. */
+    /* How many there are at most, up to 65536; fewer where memory_limit leaves no room for them.
+     * Half of them are kept for receiving, out of reach of aio_buffer_rent. Default 1024. */
     uint32_t buffer_limit;
     /* How many may hold data that one stream has received and nobody has read, and likewise data
      * that one stream has yet to send, before the peer, or the writer, has to wait. Default 16. */

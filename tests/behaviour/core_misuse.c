@@ -4,6 +4,10 @@
 #define SUITE "core_misuse"
 #include "tests/behaviour/cores_tools.h"
 
+#include <aio/buf.h>
+#include <aio/directory.h>
+#include <aio/file.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -18,10 +22,25 @@ struct things {
     struct aio_listener *listener;
     struct wire wire;
     struct aio_semaphore semaphore;
+    struct aio_mutex mutex;
+    struct aio_buffer *buffer;
+    struct aio_socket *socket;
+    struct aio_file *file;
+    struct aio_directory *directory;
 };
 
 static struct things things;
 static void (*misuse)(void);
+
+/* What waits in its making. */
+static bool things_open(void)
+{
+    things.mutex = (struct aio_mutex)AIO_MUTEX_INIT;
+    return aio_mutex_lock(&things.mutex) == 0 && aio_buffer_rent(&things.buffer) == 0 &&
+           aio_udp_bind(&things.socket, "127.0.0.1:0", NULL) == 0 &&
+           aio_file_open(&things.file, "/dev/null", O_RDONLY, 0) == 0 &&
+           aio_directory_open(&things.directory, AT_FDCWD, "/") == 0;
+}
 
 static bool things_make(void)
 {
@@ -48,7 +67,7 @@ static int misuse_entry(void *unused)
 {
     if (aio_core_index() != 0)
         return cores_serve(unused);
-    if (things_make())
+    if (things_make() && things_open())
         (void)!aio_core_call(1, misuse_there, NULL, NULL);
     _exit(1);
 }
@@ -184,6 +203,39 @@ static void use_semaphore(void)
     (void)aio_semaphore_available(&things.semaphore);
 }
 
+static void use_mutex(void)
+{
+    aio_mutex_unlock(&things.mutex);
+}
+
+static void use_buffer(void)
+{
+    aio_buffer_release(things.buffer);
+}
+
+static void use_given_buffer(void)
+{
+    struct wire wire;
+    if (wire_open(&wire))
+        (void)!aio_stream_write_rent(wire.near, things.buffer);
+}
+
+static void use_socket(void)
+{
+    (void)!aio_socket_send(things.socket, "x", 1);
+}
+
+static void use_file(void)
+{
+    (void)aio_file_size(things.file);
+}
+
+static void use_directory(void)
+{
+    struct aio_directory_entry entry;
+    (void)!aio_directory_next(things.directory, &entry);
+}
+
 BEHAVIOUR_OUTSIDE(handles_of_another_core)
 {
     static const struct {
@@ -223,6 +275,12 @@ BEHAVIOUR_OUTSIDE(handles_of_another_core)
         {use_accept, "aio_listener_accept: this listener belongs to core 0 and was used on core 1"},
         {use_close, "aio_stream_close: this stream belongs to core 0 and was used on core 1"},
         {use_semaphore, "aio_semaphore_available: this semaphore belongs to another core"},
+        {use_mutex, "aio_mutex_unlock: task 'call' does not hold this mutex: task 'main' does"},
+        {use_buffer, "aio_buffer_release: this buffer belongs to core 0 and was used on core 1"},
+        {use_given_buffer, "aio_stream_write_rent: the buffer is not this task's to give away"},
+        {use_socket, "aio_socket_send: this socket belongs to core 0 and was used on core 1"},
+        {use_file, "aio_file_stat: this file belongs to core 0 and was used on core 1"},
+        {use_directory, "this directory belongs to core 0 and was used on core 1"},
     };
     if (!child_may_have_threads())
         return;

@@ -15,12 +15,16 @@ static int read_byte(void *stream)
     return (int)aio_stream_read(stream, &byte, 1);
 }
 
-/* What the child does with its copy. Its message goes nowhere: the status tells. */
-static void child_closes(struct aio_stream *stream)
+static int child_closes(void *stream)
 {
-    (void)close(STDERR_FILENO);
     aio_stream_close(stream);
-    _exit(0);
+    return 0;
+}
+
+static int child_yields(void *unused)
+{
+    (void)unused;
+    return aio_task_yield();
 }
 
 static int await_child(pid_t pid)
@@ -29,18 +33,20 @@ static int await_child(pid_t pid)
     return waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
-/* A child that uses the runtime aborts; a read that was parked before is not disturbed. */
+/* A child that uses the runtime aborts and says why; a read that was parked is not disturbed. */
 BEHAVIOUR(child_cannot_disturb_the_parent)
 {
     struct wire wire;
     REQUIRE(wire_open(&wire));
     struct aio_task *reader = task_named("reader", read_byte, wire.near);
     REQUIRE(task_wait_parked("reader"));
-    pid_t pid = fork();
-    if (pid == 0)
-        child_closes(wire.near);
-    int status = await_child(pid);
-    AIO_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    static struct child child;
+    REQUIRE(child_run(&child, child_closes, wire.near));
+    child_killed(&child, SIGABRT);
+    child_said(&child, "aio_stream_close: stream used outside its runtime (a child of fork(2) has");
+    REQUIRE(child_run(&child, child_yields, NULL));
+    child_killed(&child, SIGABRT);
+    child_said(&child, "aio_task_yield was called outside a task (a child of fork(2) has");
     AIO_CHECK_EQ(aio_stream_write(wire.far, "x", 1), 1);
     int result = -1;
     AIO_TIMEOUT(AIO_SEC(5) * test_slowness())

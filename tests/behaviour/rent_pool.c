@@ -91,6 +91,80 @@ BEHAVIOUR_WITH(reader_waits_for_a_buffer, .buffer_limit = 3, .buffer_bytes = 512
     tcp_raw_close(&raw);
 }
 
+/* Rents until it would have to wait. Returns how many. */
+static int rent_all(struct aio_buffer **kept, int most)
+{
+    int count = 0, rc = 0;
+    while (rc == 0 && count < most) {
+        AIO_TIMEOUT(AIO_MS(3))
+        {
+            rc = aio_buffer_rent(&kept[count]);
+        }
+        count += rc == 0;
+    }
+    AIO_CHECK(rc == 0 || rc == -ETIMEDOUT);
+    return count;
+}
+
+static void release_all(struct aio_buffer **kept, int count)
+{
+    for (int i = 0; i < count; i++)
+        aio_buffer_release(kept[i]);
+}
+
+/* It grows as it is used, and both halves with it: with its own in use the program still receives.
+ */
+static void check_halves(const struct aio_runtime_stats *before, int least, int most)
+{
+    static struct aio_buffer *kept[600];
+    struct tcp_raw raw;
+    REQUIRE(most < 600 && tcp_raw_open(&raw, 0));
+    for (int round = 0; round < 2; round++) {
+        int count = rent_all(kept, 600);
+        struct aio_runtime_stats stats = rent_stats();
+        AIO_CHECK(count >= least && count <= most);
+        AIO_CHECK(stats.memory_used >= before->memory_used + (uint64_t)count * 16384);
+        REQUIRE(rent_plain_send_pattern(raw.fd, 5000, 0));
+        AIO_CHECK_EQ(rent_read_pattern(raw.stream, 5000, 0), 5000);
+        release_all(kept, count);
+    }
+    tcp_raw_close(&raw);
+}
+
+BEHAVIOUR_WITH(grows_as_it_is_used, .buffer_limit = 1000)
+{
+    struct aio_runtime_stats before = rent_stats();
+    check_halves(&before, 500, 500);
+}
+
+enum { MEMORY_LIMIT = 1000000 };
+
+/* Where memory is short the pool is smaller. */
+BEHAVIOUR_WITH(counts_as_memory, .memory_limit = MEMORY_LIMIT)
+{
+    struct aio_runtime_stats before = rent_stats();
+    check_halves(&before, 4, MEMORY_LIMIT / 2 / 16384);
+    struct aio_runtime_stats stats = rent_stats();
+    AIO_CHECK(stats.memory_used <= MEMORY_LIMIT && stats.memory_peak <= MEMORY_LIMIT);
+    AIO_CHECK((uint64_t)stats.buffers_made * 16384 < MEMORY_LIMIT / 2);
+}
+
+/* Without room for one, whoever asks is told, and a plain read has what was sent. */
+BEHAVIOUR_WITH(no_memory_for_one, .memory_limit = MEMORY_LIMIT, .buffer_bytes = MEMORY_LIMIT)
+{
+    struct tcp_raw raw;
+    struct aio_buffer *buffer;
+    char bytes[4];
+    REQUIRE(tcp_raw_open(&raw, 0));
+    REQUIRE(rent_plain_send_pattern(raw.fd, 4, 0));
+    AIO_CHECK_ERROR(aio_buffer_rent(&buffer), -ENOMEM);
+    AIO_CHECK_ERROR((int)aio_stream_read_rent(raw.stream, &buffer), -ENOMEM);
+    AIO_CHECK(buffer == NULL);
+    AIO_CHECK_EQ(aio_stream_read_exact(raw.stream, bytes, 4, NULL), 4);
+    AIO_CHECK(test_pattern_check(bytes, 4, 0));
+    tcp_raw_close(&raw);
+}
+
 struct echo {
     struct tcp_raw raw;
     uint64_t size;
@@ -144,6 +218,15 @@ BEHAVIOUR_WITH(many_streams_on_four_buffers, .buffer_limit = 4, .buffer_bytes = 
 BEHAVIOUR(many_streams_on_many_buffers)
 {
     echo_many(30, 100000);
+}
+
+/* They are served with few buffers as with many. */
+BEHAVIOUR_WITH(many_streams_in_little_memory, .memory_limit = MEMORY_LIMIT)
+{
+    echo_many(20, 50000);
+    struct aio_runtime_stats stats = rent_stats();
+    AIO_CHECK(stats.memory_peak <= MEMORY_LIMIT);
+    AIO_CHECK((uint64_t)stats.buffers_made * 16384 < MEMORY_LIMIT / 2);
 }
 
 /* Streams that have data and tasks that do not read it leave the pool to the others. */

@@ -15,7 +15,9 @@ def echoes(connection, data):
 
 
 def start(context, name):
-    if not os.path.exists(context.program(name)):
+    """What needs a library that is not there was not built; where all tools must be, it must be."""
+    required = os.environ.get("AIO_TEST_REQUIRE_TOOLS") == "1"
+    if not required and not os.path.exists(context.program(name)):
         raise Skip("%s was not built" % name)
     return context.start(name)
 

@@ -1,9 +1,8 @@
 """kv under Redis's own clients and under ones that split, pipeline and break the protocol; with one
 core and with several, where a pipeline's keys belong to different cores."""
-import shutil
 import socket
 
-from support import HOST, Skip, call, ended, in_background, noise, receive, reset, stop
+from support import HOST, call, ended, in_background, need_tool, noise, receive, reset, stop
 
 CORES = ("1", "3")
 
@@ -168,14 +167,8 @@ def test_clients_that_leave(context):
         asks(connection, words("PING"), b"+PONG\r\n")
 
 
-def tool(name):
-    if shutil.which(name) is None:
-        raise Skip("%s is not installed" % name)
-    return name
-
-
 def test_redis_cli(context):
-    cli = tool("redis-cli")
+    cli = need_tool("redis-cli", "redis-tools")
     for server, _ in each(context):
         address = ["-h", HOST, "-p", str(server.port)]
         assert call([cli, *address, "set", "from cli", "a b"]) == (0, "OK\n")
@@ -184,7 +177,7 @@ def test_redis_cli(context):
 
 
 def test_redis_benchmark(context):
-    bench = tool("redis-benchmark")
+    bench = need_tool("redis-benchmark", "redis-tools")
     for server, _ in each(context):
         for depth in ("1", "16"):
             asked = ["-t", "set,get,incr,ping", "-n", "5000", "-r", "1000", "-P", depth]

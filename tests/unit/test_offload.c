@@ -27,7 +27,7 @@ static const struct aio__backend_vtable half_vtable = {.name = "half", .wakeup =
 
 static void half_open(struct half *half, uint32_t threads)
 {
-    const struct aio__offload_limits limits = {threads, 1, AIO_SEC(10)};
+    const struct aio__offload_limits limits = {threads, 1, AIO_SEC(10), NULL};
     *half = (struct half){.backend = {.vtable = &half_vtable}};
     half->mailbox.backend = &half->backend;
     aio__offload_open(&half->offload, &half->mailbox, &limits);
