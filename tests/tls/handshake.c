@@ -241,6 +241,8 @@ BEHAVIOUR(bad_arguments)
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, NULL), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, ""), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, name), -EINVAL);
+    AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, ".test"), -EINVAL);
+    AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, "."), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.server_context, "server.test"), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_accept(wire.near, pair.client_context), -EINVAL);
     struct aio_tls_info info = {.size = sizeof info};
