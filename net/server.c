@@ -142,8 +142,10 @@ static int server_accept(struct server *server, struct aio_listener *listener)
     int rc = 0;
     while (rc == 0 && server->live >= server->limit)
         rc = aio_notify_wait(&server->freed);
-    if (rc == 0)
+    if (rc == 0) {
+        aio__listener_room(listener, server->limit - server->live);
         rc = aio_listener_accept(listener, &stream);
+    }
     if (rc == 0)
         return server_welcome(server, stream);
     return server_short_of(rc) ? server_wait_room(server) : rc;
