@@ -62,7 +62,8 @@ struct aio__hosts {
     struct aio__stamp stamp;
 };
 
-/* Fills in both answers if the file names the host. Returns whether it does; -ENOMEM. */
+/* Fills in both answers if the file names the host. Returns whether it does; -EMFILE, -ENFILE,
+ * -ENOMEM. */
 int aio__hosts_find(struct aio__hosts *hosts, const char *path, const char *host,
                     struct aio__answer answers[2]);
 void aio__hosts_free(struct aio__hosts *hosts);

@@ -7,9 +7,10 @@
 #include "core/alloc.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Of a larger file the beginning counts. */
 #define HOSTS_BYTES_MAX ((off_t)8 << 20)
@@ -37,6 +38,28 @@ void aio__hosts_free(struct aio__hosts *hosts)
     *hosts = (struct aio__hosts){.text = NULL};
 }
 
+/* Returns the bytes; -errno. The file may be one that cannot be read, and has nothing then. */
+static ssize_t hosts_read(const char *path, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t n = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    while (length < size && n > 0) {
+        n = read(fd, text + length, size - length); /* tidy: allow read: no wait */
+        length += n > 0 ? (size_t)n : 0;
+    }
+    (void)close(fd); /* tidy: allow close: no op has used it */
+    return (ssize_t)length;
+}
+
+/* What is short now says nothing of the file: it is read at the next lookup. */
+static bool hosts_short_of(ssize_t error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 static int hosts_load(struct aio__hosts *hosts, const char *path)
 {
     struct aio__stamp stamp = aio__stamp_read(path);
@@ -46,11 +69,12 @@ static int hosts_load(struct aio__hosts *hosts, const char *path)
     char *text = aio__alloc(size + 1);
     if (text == NULL)
         return -ENOMEM;
-    FILE *file = fopen(path, "re");
-    size_t length = file != NULL ? fread(text, 1, size, file) : 0;
-    if (file != NULL)
-        (void)fclose(file);
-    text[length] = '\0';
+    ssize_t length = hosts_read(path, text, size);
+    if (hosts_short_of(length)) {
+        aio__free(text);
+        return (int)length;
+    }
+    text[length > 0 ? length : 0] = '\0';
     aio__hosts_free(hosts);
     *hosts = (struct aio__hosts){text, stamp};
     return 0;

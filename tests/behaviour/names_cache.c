@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct names_entry table[] = {
@@ -209,6 +210,25 @@ BEHAVIOUR(hosts_file)
     names_give("gamma.test", "10.0.0.4:80");
     REQUIRE(hosts_write(&hosts, "10.9.9.9 gamma.test and more\n"));
     names_give("gamma.test", "10.9.9.9:80");
+    unlink(hosts.path);
+}
+
+/* With no descriptor to spare the file cannot be read: that is an error, and no other answer. */
+BEHAVIOUR(hosts_file_out_of_reach)
+{
+    struct hosts hosts;
+    struct tcp_shortage shortage;
+    struct aio_stream *stream;
+    REQUIRE(hosts_open(&hosts, "10.0.0.1 alpha.test\n"));
+    REQUIRE(tcp_shortage_begin(&shortage));
+    for (int i = 0; i < 2; i++)
+        names_fail("alpha.test", -EMFILE);
+    AIO_CHECK_ERROR(aio_tcp_connect(&stream, "alpha.test:80"), -EMFILE);
+    tcp_shortage_end(&shortage);
+    names_give("alpha.test", "10.0.0.1:80");
+    unlink(hosts.path);
+    REQUIRE(mkfifo(hosts.path, 0600) == 0); /* whose opening would wait for a writer */
+    names_give("localhost", "[::1]:80 127.0.0.1:80");
     unlink(hosts.path);
 }
 
