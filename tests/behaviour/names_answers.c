@@ -21,6 +21,8 @@ static const struct names_entry table[] = {
     {.name = "silent.test", .kind = NAMES_SILENT},
     {.name = "long.test", .v4 = "9.8.7.6", .v6 = "2001:db8::9", .kind = NAMES_TRUNCATE},
     {.name = "many.test", .v4 = TEN TEN TEN TEN TEN "1.2.3.4", .kind = NAMES_TRUNCATE},
+    {.name = "mute.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_TCP_MUTE},
+    {.name = "gone.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_TCP_CUT},
     {.name = "cut.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_CUT},
     {.name = "loop.test", .kind = NAMES_LOOP},
     {.name = "noise.test", .v4 = "1.2.3.4", .kind = NAMES_GARBAGE},
@@ -116,6 +118,19 @@ BEHAVIOUR(truncated)
     AIO_CHECK_EQ(names.asked_tcp, 2);
     AIO_CHECK_EQ(aio_resolve_name(found, AIO_RESOLVE_ADDRESSES, "many.test:1", AIO_RESOLVE_ANY),
                  AIO_RESOLVE_ADDRESSES / 2);
+    names_close(&names);
+}
+
+/* A server that stops in the middle of an answer by TCP is waited for no longer than any other. */
+BEHAVIOUR(tcp_stalls)
+{
+    struct names names;
+    if (!names_open(&names, table))
+        return;
+    names_fail("mute.test", -ETIMEDOUT);
+    AIO_CHECK(names.asked_tcp > 0);
+    names_fail("gone.test", -EHOSTDOWN);
+    names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
     names_close(&names);
 }
 

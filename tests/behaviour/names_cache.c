@@ -14,6 +14,12 @@ static const struct names_entry table[] = {
     {.name = "kept.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .ttl = 60},
     {.name = "brief.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .ttl = 0},
     {.name = "alias.test", .v4 = "1.2.3.4", .alias = "target.test", .ttl = 60},
+    {.name = "brief_alias.test",
+     .v4 = "1.2.3.4",
+     .v6 = "2001:db8::1",
+     .alias = "target.test",
+     .brief_alias = true,
+     .ttl = 60},
     {.name = "fail.test", .kind = NAMES_FAIL, .ttl = 60},
     {.name = "none.test"},
     {.name = "slow.test", .v4 = "1.2.3.4", .v4_delay_ns = AIO_MS(5), .ttl = 60},
@@ -21,7 +27,8 @@ static const struct names_entry table[] = {
     {.name = NULL},
 };
 
-/* An answer is asked for once, also in other letters; one that holds for no time, each time. */
+/* An answer is asked for once, also in other letters; one of which a part holds for no time, each
+ * time. */
 BEHAVIOUR(kept)
 {
     struct names names;
@@ -33,6 +40,9 @@ BEHAVIOUR(kept)
     for (int i = 0; i < 3; i++)
         names_give("brief.test", "[2001:db8::1]:80 1.2.3.4:80");
     AIO_CHECK_EQ(names.asked_udp, 2 + 6);
+    for (int i = 0; i < 3; i++)
+        names_give("brief_alias.test", "[2001:db8::1]:80 1.2.3.4:80");
+    AIO_CHECK_EQ(names.asked_udp, 2 + 6 + 6);
     names_close(&names);
 }
 
