@@ -96,6 +96,13 @@ def test_server_stalls(context):
     assert "ETIMEDOUT" in client.said(), client.said()
 
 
+def test_server_says_nothing(context):
+    """Nor is one waited for that has never said anything."""
+    listener = context.listen()
+    status, said = run(context, listener.getsockname()[1])
+    assert status == 1 and "ETIMEDOUT" in said, said
+
+
 def test_stops_when_asked(context):
     redis = Redis(context)
     client = started(context, redis)
