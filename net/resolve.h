@@ -56,6 +56,12 @@ struct aio__stamp {
 struct aio__stamp aio__stamp_read(const char *path);
 bool aio__stamp_same(const struct aio__stamp *left, const struct aio__stamp *right);
 
+/* What cannot be opened for another reason than a shortage may as well not be there. */
+#define AIO__FILE_ABSENT (-ENOENT)
+
+/* Opens a file to read it. Returns the descriptor; AIO__FILE_ABSENT; -EMFILE, -ENFILE, -ENOMEM. */
+int aio__file_open(const char *path);
+
 /* resolve_hosts.c */
 struct aio__hosts {
     char *text;

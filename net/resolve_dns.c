@@ -221,16 +221,29 @@ static int dns_open_channel(struct aio__dns *dns, const struct aio_resolve_optio
     return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
 }
 
+/* Without a descriptor c-ares finds neither its servers nor numbers that are hard to guess, and
+ * does as if that were well. */
+static int dns_probe(void)
+{
+    int fd = aio__file_open(DNS_RESOLV_CONF);
+    if (fd >= 0)
+        (void)close(fd); /* tidy: allow close: no op has used it */
+    return fd >= 0 || fd == AIO__FILE_ABSENT ? 0 : fd;
+}
+
 int aio__dns_open(struct aio__dns **out, const struct aio_resolve_options *options)
 {
     (void)pthread_once(&dns_once, dns_init_library);
+    int rc = dns_probe();
+    if (rc < 0)
+        return rc;
     struct aio__dns *dns = aio__alloc_zero(sizeof *dns);
     if (dns == NULL)
         return -ENOMEM;
     dns->core = aio__core_current;
     dns->own_servers = options->servers != NULL;
     dns->configured = aio__stamp_read(DNS_RESOLV_CONF);
-    int rc = dns_open_channel(dns, options);
+    rc = dns_open_channel(dns, options);
     if (rc == 0)
         *out = dns;
     else
