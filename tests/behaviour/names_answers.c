@@ -4,6 +4,7 @@
 #define SUITE "names_answers"
 #include "tests/behaviour/names_support.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +106,25 @@ BEHAVIOUR(no_server)
     names_close(&names);
     AIO_CHECK_OK(aio_resolve_setup(&options));
     names_fail("four.test", -EHOSTDOWN);
+}
+
+/* Of several servers the next one is asked when one is not there, or says nothing in its time. */
+BEHAVIOUR(several_servers)
+{
+    struct names names, mute;
+    char servers[2 * AIO_ADDRESS_TEXT_BYTES + 16];
+    static const struct names_entry nothing[] = {{.name = "*", .kind = NAMES_SILENT}, {0}};
+    if (!names_open(&mute, nothing) || !names_open(&names, table))
+        return;
+    struct aio_resolve_options options = names_options(&names);
+    snprintf(servers, sizeof servers, "127.0.0.1:1,%s,%s", mute.text, names.text);
+    options.servers = servers;
+    REQUIRE_OK(aio_resolve_setup(&options));
+    names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
+    AIO_CHECK_EQ(mute.asked_udp, 2);
+    AIO_CHECK_EQ(names.asked_udp, 2);
+    names_close(&names);
+    names_close(&mute);
 }
 
 /* What does not fit into a datagram comes by TCP; of very many addresses the first count. */
