@@ -4,10 +4,13 @@
  */
 #define SUITE "server_cores"
 #include "tests/behaviour/server_tools.h"
+#include "tests/behaviour/task_tools.h"
 
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static struct {
@@ -18,6 +21,7 @@ static struct {
     _Atomic int most;   /* and at once */
     _Atomic int used;   /* cores that have served somebody, as bits */
     uint32_t limit;     /* of connections */
+    bool activation;
     struct aio_runtime *runtime;
 } cores;
 
@@ -55,6 +59,7 @@ static int cores_entry(void *arg)
     options.address = "127.0.0.1:0";
     options.handler = cores_handle;
     options.ready = cores_ready;
+    options.activation = cores.activation;
     if (cores.limit > 0)
         options.connection_limit = cores.limit;
     return aio_server_run(&options);
@@ -144,4 +149,46 @@ BEHAVIOUR_OUTSIDE(server_shares_its_limit_out_to_its_cores)
     AIO_CHECK(test_wait_outside(cores_served, &all));
     AIO_CHECK_EQ(cores.most, 3);
     cores_stop();
+}
+
+/* As a service manager does it: a socket that listens, at descriptor 3. Returns its port, or -1. */
+static int pass_socket(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    char pid[16];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0 ||
+        dup2(fd, 3) != 3 || getsockname(3, (struct sockaddr *)&address, &length) < 0 ||
+        setenv("LISTEN_PID", pid, 1) < 0 || setenv("LISTEN_FDS", "1", 1) < 0)
+        return -1;
+    return ntohs(address.sin_port);
+}
+
+static int serve_inherited(void *unused)
+{
+    int wanted = 3, port = pass_socket();
+    (void)unused;
+    cores.activation = true;
+    if (!AIO_CHECK(port > 0) || !cores_start(3) || !AIO_CHECK_EQ(cores.port, port))
+        return 1;
+    for (int i = 0; i < 3; i++)
+        (void)client_start();
+    bool served = test_wait_outside(cores_served, &wanted);
+    cores_stop();
+    return served && cores.used == 3 ? 0 : 1;
+}
+
+/* An inherited socket is shared by the cores: none keeps to itself what it has no place for. */
+BEHAVIOUR_OUTSIDE(cores_share_an_inherited_socket)
+{
+    struct child child;
+    if (UNDER_TSAN) {
+        aio_test_skip("ThreadSanitizer lets a forked process start no threads");
+        return;
+    }
+    REQUIRE(child_run(&child, serve_inherited, NULL));
+    if (!AIO_CHECK_EQ(child.status, 0))
+        AIO_CHECK_STR(child.text, "");
 }
