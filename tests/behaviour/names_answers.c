@@ -24,6 +24,11 @@ static const struct names_entry table[] = {
     {.name = "many.test", .v4 = TEN TEN TEN TEN TEN "1.2.3.4", .kind = NAMES_TRUNCATE},
     {.name = "mute.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_TCP_MUTE},
     {.name = "gone.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_TCP_CUT},
+    {.name = "mutant.test", .v4 = TEN, .v6 = "2001:db8::1", .kind = NAMES_MUTATED},
+    {.name = "mutant_alias.test",
+     .v4 = "1.2.3.4",
+     .alias = "a.rather.long.name.test",
+     .kind = NAMES_MUTATED},
     {.name = "cut.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_CUT},
     {.name = "loop.test", .kind = NAMES_LOOP},
     {.name = "noise.test", .v4 = "1.2.3.4", .kind = NAMES_GARBAGE},
@@ -164,6 +169,31 @@ BEHAVIOUR(malformed)
     names_fail("loop.test", -EBADMSG);
     names_give("noise.test", "1.2.3.4:80");
     names_give("fat.test", "[2001:db8::1]:80 1.2.3.4:80"); /* by TCP, in the end */
+    names_close(&names);
+}
+
+/* Whatever has happened to an answer: it is one all the same, or an error, or is waited for. */
+BEHAVIOUR(mutated)
+{
+    enum { COUNT = 50 };
+    struct aio_task *tasks[COUNT];
+    struct names names;
+    int result = 0;
+    if (!names_open(&names, table))
+        return;
+    struct aio_resolve_options options = names_options(&names);
+    options.cache_entries = AIO_RESOLVE_UNCACHED;
+    options.timeout_ns = AIO_MS(10);
+    REQUIRE_OK(aio_resolve_setup(&options));
+    for (int i = 0; i < COUNT; i++)
+        tasks[i] = names_start(i % 2 == 0 ? "mutant.test" : "mutant_alias.test");
+    for (int i = 0; i < COUNT; i++) {
+        AIO_CHECK_OK(aio_task_join(tasks[i], &result));
+        AIO_CHECK((result > 0 && result <= AIO_RESOLVE_ADDRESSES) || result == -ENOENT ||
+                  result == -ENODATA || result == -EBADMSG || result == -EREMOTEIO ||
+                  result == -ETIMEDOUT || result == -EHOSTDOWN);
+    }
+    names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
     names_close(&names);
 }
 

@@ -126,6 +126,21 @@ static int put_loop(struct packet *packet)
     return 1;
 }
 
+/* Anywhere but in the number, without which nobody looks at the rest. */
+static void mutate(struct packet *packet)
+{
+    static const unsigned char likely[] = {0, 1, 0x3f, 0xc0, 0x0c, 0xff};
+    for (uint64_t left = 1 + test_random() % 4; left > 0; left--) {
+        size_t at = 2 + test_random() % (packet->length - 2);
+        uint64_t pick = test_random() % (2 * sizeof likely);
+        packet->bytes[at] = pick < sizeof likely ? likely[pick] : (unsigned char)test_random();
+    }
+    if (test_random() % 4 == 0)
+        packet->length = HEADER + test_random() % (packet->length - HEADER);
+    else if (test_random() % 8 == 0)
+        packet->length += test_random() % 100;
+}
+
 static void set_flags(struct packet *packet, bool truncated, int code, int answers)
 {
     packet->bytes[2] = (unsigned char)(0x81 | (truncated ? 2 : 0)); /* an answer; recursion */
@@ -165,6 +180,8 @@ static void answer(struct packet *packet, const struct names_entry *entry, size_
     set_flags(packet, truncated, code, count);
     if (kind == NAMES_CUT && packet->length > 3)
         packet->length -= 3;
+    if (kind == NAMES_MUTATED)
+        mutate(packet);
     if (kind == NAMES_OVERSIZED)
         packet->length = 3000; /* with zeros behind */
 }

@@ -21,6 +21,7 @@ enum names_kind {
     NAMES_LOOP,      /* a name that points to itself */
     NAMES_GARBAGE,   /* datagrams that are no answers, before one that is */
     NAMES_OVERSIZED, /* more than a datagram may have */
+    NAMES_MUTATED,   /* the answer, with some bytes changed, cut off or added */
 };
 
 /* What is said of a name; of others, that there is none. */
