@@ -104,7 +104,8 @@ AIO_API struct aio_stream *aio_connection_stream(struct aio_connection *connecti
 
 /*
  * aio_connection_await waits for the next request: that the peer has sent something, or has ended
- * its side (reading then tells). Nothing is read.
+ * its side (reading then tells). Nothing is read. What a reader (see <aio/buffered.h>) has buffered
+ * is not seen: a pipeline's next request may stand there.
  *
  * Suspends:  until there is something to read, at most keep_alive_ns.
  * Context:   as aio_connection_stream.
