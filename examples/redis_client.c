@@ -214,7 +214,9 @@ AIO_MAIN(argc, argv)
     rounds = argc > 3 ? atoi(argv[3]) : rounds;
     if (rc < 0 || workers < 1 || workers > 64 || rounds < 1)
         return aio_error_exit(-EINVAL, "usage: redis_client [HOST:PORT [WORKERS [ROUNDS]]]");
-    snprintf(host, sizeof host, "%.*s", (int)(strrchr(address, ':') - address), address);
+    int bracket = address[0] == '['; /* which hiredis does not know */
+    int length = (int)(strrchr(address, ':') - address) - 2 * bracket;
+    snprintf(host, sizeof host, "%.*s", length, address + bracket);
     port = aio_address_port(&parsed);
     if ((rc = aio_signal_shutdown()) < 0) /* SIGINT and SIGTERM cancel this task */
         return aio_error_exit(rc, "signals");
