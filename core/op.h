@@ -59,7 +59,8 @@ enum aio__op_state {
 /*
  * The bounded queue of a stream op: descriptors that were accepted and not yet taken. The backend
  * pushes, core pops; both on the core's thread. Once `count` reaches `limit` the backend stops
- * accepting; what the kernel has accepted by then is still pushed, the array grows for it.
+ * accepting; what the kernel has accepted by then is still pushed, the array grows for it. An op
+ * that goes to the kernel with a limit of 1 accepts one, exactly.
  */
 struct aio__deliveries {
     int32_t *items;

@@ -1,6 +1,6 @@
 /*
  * https_hello: answers GET / and HEAD / with a greeting, over TLS.
- * Usage: https_hello HOST:PORT CERTIFICATE KEY
+ * Usage: https_hello HOST:PORT CERTIFICATE KEY [header=SECONDS]
  *
  * CERTIFICATE (with its chain) and KEY are PEM files; for a try on one machine:
  *
@@ -10,8 +10,11 @@
  *     curl --cacert certificate.pem https://localhost:8443/
  *
  * After the handshake a stream is read and written as without TLS. HTTP is what http_hello has in
- * full; here a request is its head, up to the empty line, and bodies are refused.
+ * full; here a request is its head, up to the empty line, and bodies are refused. A head has 10
+ * seconds from its first byte on, or as many as are said.
  */
+#include "examples/common/http_wire.h"
+
 #include <aio-tls/tls.h>
 #include <aio/aio.h>
 #include <errno.h>
@@ -23,6 +26,7 @@
 #define HANDSHAKE_NS AIO_SEC(5)
 #define IDLE_NS AIO_SEC(60)
 #define GOODBYE_NS AIO_SEC(2)
+#define LAST "\r\nConnection: close" /* behind a status */
 
 static struct aio_tls_context *context;
 static int live_connections;
@@ -36,6 +40,8 @@ struct input {
 /* Reads until a head is complete. Returns its size; 0 at the end; or an error. */
 static ssize_t read_head(struct aio_stream *stream, struct input *input)
 {
+    struct http_clock clock;
+    http_clock_enter(&clock, HTTP_BETWEEN_REQUESTS);
     for (;;) {
         input->bytes[input->count] = '\0';
         const char *end = strstr(input->bytes, "\r\n\r\n");
@@ -43,7 +49,10 @@ static ssize_t read_head(struct aio_stream *stream, struct input *input)
             return end + 4 - input->bytes;
         if (input->count == HEAD_LIMIT)
             return -EMSGSIZE;
-        ssize_t n = aio_stream_read(stream, input->bytes + input->count, HEAD_LIMIT - input->count);
+        if (input->count > 0 && clock.phase == HTTP_BETWEEN_REQUESTS)
+            http_clock_enter(&clock, HTTP_IN_HEADER);
+        ssize_t n =
+            http_receive(stream, &clock, input->bytes + input->count, HEAD_LIMIT - input->count);
         if (n <= 0)
             return n;
         input->count += (size_t)n;
@@ -66,7 +75,7 @@ static bool answer_request(struct aio_stream *stream, const char *head)
     bool asks_head = strncmp(head, "HEAD / ", 7) == 0;
     if (strcasestr(head, "\r\nContent-Length:") != NULL ||
         strcasestr(head, "\r\nTransfer-Encoding:") != NULL) {
-        (void)answer(stream, "413 Content Too Large", "No bodies\n", false);
+        (void)answer(stream, "413 Content Too Large" LAST, "No bodies\n", false);
         return false;
     }
     if (asks_head || strncmp(head, "GET / ", 6) == 0)
@@ -74,14 +83,14 @@ static bool answer_request(struct aio_stream *stream, const char *head)
                strcasestr(head, "\r\nConnection: close") == NULL;
     if (strncmp(head, "GET ", 4) == 0)
         return answer(stream, "404 Not Found", "Not found\n", false) > 0;
-    (void)answer(stream, "405 Method Not Allowed", "Method not allowed\n", false);
+    (void)answer(stream, "405 Method Not Allowed" LAST, "Method not allowed\n", false);
     return false;
 }
 
 static void serve_requests(struct aio_stream *stream)
 {
     struct input input = {.count = 0};
-    ssize_t size;
+    ssize_t size = 0;
     bool more = true;
     while (more && (size = read_head(stream, &input)) > 0) {
         input.bytes[size - 2] = '\0'; /* the last line of the head ends it */
@@ -89,6 +98,8 @@ static void serve_requests(struct aio_stream *stream)
         input.count -= (size_t)size;
         memmove(input.bytes, input.bytes + size, input.count);
     }
+    if (size == -ETIMEDOUT && input.count > 0)
+        (void)answer(stream, "408 Request Timeout" LAST, "Too slow\n", false);
 }
 
 /* Says goodbye and waits a while for the client's, so that no reset overtakes the last answer. */
@@ -143,8 +154,9 @@ AIO_MAIN(argc, argv)
 {
     struct aio_listener *listener;
     struct aio_stream *stream;
-    if (argc != 4)
-        return fprintf(stderr, "usage: https_hello HOST:PORT CERTIFICATE KEY\n"), 2;
+    if (argc != 4 && (argc != 5 || http_read_limit(argv[4]) < 0))
+        return fprintf(stderr, "usage: https_hello HOST:PORT CERTIFICATE KEY [header=SECONDS]\n"),
+               2;
     int rc = make_context(argv[2], argv[3]);
     if (rc < 0)
         return aio_error_exit(rc, argv[2]);

@@ -13,7 +13,7 @@
 
 #define CHANNEL "aio:example:channel"
 #define COUNTER "aio:example:counter"
-#define PATIENCE AIO_SEC(2) /* with the server, a round */
+#define PATIENCE AIO_SEC(2) /* with the server, for each thing that it has to do */
 
 static char host[64];
 static int port;
@@ -30,7 +30,7 @@ static int failure(const redisContext *redis)
 /* The connection is under way when hiredis gives it to us; it stands once it can be written to. */
 static int open_redis(redisContext **out)
 {
-    int error = 0, rc;
+    int error = 0, rc = -ETIMEDOUT;
     socklen_t length = sizeof error;
     redisContext *redis = redisConnectNonBlock(host, port);
     if (redis == NULL)
@@ -38,7 +38,11 @@ static int open_redis(redisContext **out)
     *out = redis;
     if (redis->err != 0)
         return failure(redis);
-    if ((rc = aio_poll_wait(redis->fd, POLLOUT)) < 0)
+    AIO_TIMEOUT(PATIENCE)
+    {
+        rc = aio_poll_wait(redis->fd, POLLOUT);
+    }
+    if (rc < 0)
         return rc;
     if (getsockopt(redis->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
         return -errno;
@@ -78,10 +82,14 @@ static int receive(redisContext *redis, redisReply **out)
 /* Runs a command that was appended. The reply's integer goes to *number, its text is compared. */
 static int finish(redisContext *redis, long long *number, const char *text)
 {
-    redisReply *reply;
-    int rc = flush(redis);
-    if (rc == 0)
-        rc = receive(redis, &reply);
+    redisReply *reply = NULL;
+    int rc = -ETIMEDOUT;
+    AIO_TIMEOUT(PATIENCE)
+    {
+        rc = flush(redis);
+        if (rc == 0)
+            rc = receive(redis, &reply);
+    }
     if (rc < 0)
         return rc;
     if (reply->type == REDIS_REPLY_ERROR)
@@ -114,10 +122,7 @@ static int work(void *arg)
     redisContext *redis = NULL;
     int rc = open_redis(&redis);
     for (int i = 0; i < rounds && rc >= 0; i++)
-        AIO_TIMEOUT(PATIENCE)
-        {
-            rc = one_round(redis, *number, i);
-        }
+        rc = one_round(redis, *number, i);
     redisFree(redis);
     return rc;
 }
@@ -143,6 +148,17 @@ static void stop(struct aio_task *task)
         if (aio_task_join(task, NULL) < 0)
             abort(); /* it can only be joined twice */
     }
+}
+
+/* All has been published: what the listener has not heard yet comes now. */
+static int join_listener(struct aio_task *listener, int *heard)
+{
+    int rc = -ETIMEDOUT;
+    AIO_TIMEOUT(PATIENCE)
+    {
+        rc = aio_task_join(listener, heard);
+    }
+    return rc;
 }
 
 /* The first failure, or our own cancellation, ends them all. */
@@ -176,7 +192,7 @@ static int run(redisContext *redis, redisContext *listening)
     rc = rc < 0 ? rc : aio_task_spawn(&listener, listen_to_all, listening, NULL);
     if (rc < 0)
         return rc;
-    if ((rc = run_workers()) < 0 || (rc = aio_task_join(listener, &heard)) < 0) {
+    if ((rc = run_workers()) < 0 || (rc = join_listener(listener, &heard)) < 0) {
         stop(listener);
         return rc;
     }
@@ -198,7 +214,9 @@ AIO_MAIN(argc, argv)
     rounds = argc > 3 ? atoi(argv[3]) : rounds;
     if (rc < 0 || workers < 1 || workers > 64 || rounds < 1)
         return aio_error_exit(-EINVAL, "usage: redis_client [HOST:PORT [WORKERS [ROUNDS]]]");
-    snprintf(host, sizeof host, "%.*s", (int)(strrchr(address, ':') - address), address);
+    int bracket = address[0] == '['; /* which hiredis does not know */
+    int length = (int)(strrchr(address, ':') - address) - 2 * bracket;
+    snprintf(host, sizeof host, "%.*s", length, address + bracket);
     port = aio_address_port(&parsed);
     if ((rc = aio_signal_shutdown()) < 0) /* SIGINT and SIGTERM cancel this task */
         return aio_error_exit(rc, "signals");

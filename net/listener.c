@@ -27,6 +27,7 @@ struct aio_listener {
     struct aio__wait *waiter; /* the call inside the gate, while it waits for op */
     bool unheeded;            /* op is in flight, and nobody waits for it */
     int32_t error;            /* what op ended with, until a call has reported it */
+    uint32_t burst;           /* connections that one op may bring before it can be disarmed */
     int type;                 /* of its sockets: SOCK_STREAM or SOCK_SEQPACKET */
     struct aio__path *path;   /* the file that binding made, or NULL */
     int64_t backoff_ns;
@@ -107,6 +108,12 @@ void aio__listener_arm(struct aio_listener *listener)
 {
     (void)listener_submit(listener);
     aio__listener_heed(listener);
+}
+
+void aio__listener_room(struct aio_listener *listener, uint32_t room)
+{
+    bool ample = room > listener->burst && room - listener->burst > listener->deliveries.count;
+    listener->deliveries.limit = ample ? LISTENER_DELIVERIES : 1;
 }
 
 static int listener_await(struct aio_listener *listener)
@@ -297,7 +304,8 @@ static struct aio_listener *listener_alloc(uint32_t backlog)
     if (listener == NULL)
         return NULL;
     listener->deliveries.limit = LISTENER_DELIVERIES;
-    if (aio__deliveries_reserve(&listener->deliveries, LISTENER_DELIVERIES + backlog) == 0)
+    listener->burst = LISTENER_DELIVERIES + backlog;
+    if (aio__deliveries_reserve(&listener->deliveries, listener->burst) == 0)
         return listener;
     aio__free(listener);
     return NULL;

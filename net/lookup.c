@@ -98,7 +98,7 @@ static void lookup_ask_cache(struct aio__lookup *lookup)
     }
 }
 
-/* Returns 0 with what is known without a server; -ENOMEM. */
+/* Returns 0 with what is known without a server; or as aio__hosts_find. */
 static int lookup_ask_here(struct aio__lookup *lookup)
 {
     struct aio__resolver *resolver = lookup->resolver;

@@ -234,6 +234,10 @@ struct aio__listener_plan {
     struct aio__shard *shard; /* NULL: not shared with other cores */
 };
 
+/* Says how many connections more may be accepted, at least one: with little room they are taken
+ * from the kernel's backlog one by one, as they are asked for, and not a backlog in advance. */
+void aio__listener_room(struct aio_listener *listener, uint32_t room);
+
 /* Makes a listener of it, which owns fd and path from now on; both are gone after an error. */
 int aio__listener_create(struct aio_listener **out, struct aio__core *core,
                          const struct aio__listener_plan *plan);

@@ -56,13 +56,20 @@ struct aio__stamp {
 struct aio__stamp aio__stamp_read(const char *path);
 bool aio__stamp_same(const struct aio__stamp *left, const struct aio__stamp *right);
 
+/* What cannot be opened for another reason than a shortage may as well not be there. */
+#define AIO__FILE_ABSENT (-ENOENT)
+
+/* Opens a file to read it. Returns the descriptor; AIO__FILE_ABSENT; -EMFILE, -ENFILE, -ENOMEM. */
+int aio__file_open(const char *path);
+
 /* resolve_hosts.c */
 struct aio__hosts {
     char *text;
     struct aio__stamp stamp;
 };
 
-/* Fills in both answers if the file names the host. Returns whether it does; -ENOMEM. */
+/* Fills in both answers if the file names the host. Returns whether it does; -EMFILE, -ENFILE,
+ * -ENOMEM. */
 int aio__hosts_find(struct aio__hosts *hosts, const char *path, const char *host,
                     struct aio__answer answers[2]);
 void aio__hosts_free(struct aio__hosts *hosts);

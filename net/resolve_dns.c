@@ -24,6 +24,9 @@
 #define DNS_RESOLV_CONF "/etc/resolv.conf"
 #define DNS_NS_PER_MS 1000000
 
+/* Bytes of a message's header; and in its third, that it is an answer. */
+enum { DNS_HEADER = 12, DNS_ANSWER = 0x80 };
+
 /* Response codes of a server that cannot answer. */
 enum { DNS_SERVFAIL = 2, DNS_NOTIMP = 4, DNS_REFUSED = 5 };
 
@@ -146,16 +149,23 @@ static int dns_on_connect(ares_socket_t fd, const struct sockaddr *address, ares
     return connect(fd, address, length); /* tidy: allow connect: c-ares waits for it by POLL */
 }
 
-/* An empty datagram is no answer: c-ares would take it for the server's end. */
+/* c-ares would take an empty datagram for the server's end, and a question that comes back for an
+ * answer which says that there is nothing. */
+static bool dns_is_answer(const unsigned char *bytes, ares_ssize_t length)
+{
+    return length >= DNS_HEADER && (bytes[2] & DNS_ANSWER) != 0;
+}
+
 static ares_ssize_t dns_on_receive(ares_socket_t fd, void *buffer, size_t size, int flags,
                                    struct sockaddr *from, ares_socklen_t *from_length, void *arg)
 {
     struct aio__dns *dns = arg;
     ares_ssize_t length;
+    bool datagrams = dns_find(dns, fd)->datagrams;
     do
         length = recvfrom(fd, buffer, size, flags, from, from_length);
-    while (length == 0 && dns_find(dns, fd)->datagrams);
-    if (length >= 4 && dns_find(dns, fd)->datagrams)
+    while (datagrams && length >= 0 && !dns_is_answer(buffer, length));
+    if (datagrams && length > 0)
         dns->rcode = ((unsigned char *)buffer)[3] & 15;
     return length;
 }
@@ -211,16 +221,29 @@ static int dns_open_channel(struct aio__dns *dns, const struct aio_resolve_optio
     return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
 }
 
+/* Without a descriptor c-ares finds neither its servers nor numbers that are hard to guess, and
+ * does as if that were well. */
+static int dns_probe(void)
+{
+    int fd = aio__file_open(DNS_RESOLV_CONF);
+    if (fd >= 0)
+        (void)close(fd); /* tidy: allow close: no op has used it */
+    return fd >= 0 || fd == AIO__FILE_ABSENT ? 0 : fd;
+}
+
 int aio__dns_open(struct aio__dns **out, const struct aio_resolve_options *options)
 {
     (void)pthread_once(&dns_once, dns_init_library);
+    int rc = dns_probe();
+    if (rc < 0)
+        return rc;
     struct aio__dns *dns = aio__alloc_zero(sizeof *dns);
     if (dns == NULL)
         return -ENOMEM;
     dns->core = aio__core_current;
     dns->own_servers = options->servers != NULL;
     dns->configured = aio__stamp_read(DNS_RESOLV_CONF);
-    int rc = dns_open_channel(dns, options);
+    rc = dns_open_channel(dns, options);
     if (rc == 0)
         *out = dns;
     else

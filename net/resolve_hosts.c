@@ -7,9 +7,10 @@
 #include "core/alloc.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Of a larger file the beginning counts. */
 #define HOSTS_BYTES_MAX ((off_t)8 << 20)
@@ -31,10 +32,34 @@ bool aio__stamp_same(const struct aio__stamp *left, const struct aio__stamp *rig
            left->changed.tv_nsec == right->changed.tv_nsec;
 }
 
+int aio__file_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+        return fd >= 0 ? fd : -errno;
+    return AIO__FILE_ABSENT;
+}
+
 void aio__hosts_free(struct aio__hosts *hosts)
 {
     aio__free(hosts->text);
     *hosts = (struct aio__hosts){.text = NULL};
+}
+
+/* Returns the bytes, or as aio__file_open. What cannot be read has nothing. */
+static ssize_t hosts_read(const char *path, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t n = 1;
+    int fd = aio__file_open(path);
+    if (fd < 0)
+        return fd == AIO__FILE_ABSENT ? 0 : fd;
+    while (length < size && n > 0) {
+        n = read(fd, text + length, size - length); /* tidy: allow read: no wait */
+        length += n > 0 ? (size_t)n : 0;
+    }
+    (void)close(fd); /* tidy: allow close: no op has used it */
+    return (ssize_t)length;
 }
 
 static int hosts_load(struct aio__hosts *hosts, const char *path)
@@ -46,10 +71,11 @@ static int hosts_load(struct aio__hosts *hosts, const char *path)
     char *text = aio__alloc(size + 1);
     if (text == NULL)
         return -ENOMEM;
-    FILE *file = fopen(path, "re");
-    size_t length = file != NULL ? fread(text, 1, size, file) : 0;
-    if (file != NULL)
-        (void)fclose(file);
+    ssize_t length = hosts_read(path, text, size);
+    if (length < 0) { /* it is read at the next lookup */
+        aio__free(text);
+        return (int)length;
+    }
     text[length] = '\0';
     aio__hosts_free(hosts);
     *hosts = (struct aio__hosts){text, stamp};

@@ -10,7 +10,7 @@
 #include <aio/server.h>
 #include <aio/sync.h>
 
-/* How long to wait for memory when no connection is there whose end would give some back. */
+/* How long to wait for memory, unless a connection ends before and gives some back. */
 #define SERVER_BACKOFF_NS AIO_MS(10)
 
 struct server {
@@ -99,10 +99,14 @@ int aio_connection_await(struct aio_connection *connection)
     return rc == 0 ? readable.result < 0 ? readable.result : 1 : rc;
 }
 
-/* There is no memory: waits for a connection's end, or a little. */
+/* There is no memory: waits for a connection's end, or a little, for others hold some too. */
 static int server_wait_room(struct server *server)
 {
-    return server->live > 0 ? aio_notify_wait(&server->freed) : aio_time_sleep(SERVER_BACKOFF_NS);
+    struct aio_deadline pause;
+    aio_deadline_set(&pause, SERVER_BACKOFF_NS);
+    int rc = aio_notify_wait(&server->freed);
+    aio_deadline_clear(&pause);
+    return rc == -ETIMEDOUT && aio_deadline_expired(&pause) ? 0 : rc;
 }
 
 static int server_start(struct server *server, struct aio_stream *stream)
@@ -142,8 +146,10 @@ static int server_accept(struct server *server, struct aio_listener *listener)
     int rc = 0;
     while (rc == 0 && server->live >= server->limit)
         rc = aio_notify_wait(&server->freed);
-    if (rc == 0)
+    if (rc == 0) {
+        aio__listener_room(listener, server->limit - server->live);
         rc = aio_listener_accept(listener, &stream);
+    }
     if (rc == 0)
         return server_welcome(server, stream);
     return server_short_of(rc) ? server_wait_room(server) : rc;

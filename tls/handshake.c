@@ -134,6 +134,8 @@ int aio_tls_connect(struct aio_stream *stream, struct aio_tls_context *context, 
         length--; /* the root of all names, which certificates do not write */
     if (context->server || length == 0 || length >= AIO__TLS_HOST_BYTES)
         return -EINVAL;
+    if (host[0] == '.') /* OpenSSL would take it for any name below */
+        return -EINVAL;
     struct aio__tls *tls = handshake_make(context);
     int rc = tls == NULL ? -ENOMEM : connect_prepare(tls, host, length);
     if (rc == 0)

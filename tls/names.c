@@ -93,6 +93,7 @@ static int identity_choose(SSL *ssl, int *alert, void *arg)
     *alert = SSL_AD_INTERNAL_ERROR;
     STACK_OF(X509) *chain = NULL;
     (void)SSL_CTX_get0_chain_certs(identity->ssl, &chain);
+    SSL_certs_clear(ssl); /* there may be one for each type of key, of which the client chooses */
     if (SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(identity->ssl),
                              SSL_CTX_get0_privatekey(identity->ssl), chain, 1) != 1)
         return SSL_TLSEXT_ERR_ALERT_FATAL;

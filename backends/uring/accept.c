@@ -1,6 +1,7 @@
 /*
- * The accept stream op: multishot where the kernel has it, else one accept at a time, armed again
- * by each submit that finds no delivery. Disarmed (cancelled) while its deliveries are full.
+ * The accept stream op: multishot where the kernel has it and more than one is wanted, else one
+ * accept at a time, armed again by each submit that finds no delivery. Disarmed (cancelled) while
+ * its deliveries are full.
  */
 #include "backends/uring/private.h"
 #include "core/log.h"

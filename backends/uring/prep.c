@@ -69,7 +69,8 @@ static void prep_accept(const struct uring *uring, struct io_uring_sqe *sqe,
                         const struct aio__op *op)
 {
     int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
-    if ((uring->caps & AIO__URING_MULTISHOT_ACCEPT) != 0)
+    bool several = op->accept.deliveries->limit > 1;
+    if (several && (uring->caps & AIO__URING_MULTISHOT_ACCEPT) != 0)
         io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, flags);
     else
         io_uring_prep_accept(sqe, op->fd, NULL, NULL, flags);

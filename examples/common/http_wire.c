@@ -12,14 +12,22 @@
 
 static int64_t header_ns = HTTP_HEADER_NS;
 
-int http_read_limit(const char *word)
+int http_read_seconds(const char *word, const char *name, int64_t *duration_ns)
 {
     char *end;
-    if (strncmp(word, "header=", 7) != 0)
+    size_t length = strlen(name);
+    if (strncmp(word, name, length) != 0 || word[length] != '=')
         return -EINVAL;
-    long seconds = strtol(word + 7, &end, 10);
-    header_ns = AIO_SEC(seconds);
-    return *end == '\0' && seconds > 0 && seconds <= 3600 ? 0 : -EINVAL;
+    long seconds = strtol(word + length + 1, &end, 10);
+    if (*end != '\0' || seconds <= 0 || seconds > 3600)
+        return -EINVAL;
+    *duration_ns = AIO_SEC(seconds);
+    return 0;
+}
+
+int http_read_limit(const char *word)
+{
+    return http_read_seconds(word, "header", &header_ns);
 }
 
 /* How long the phase may still take. */

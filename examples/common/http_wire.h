@@ -16,6 +16,9 @@
  * -EINVAL for any other word. */
 int http_read_limit(const char *word);
 
+/* Reads a word NAME=SECONDS. Returns 0; -EINVAL. */
+int http_read_seconds(const char *word, const char *name, int64_t *duration_ns);
+
 enum http_phase { HTTP_BETWEEN_REQUESTS, HTTP_IN_HEADER, HTTP_IN_BODY };
 
 /* How long the phase of a request may still take. */

@@ -17,14 +17,16 @@
 #include <stdlib.h>
 
 #define NUMBER_MAX 1000000000
+#define PORTS 20 /* of the kernel's choice, to be tried for both */
 
 static const char *address = "127.0.0.1:8053";
 static const char *upstream = "127.0.0.1:53";
+static char bound[AIO_ADDRESS_TEXT_BYTES]; /* the address, with its port */
 
 static void say_ready(struct aio_listener *listener, void *unused)
 {
     (void)listener, (void)unused;
-    printf("dns_forward: listening on %s for %s\n", address, upstream), fflush(stdout);
+    printf("dns_forward: listening on %s for %s\n", bound, upstream), fflush(stdout);
 }
 
 static int serve_udp(void *socket)
@@ -35,7 +37,7 @@ static int serve_udp(void *socket)
 static int serve_tcp(void *unused)
 {
     (void)unused;
-    return tcp_serve(address, say_ready);
+    return tcp_serve(bound, say_ready);
 }
 
 /* Both until the task is cancelled, or one of them fails. */
@@ -51,6 +53,33 @@ static int serve(struct aio_socket *socket)
         aio_scope_cancel(&scope);
     int ended = aio_scope_join(&scope);
     return rc < 0 ? rc : ended;
+}
+
+static int serve_at(const char *where)
+{
+    struct aio_socket *socket;
+    struct aio_address local;
+    int rc = aio_udp_bind(&socket, where, NULL);
+    if (rc < 0)
+        return rc;
+    rc = aio_socket_local(socket, &local);
+    if (rc == 0)
+        rc = aio_address_format(&local, bound, sizeof bound);
+    if (rc >= 0)
+        rc = serve(socket);
+    aio_socket_close(socket);
+    return rc;
+}
+
+/* With port 0 the kernel chooses one for UDP, which somebody may have for TCP. */
+static int serve_somewhere(void)
+{
+    struct aio_address parsed;
+    bool any_port = aio_address_parse(&parsed, address) == 0 && aio_address_port(&parsed) == 0;
+    int rc = -EADDRINUSE;
+    for (int left = any_port ? PORTS : 1; rc == -EADDRINUSE && left > 0; left--)
+        rc = serve_at(address);
+    return rc;
 }
 
 static int read_number(const char *text, long least, long *number)
@@ -79,7 +108,6 @@ static int read_limits(int count, char **words)
 
 AIO_MAIN(argc, argv)
 {
-    struct aio_socket *socket;
     if (argc > 1)
         address = argv[1];
     if (argc > 2)
@@ -89,12 +117,9 @@ AIO_MAIN(argc, argv)
     int rc = upstream_set(upstream);
     if (rc < 0)
         return aio_error_exit(rc, upstream);
-    if ((rc = aio_udp_bind(&socket, address, NULL)) < 0)
-        return aio_error_exit(rc, address);
     if ((rc = aio_signal_shutdown()) < 0) /* SIGINT and SIGTERM cancel this task */
         return aio_error_exit(rc, "signals");
-    rc = serve(socket);
-    aio_socket_close(socket);
+    rc = serve_somewhere();
     cache_clear();
     return aio_error_exit(rc, address);
 }

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define SMALL_BYTES (OUTPUT_BYTES / 2)
+/* A client that takes less than this in the time for a write is not slow but stuck, or wants to be
+ * waited for. */
+#define PROGRESS_BYTES ((size_t)32 * 1024)
 
 /* A cork keeps a packet that is not full until more follows. */
 static void cork(struct output *output, bool on)
@@ -75,7 +78,7 @@ int output_file(struct output *output, const struct file *file, uint64_t first, 
         size_t done;
         ssize_t n = aio_stream_sendfile(output->stream, aio_file_fd(file->handle), (int64_t)first,
                                         length, &done);
-        bool slow = n == -ETIMEDOUT && done > 0; /* the client takes something, and may go on */
+        bool slow = n == -ETIMEDOUT && done >= PROGRESS_BYTES; /* and may go on */
         first += done;
         length -= done;
         if (length > 0 && !slow)

@@ -118,8 +118,9 @@ AIO_API AIO_NODISCARD int aio_tls_certify(struct aio_tls_context *context, const
  *            one that is not to be trusted or not host's; -EPROTONOSUPPORT when there is no version
  *            or no ALPN protocol in common; -EPROTO when the peer refuses or does not speak TLS;
  *            -ECONNABORTED when it ends the connection; -EALREADY for a stream that has TLS or
- *            another filter; -EINVAL for a bad host or a server's context; -ENOMEM; -ECANCELED;
- *            -ETIMEDOUT; -EBADF; or another error of aio_stream_read and aio_stream_write.
+ *            another filter; -EINVAL for a host that is NULL, empty, too long or begins with a dot,
+ *            and for a server's context; -ENOMEM; -ECANCELED; -ETIMEDOUT; -EBADF; or another error
+ *            of aio_stream_read and aio_stream_write.
  */
 AIO_API AIO_NODISCARD int aio_tls_connect(struct aio_stream *stream,
                                           struct aio_tls_context *context, const char *host);

@@ -6,6 +6,9 @@
  * each, and while it has, its bytes should come and go through them only. One task uses a reader
  * or writer at a time; a second one aborts.
  *
+ * aio_select_readable and aio_connection_await ask the stream: they do not see what a reader has
+ * buffered, see aio_reader_buffered.
+ *
  * No byte is lost by an error, a cancellation or a deadline: what a reader has received and not
  * given out stays readable, what a writer has taken and not sent goes out with the next flush.
  */

@@ -64,8 +64,9 @@ struct aio_resolve_options {
  * Suspends:  never.
  * Context:   a task.
  * Lifetime:  options and texts only during the call.
- * Returns:   0; -EINVAL for a bad option; -EBUSY while lookups are in progress; -ENOMEM; -ENOSYS
- *            for servers when there is no c-ares. After an error the options are as before.
+ * Returns:   0; -EINVAL for a bad option; -EBUSY while lookups are in progress; -EMFILE, -ENFILE,
+ *            -ENOMEM; -ENOSYS for servers when there is no c-ares. After an error the options are
+ *            as before.
  */
 AIO_API AIO_NODISCARD int aio_resolve_setup(const struct aio_resolve_options *options);
 

@@ -88,7 +88,8 @@ struct aio_server_options {
  * Context:   a task.
  * Lifetime:  options and what they name during the call.
  * Returns:   how many connections had to be cancelled: 0 if it ended gracefully; -EINVAL for bad
- *            options; or an error as of aio_tcp_listen or aio_listener_accept, after draining.
+ *            options; or an error as of aio_tcp_listen, of aio_activation_listen, or, after
+ *            draining, of aio_listener_accept.
  */
 AIO_API AIO_NODISCARD int aio_server_run(const struct aio_server_options *options);
 
@@ -103,12 +104,13 @@ AIO_API struct aio_stream *aio_connection_stream(struct aio_connection *connecti
 
 /*
  * aio_connection_await waits for the next request: that the peer has sent something, or has ended
- * its side (reading then tells). Nothing is read.
+ * its side (reading then tells). Nothing is read. What a reader (see <aio/buffered.h>) has buffered
+ * is not seen: a pipeline's next request may stand there.
  *
  * Suspends:  until there is something to read, at most keep_alive_ns.
  * Context:   as aio_connection_stream.
  * Returns:   1; 0 when the connection shall end: the server drains, or keep_alive_ns has passed;
- *            -ECANCELED; -ETIMEDOUT by a deadline around the call.
+ *            -ECANCELED; -ETIMEDOUT by a deadline around the call; -ENOMEM.
  */
 AIO_API AIO_NODISCARD int aio_connection_await(struct aio_connection *connection);
 

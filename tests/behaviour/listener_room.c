@@ -5,38 +5,13 @@
 #define SUITE "listener_room"
 #include "tests/behaviour/tcp_support.h"
 
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* A process with not one descriptor to spare, until it is given up. */
-struct shortage {
-    struct rlimit former;
-};
-
-/* The lowest number that is not open: with the limit there nothing can be opened. */
-static bool shortage_begin(struct shortage *shortage)
-{
-    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (!AIO_CHECK(lowest >= 0))
-        return false;
-    close(lowest);
-    if (!AIO_CHECK(getrlimit(RLIMIT_NOFILE, &shortage->former) == 0))
-        return false;
-    struct rlimit tight = {(rlim_t)lowest, shortage->former.rlim_max};
-    return AIO_CHECK(setrlimit(RLIMIT_NOFILE, &tight) == 0);
-}
-
-static void shortage_end(const struct shortage *shortage)
-{
-    AIO_CHECK(setrlimit(RLIMIT_NOFILE, &shortage->former) == 0);
-}
 
 /* A pair of a server and a client that has connected, but finds no descriptor to be accepted to. */
 struct stuck {
     struct tcp_server server;
     struct tcp_call call;
-    struct shortage shortage;
+    struct tcp_shortage shortage;
     int fd;
 };
 
@@ -46,7 +21,7 @@ static bool stuck_begin(struct stuck *stuck)
         return false;
     stuck->fd = tcp_plain_connect(stuck->server.port);
     stuck->call = (struct tcp_call){.kind = TCP_ACCEPT, .object = stuck->server.listener};
-    return shortage_begin(&stuck->shortage) && tcp_call_start(&stuck->call);
+    return tcp_shortage_begin(&stuck->shortage) && tcp_call_start(&stuck->call);
 }
 
 /* The client is served in the end. */
@@ -69,7 +44,7 @@ BEHAVIOUR(limit_rises)
     REQUIRE(stuck_begin(&stuck));
     tcp_check_no_spin();
     AIO_CHECK(!stuck.call.ended);
-    shortage_end(&stuck.shortage);
+    tcp_shortage_end(&stuck.shortage);
     stuck_served(&stuck);
 }
 
@@ -83,7 +58,7 @@ BEHAVIOUR(descriptor_is_closed)
     AIO_CHECK(!stuck.call.ended);
     close(spare);
     AIO_CHECK(test_wait(tcp_call_ended, &stuck.call));
-    shortage_end(&stuck.shortage);
+    tcp_shortage_end(&stuck.shortage);
     stuck_served(&stuck);
 }
 
@@ -91,14 +66,14 @@ BEHAVIOUR(descriptor_is_closed)
 BEHAVIOUR(nobody_connects)
 {
     struct tcp_server server;
-    struct shortage shortage;
+    struct tcp_shortage shortage;
     REQUIRE(tcp_server_open(&server, NULL));
-    REQUIRE(shortage_begin(&shortage));
+    REQUIRE(tcp_shortage_begin(&shortage));
     struct tcp_call call = {.kind = TCP_ACCEPT, .object = server.listener};
     AIO_CHECK(tcp_call_start(&call));
     tcp_check_no_spin();
     AIO_CHECK(!call.ended);
-    shortage_end(&shortage);
+    tcp_shortage_end(&shortage);
     int fd = tcp_plain_connect(server.port);
     REQUIRE_OK(tcp_call_join(&call));
     aio_stream_close(call.accepted);
@@ -110,7 +85,7 @@ BEHAVIOUR(nobody_connects)
 BEHAVIOUR(shortage_while_accepting)
 {
     struct tcp_server server;
-    struct shortage shortage;
+    struct tcp_shortage shortage;
     struct tcp_call calls[2];
     int fds[2];
     REQUIRE(tcp_server_open(&server, NULL));
@@ -121,9 +96,9 @@ BEHAVIOUR(shortage_while_accepting)
     tcp_settle();
     for (int i = 0; i < 2; i++) /* the first at least is accepted before the loop turns again */
         fds[i] = tcp_plain_connect(server.port);
-    REQUIRE(shortage_begin(&shortage));
+    REQUIRE(tcp_shortage_begin(&shortage));
     tcp_check_no_spin();
-    shortage_end(&shortage);
+    tcp_shortage_end(&shortage);
     for (int i = 0; i < 2; i++) {
         REQUIRE_OK(tcp_call_join(&calls[i]));
         aio_stream_close(calls[i].accepted);
@@ -139,7 +114,7 @@ BEHAVIOUR(cancel_while_waiting_for_room)
     REQUIRE(stuck_begin(&stuck));
     tcp_settle();
     AIO_CHECK_ERROR(tcp_call_cancel(&stuck.call), -ECANCELED);
-    shortage_end(&stuck.shortage);
+    tcp_shortage_end(&stuck.shortage);
     AIO_CHECK(tcp_call_start(&stuck.call));
     stuck_served(&stuck);
 }
@@ -155,7 +130,7 @@ BEHAVIOUR(deadline_while_waiting_for_room)
     {
         AIO_CHECK_ERROR(aio_listener_accept(stuck.server.listener, &stream), -ETIMEDOUT);
     }
-    shortage_end(&stuck.shortage);
+    tcp_shortage_end(&stuck.shortage);
     AIO_CHECK(tcp_call_start(&stuck.call));
     stuck_served(&stuck);
 }
@@ -168,7 +143,7 @@ BEHAVIOUR(close_while_waiting_for_room)
     tcp_settle();
     aio_listener_close(stuck.server.listener);
     AIO_CHECK_ERROR(tcp_call_join(&stuck.call), -EBADF);
-    shortage_end(&stuck.shortage);
+    tcp_shortage_end(&stuck.shortage);
     AIO_CHECK_ERROR(tcp_plain_drain(stuck.fd), -ECONNRESET);
     close(stuck.fd);
 }
@@ -177,14 +152,14 @@ BEHAVIOUR(close_while_waiting_for_room)
 BEHAVIOUR(connect_and_listen)
 {
     struct tcp_server server;
-    struct shortage shortage;
+    struct tcp_shortage shortage;
     struct aio_stream *stream;
     struct aio_listener *listener;
     REQUIRE(tcp_server_open(&server, NULL));
-    REQUIRE(shortage_begin(&shortage));
+    REQUIRE(tcp_shortage_begin(&shortage));
     AIO_CHECK_ERROR(aio_tcp_connect(&stream, server.text), -EMFILE);
     AIO_CHECK_ERROR(aio_tcp_listen(&listener, "127.0.0.1:0", NULL), -EMFILE);
-    shortage_end(&shortage);
+    tcp_shortage_end(&shortage);
     REQUIRE_OK(aio_tcp_connect(&stream, server.text));
     aio_stream_close(stream);
     aio_listener_close(server.listener);
@@ -194,16 +169,16 @@ BEHAVIOUR(connect_and_listen)
 BEHAVIOUR(streams_go_on)
 {
     struct tcp_pair pair;
-    struct shortage shortage;
+    struct tcp_shortage shortage;
     char byte = 0;
     REQUIRE(tcp_pair_open(&pair));
-    REQUIRE(shortage_begin(&shortage));
+    REQUIRE(tcp_shortage_begin(&shortage));
     struct tcp_call call = {.kind = TCP_READ, .object = pair.far, .buffer = &byte, .size = 1};
     AIO_CHECK(tcp_call_start(&call));
     tcp_settle();
     AIO_CHECK_EQ(aio_stream_write_all(pair.near, "e", 1, NULL), 1);
     AIO_CHECK_EQ(tcp_call_join(&call), 1);
-    shortage_end(&shortage);
+    tcp_shortage_end(&shortage);
     AIO_CHECK_EQ(byte, 'e');
     tcp_pair_close(&pair);
 }
@@ -263,7 +238,7 @@ BEHAVIOUR(close_when_the_wait_for_room_ends)
         ; /* the loop sees both timers run out at once, the closer's first */
     AIO_CHECK_OK(aio_task_join(task, NULL));
     AIO_CHECK_ERROR(tcp_call_join(&stuck.call), -EBADF);
-    shortage_end(&stuck.shortage);
+    tcp_shortage_end(&stuck.shortage);
     AIO_CHECK_ERROR(tcp_plain_drain(stuck.fd), -ECONNRESET);
     close(stuck.fd);
 }

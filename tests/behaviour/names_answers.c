@@ -4,6 +4,7 @@
 #define SUITE "names_answers"
 #include "tests/behaviour/names_support.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +22,13 @@ static const struct names_entry table[] = {
     {.name = "silent.test", .kind = NAMES_SILENT},
     {.name = "long.test", .v4 = "9.8.7.6", .v6 = "2001:db8::9", .kind = NAMES_TRUNCATE},
     {.name = "many.test", .v4 = TEN TEN TEN TEN TEN "1.2.3.4", .kind = NAMES_TRUNCATE},
+    {.name = "mute.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_TCP_MUTE},
+    {.name = "gone.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_TCP_CUT},
+    {.name = "mutant.test", .v4 = TEN, .v6 = "2001:db8::1", .kind = NAMES_MUTATED},
+    {.name = "mutant_alias.test",
+     .v4 = "1.2.3.4",
+     .alias = "a.rather.long.name.test",
+     .kind = NAMES_MUTATED},
     {.name = "cut.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .kind = NAMES_CUT},
     {.name = "loop.test", .kind = NAMES_LOOP},
     {.name = "noise.test", .v4 = "1.2.3.4", .kind = NAMES_GARBAGE},
@@ -105,6 +113,25 @@ BEHAVIOUR(no_server)
     names_fail("four.test", -EHOSTDOWN);
 }
 
+/* Of several servers the next one is asked when one is not there, or says nothing in its time. */
+BEHAVIOUR(several_servers)
+{
+    struct names names, mute;
+    char servers[2 * AIO_ADDRESS_TEXT_BYTES + 16];
+    static const struct names_entry nothing[] = {{.name = "*", .kind = NAMES_SILENT}, {0}};
+    if (!names_open(&mute, nothing) || !names_open(&names, table))
+        return;
+    struct aio_resolve_options options = names_options(&names);
+    snprintf(servers, sizeof servers, "127.0.0.1:1,%s,%s", mute.text, names.text);
+    options.servers = servers;
+    REQUIRE_OK(aio_resolve_setup(&options));
+    names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
+    AIO_CHECK_EQ(mute.asked_udp, 2);
+    AIO_CHECK_EQ(names.asked_udp, 2);
+    names_close(&names);
+    names_close(&mute);
+}
+
 /* What does not fit into a datagram comes by TCP; of very many addresses the first count. */
 BEHAVIOUR(truncated)
 {
@@ -119,6 +146,19 @@ BEHAVIOUR(truncated)
     names_close(&names);
 }
 
+/* A server that stops in the middle of an answer by TCP is waited for no longer than any other. */
+BEHAVIOUR(tcp_stalls)
+{
+    struct names names;
+    if (!names_open(&names, table))
+        return;
+    names_fail("mute.test", -ETIMEDOUT);
+    AIO_CHECK(names.asked_tcp > 0);
+    names_fail("gone.test", -EHOSTDOWN);
+    names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
+    names_close(&names);
+}
+
 /* Answers that make no sense are an error and do no harm; noise before an answer is passed over. */
 BEHAVIOUR(malformed)
 {
@@ -129,6 +169,31 @@ BEHAVIOUR(malformed)
     names_fail("loop.test", -EBADMSG);
     names_give("noise.test", "1.2.3.4:80");
     names_give("fat.test", "[2001:db8::1]:80 1.2.3.4:80"); /* by TCP, in the end */
+    names_close(&names);
+}
+
+/* Whatever has happened to an answer: it is one all the same, or an error, or is waited for. */
+BEHAVIOUR(mutated)
+{
+    enum { COUNT = 50 };
+    struct aio_task *tasks[COUNT];
+    struct names names;
+    int result = 0;
+    if (!names_open(&names, table))
+        return;
+    struct aio_resolve_options options = names_options(&names);
+    options.cache_entries = AIO_RESOLVE_UNCACHED;
+    options.timeout_ns = AIO_MS(10);
+    REQUIRE_OK(aio_resolve_setup(&options));
+    for (int i = 0; i < COUNT; i++)
+        tasks[i] = names_start(i % 2 == 0 ? "mutant.test" : "mutant_alias.test");
+    for (int i = 0; i < COUNT; i++) {
+        AIO_CHECK_OK(aio_task_join(tasks[i], &result));
+        AIO_CHECK((result > 0 && result <= AIO_RESOLVE_ADDRESSES) || result == -ENOENT ||
+                  result == -ENODATA || result == -EBADMSG || result == -EREMOTEIO ||
+                  result == -ETIMEDOUT || result == -EHOSTDOWN);
+    }
+    names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
     names_close(&names);
 }
 

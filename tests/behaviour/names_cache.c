@@ -7,12 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct names_entry table[] = {
     {.name = "kept.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .ttl = 60},
     {.name = "brief.test", .v4 = "1.2.3.4", .v6 = "2001:db8::1", .ttl = 0},
     {.name = "alias.test", .v4 = "1.2.3.4", .alias = "target.test", .ttl = 60},
+    {.name = "brief_alias.test",
+     .v4 = "1.2.3.4",
+     .v6 = "2001:db8::1",
+     .alias = "target.test",
+     .brief_alias = true,
+     .ttl = 60},
     {.name = "fail.test", .kind = NAMES_FAIL, .ttl = 60},
     {.name = "none.test"},
     {.name = "slow.test", .v4 = "1.2.3.4", .v4_delay_ns = AIO_MS(5), .ttl = 60},
@@ -20,7 +27,8 @@ static const struct names_entry table[] = {
     {.name = NULL},
 };
 
-/* An answer is asked for once, also in other letters; one that holds for no time, each time. */
+/* An answer is asked for once, also in other letters; one of which a part holds for no time, each
+ * time. */
 BEHAVIOUR(kept)
 {
     struct names names;
@@ -32,6 +40,9 @@ BEHAVIOUR(kept)
     for (int i = 0; i < 3; i++)
         names_give("brief.test", "[2001:db8::1]:80 1.2.3.4:80");
     AIO_CHECK_EQ(names.asked_udp, 2 + 6);
+    for (int i = 0; i < 3; i++)
+        names_give("brief_alias.test", "[2001:db8::1]:80 1.2.3.4:80");
+    AIO_CHECK_EQ(names.asked_udp, 2 + 6 + 6);
     names_close(&names);
 }
 
@@ -209,6 +220,25 @@ BEHAVIOUR(hosts_file)
     names_give("gamma.test", "10.0.0.4:80");
     REQUIRE(hosts_write(&hosts, "10.9.9.9 gamma.test and more\n"));
     names_give("gamma.test", "10.9.9.9:80");
+    unlink(hosts.path);
+}
+
+/* With no descriptor to spare the file cannot be read: that is an error, and no other answer. */
+BEHAVIOUR(hosts_file_out_of_reach)
+{
+    struct hosts hosts;
+    struct tcp_shortage shortage;
+    struct aio_stream *stream;
+    REQUIRE(hosts_open(&hosts, "10.0.0.1 alpha.test\n"));
+    REQUIRE(tcp_shortage_begin(&shortage));
+    for (int i = 0; i < 2; i++)
+        names_fail("alpha.test", -EMFILE);
+    AIO_CHECK_ERROR(aio_tcp_connect(&stream, "alpha.test:80"), -EMFILE);
+    tcp_shortage_end(&shortage);
+    names_give("alpha.test", "10.0.0.1:80");
+    unlink(hosts.path);
+    REQUIRE(mkfifo(hosts.path, 0600) == 0); /* whose opening would wait for a writer */
+    names_give("localhost", "[::1]:80 127.0.0.1:80");
     unlink(hosts.path);
 }
 

@@ -110,7 +110,7 @@ static int put_alias(struct packet *packet, const struct names_entry *entry)
         return 0;
     put_name(&name, entry->alias);
     put_number(packet, 0xc000 | HEADER, 2);
-    begin_record(packet, TYPE_CNAME, entry->ttl);
+    begin_record(packet, TYPE_CNAME, entry->brief_alias ? 0 : entry->ttl);
     put_number(packet, (uint32_t)name.length, 2);
     put(packet, name.bytes, name.length);
     return 1;
@@ -124,6 +124,21 @@ static int put_loop(struct packet *packet)
     put_number(packet, 4, 2);
     put_number(packet, 0x7f000001, 4);
     return 1;
+}
+
+/* Anywhere but in the number, without which nobody looks at the rest. */
+static void mutate(struct packet *packet)
+{
+    static const unsigned char likely[] = {0, 1, 0x3f, 0xc0, 0x0c, 0xff};
+    for (uint64_t left = 1 + test_random() % 4; left > 0; left--) {
+        size_t at = 2 + test_random() % (packet->length - 2);
+        uint64_t pick = test_random() % (2 * sizeof likely);
+        packet->bytes[at] = pick < sizeof likely ? likely[pick] : (unsigned char)test_random();
+    }
+    if (test_random() % 4 == 0)
+        packet->length = HEADER + test_random() % (packet->length - HEADER);
+    else if (test_random() % 8 == 0)
+        packet->length += test_random() % 100;
 }
 
 static void set_flags(struct packet *packet, bool truncated, int code, int answers)
@@ -140,6 +155,11 @@ static enum names_kind kind_of(const struct names_entry *entry, bool v6)
     return v6 && entry->v6_kind != NAMES_GIVE ? entry->v6_kind : entry->kind;
 }
 
+static bool wants_tcp(enum names_kind kind)
+{
+    return kind == NAMES_TRUNCATE || kind == NAMES_TCP_MUTE || kind == NAMES_TCP_CUT;
+}
+
 /* Turns the question into its answer, as the table says. */
 static void answer(struct packet *packet, const struct names_entry *entry, size_t type_at,
                    bool by_tcp)
@@ -148,7 +168,7 @@ static void answer(struct packet *packet, const struct names_entry *entry, size_
     int count = 0, code = 0;
     packet->length = type_at + 4;
     enum names_kind kind = entry != NULL ? kind_of(entry, v6) : NAMES_GIVE;
-    bool truncated = kind == NAMES_TRUNCATE && !by_tcp;
+    bool truncated = wants_tcp(kind) && !by_tcp;
     if (entry == NULL)
         code = 3;
     else if (kind == NAMES_FAIL || kind == NAMES_REFUSE)
@@ -160,6 +180,8 @@ static void answer(struct packet *packet, const struct names_entry *entry, size_
     set_flags(packet, truncated, code, count);
     if (kind == NAMES_CUT && packet->length > 3)
         packet->length -= 3;
+    if (kind == NAMES_MUTATED)
+        mutate(packet);
     if (kind == NAMES_OVERSIZED)
         packet->length = 3000; /* with zeros behind */
 }
@@ -170,13 +192,14 @@ static void send_answer(struct names *names, const struct packet *packet)
                  (const struct sockaddr *)&packet->from, sizeof packet->from);
 }
 
-/* Nothing, too little, somebody else's answer, and random bytes. */
+/* Nothing, too little, the question itself, somebody else's answer, and random bytes. */
 static void send_garbage(struct names *names, struct packet garbage)
 {
     size_t length = garbage.length;
     for (garbage.length = 0; garbage.length < length; garbage.length += 1 + length / 8)
         send_answer(names, &garbage);
     garbage.length = length;
+    send_answer(names, &garbage);
     garbage.bytes[0] ^= 1;
     send_answer(names, &garbage);
     for (size_t i = 2; i < length; i++)
@@ -264,8 +287,11 @@ static void serve_connection(struct names *names, int fd)
     answer(&packet, entry, type_at, true);
     head[0] = (unsigned char)(packet.length >> 8);
     head[1] = (unsigned char)packet.length;
+    bool part = entry != NULL && (entry->kind == NAMES_TCP_MUTE || entry->kind == NAMES_TCP_CUT);
     (void)send(fd, head, 2, MSG_NOSIGNAL);
-    (void)send(fd, packet.bytes, packet.length, MSG_NOSIGNAL);
+    (void)send(fd, packet.bytes, packet.length / (part ? 2 : 1), MSG_NOSIGNAL);
+    if (part && entry->kind == NAMES_TCP_CUT)
+        (void)shutdown(fd, SHUT_RDWR);
 }
 
 /* Two questions may come by one connection. */

@@ -15,10 +15,13 @@ enum names_kind {
     NAMES_REFUSE,    /* REFUSED */
     NAMES_SILENT,    /* no answer */
     NAMES_TRUNCATE,  /* by TCP only */
+    NAMES_TCP_MUTE,  /* the same, and by TCP a part of it, and no more */
+    NAMES_TCP_CUT,   /* the same, and TCP ends then */
     NAMES_CUT,       /* the answer ends within a record */
     NAMES_LOOP,      /* a name that points to itself */
     NAMES_GARBAGE,   /* datagrams that are no answers, before one that is */
     NAMES_OVERSIZED, /* more than a datagram may have */
+    NAMES_MUTATED,   /* the answer, with some bytes changed, cut off or added */
 };
 
 /* What is said of a name; of others, that there is none. */
@@ -29,6 +32,7 @@ struct names_entry {
     enum names_kind v6_kind;
     int64_t v6_delay_ns, v4_delay_ns;
     const char *alias; /* the addresses are this name's */
+    bool brief_alias;  /* which holds for no time */
     uint32_t ttl;      /* seconds */
 };
 

@@ -5,10 +5,6 @@
 #define SUITE "server_drain"
 #include "tests/behaviour/server_tools.h"
 
-#include <netinet/in.h>
-#include <stdatomic.h>
-#include <unistd.h>
-
 BEHAVIOUR(drain_ends_idle_connections_at_once)
 {
     struct kit kit = {.options = AIO_SERVER_OPTIONS};
@@ -77,86 +73,4 @@ BEHAVIOUR(drain_of_no_time)
     kit_expect_end(client);
     aio_stream_close(client);
     AIO_CHECK_EQ(kit.live, 0);
-}
-
-static struct {
-    _Atomic int port;
-    _Atomic int served;
-    struct aio_runtime *runtime;
-} cores;
-
-static void cores_ready(struct aio_listener *listener, void *arg)
-{
-    struct aio_address address;
-    (void)arg;
-    if (AIO_CHECK_OK(aio_listener_address(listener, &address)))
-        cores.port = aio_address_port(&address);
-}
-
-static int cores_handle(struct aio_connection *connection, void *arg)
-{
-    char byte;
-    (void)arg;
-    while (aio_connection_await(connection) > 0) {
-        ssize_t n = aio_stream_read(aio_connection_stream(connection), &byte, 1);
-        if (n <= 0 || aio_stream_write(aio_connection_stream(connection), &byte, 1) < 0)
-            break;
-        cores.served++;
-    }
-    return 0;
-}
-
-static int cores_entry(void *arg)
-{
-    struct aio_server_options options = AIO_SERVER_OPTIONS;
-    (void)arg;
-    options.address = "127.0.0.1:0";
-    options.handler = cores_handle;
-    options.ready = cores_ready;
-    return aio_server_run(&options);
-}
-
-static bool cores_listen(void *unused)
-{
-    (void)unused;
-    return cores.port != 0;
-}
-
-static bool cores_served(void *wanted)
-{
-    return cores.served == *(int *)wanted;
-}
-
-/* The test's thread has no runtime: it may block. */
-static int blocking_connect(int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    AIO_CHECK_EQ(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-BEHAVIOUR_OUTSIDE(server_on_several_cores_is_stopped)
-{
-    struct aio_runtime_options options = test_options();
-    int fds[20], wanted = 20, result = -1;
-    cores.port = 0;
-    cores.served = 0;
-    options.cores = 2;
-    REQUIRE_OK(aio_runtime_create(&cores.runtime, &options));
-    REQUIRE_OK(aio_runtime_start(cores.runtime, cores_entry, NULL));
-    AIO_CHECK(test_wait_outside(cores_listen, NULL));
-    for (int i = 0; i < 20; i++) {
-        fds[i] = blocking_connect(cores.port);
-        AIO_CHECK(send(fds[i], "x", 1, MSG_NOSIGNAL) == 1);
-    }
-    AIO_CHECK(test_wait_outside(cores_served, &wanted));
-    AIO_CHECK_OK(aio_runtime_stop(cores.runtime, AIO_SEC(60)));
-    AIO_CHECK_OK(aio_runtime_wait(cores.runtime, &result));
-    AIO_CHECK_EQ(result, 0);
-    for (int i = 0; i < 20; i++)
-        close(fds[i]);
-    aio_runtime_destroy(cores.runtime);
 }

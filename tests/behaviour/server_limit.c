@@ -3,6 +3,11 @@
  */
 #define SUITE "server"
 #include "tests/behaviour/server_tools.h"
+#include "tests/behaviour/task_tools.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 BEHAVIOUR(server_serves)
 {
@@ -31,12 +36,17 @@ BEHAVIOUR(server_stops_accepting_at_its_limit)
     struct aio_stream *clients[6];
     kit.options.connection_limit = 2;
     REQUIRE(kit_start(&kit));
+    int before = tcp_fd_count();
     for (int i = 0; i < 6; i++) {
         clients[i] = kit_connect(&kit);
         kit_send(clients[i], "hello\n");
     }
+    kit_expect(clients[1], "hello\n");
+    tcp_settle();
+    AIO_CHECK_EQ(tcp_fd_count(), before + 6 + 2); /* the others are in the backlog */
     for (int i = 0; i < 6; i++) {
-        kit_expect(clients[i], "hello\n");
+        if (i != 1)
+            kit_expect(clients[i], "hello\n");
         AIO_CHECK(kit.requests <= i + 2);
         aio_stream_close(clients[i]);
     }
@@ -59,6 +69,42 @@ BEHAVIOUR(server_is_stopped_at_its_limit)
     kit_expect_end(two);
     aio_stream_close(one);
     aio_stream_close(two);
+}
+
+enum { HOGS = 400 };
+
+/* Tasks until there is no memory for one more. Returns how many. */
+static int hogs_start(struct aio_task *hogs[HOGS])
+{
+    int count = 0, rc = 0;
+    while (count < HOGS && (rc = aio_task_spawn(&hogs[count], task_sleep_forever, NULL, NULL)) == 0)
+        count++;
+    AIO_CHECK_ERROR(rc, -ENOMEM);
+    return count;
+}
+
+/* Memory that others give back serves as well as that of a connection which ends. */
+BEHAVIOUR_WITH(server_waits_for_memory, .memory_limit = (size_t)400 * 1024, .stack_cache = 4)
+{
+    static struct aio_task *hogs[HOGS];
+    struct kit kit = {.options = AIO_SERVER_OPTIONS};
+    char answer[6] = "";
+    REQUIRE(kit_start(&kit));
+    struct aio_stream *one = kit_connect(&kit);
+    kit_send(one, "hello\n");
+    kit_expect(one, "hello\n");
+    int count = hogs_start(hogs), late = tcp_plain_connect(atoi(strrchr(kit.address, ':') + 1));
+    AIO_CHECK(tcp_plain_send(late, "late\n", 5));
+    tcp_settle();
+    AIO_CHECK_EQ(kit.live, 1);
+    for (int i = 0; i < count; i++)
+        AIO_CHECK_ERROR(task_stop(hogs[i]), -ECANCELED);
+    AIO_CHECK(tcp_plain_receive(late, answer, 5));
+    AIO_CHECK_STR(answer, "late\n");
+    close(late);
+    aio_stream_close(one);
+    AIO_CHECK_EQ(kit_stop(&kit), 0);
+    AIO_CHECK_EQ(kit.most, 2);
 }
 
 BEHAVIOUR(server_ends_connections_that_are_kept_alive_too_long)

@@ -4,6 +4,7 @@
 #include "tests/behaviour/tcp_support.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,24 @@ uint64_t tcp_turns(void)
 {
     struct aio_runtime_stats stats = {.size = sizeof stats};
     return AIO_CHECK_OK(aio_runtime_stats(&stats)) ? stats.turns : 0;
+}
+
+/* The lowest number that is not open: with the limit there nothing can be opened. */
+bool tcp_shortage_begin(struct tcp_shortage *shortage)
+{
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (!AIO_CHECK(lowest >= 0))
+        return false;
+    close(lowest);
+    if (!AIO_CHECK(getrlimit(RLIMIT_NOFILE, &shortage->former) == 0))
+        return false;
+    struct rlimit tight = {(rlim_t)lowest, shortage->former.rlim_max};
+    return AIO_CHECK(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+}
+
+void tcp_shortage_end(const struct tcp_shortage *shortage)
+{
+    AIO_CHECK(setrlimit(RLIMIT_NOFILE, &shortage->former) == 0);
 }
 
 /* The time is what is measured here, not waited for. A loop that spins turns some 100,000 times. */

@@ -14,6 +14,7 @@
 #include "tests/harness/harness.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 /* A listener on the loopback and where it is. */
 struct tcp_server {
@@ -125,6 +126,14 @@ void tcp_check_no_spin(void);
 
 /* Descriptors that the process has open. */
 int tcp_fd_count(void);
+
+/* A process with not one descriptor to spare, until it is given up. */
+struct tcp_shortage {
+    struct rlimit former;
+};
+
+bool tcp_shortage_begin(struct tcp_shortage *shortage);
+void tcp_shortage_end(const struct tcp_shortage *shortage);
 
 /* The descriptor of a stream or listener, found by its addresses. */
 int tcp_fd_of_stream(struct aio_stream *stream);

@@ -165,6 +165,24 @@ CONTRACT(accept_stops_while_its_deliveries_are_full)
     accepting_close(&a);
 }
 
+/* Nothing is taken from the backlog that was not asked for. */
+CONTRACT(accept_takes_one_where_the_limit_is_one)
+{
+    struct accepting a;
+    accepting_open(&a, 1);
+    accepting_connect(&a, 10);
+    for (int i = 1; i <= 10; i++) {
+        op_submit(&a.op);
+        AIO_CHECK_EQ(op_await(&a.op), 0);
+        settle();
+        AIO_CHECK_EQ(a.deliveries.count, 1);
+        accepting_take(&a);
+    }
+    accepting_stop(&a, -ECANCELED);
+    AIO_CHECK_EQ(a.accepted, 10);
+    accepting_close(&a);
+}
+
 /* Valgrind applies the limit to what goes through it, and a ring does not. */
 static bool limits_work(void)
 {

@@ -8,8 +8,8 @@ import tempfile
 
 from dns_tools import A, AAAA, ANY, FORMERR, NOTIMP, NXDOMAIN, QR, RA, RD, REFUSED, SERVFAIL, TC
 from dns_tools import TXT, Message, Upstream, header, option, query, record, wait_asked, wire_name
-from support import HOST, MEMORY_SLACK, PATIENCE, call, free_port, need_tool, receive, receive_all
-from support import stop, until
+from support import HOST, MEMORY_SLACK, PATIENCE, Server, call, free_port, need_tool, receive
+from support import receive_all, stop, until
 
 
 class Forwarder:
@@ -350,6 +350,24 @@ def test_stops_while_queries_wait(context):
     wait_asked(forwarder.upstream, "slow", 21)
     stop(forwarder.server)
     forwarder.upstream.held.set()
+
+
+def test_one_port_for_both(context):
+    """Also where the kernel chooses it, which nobody could know otherwise."""
+    upstream = Upstream(context)
+    words = [context.program("dns_forward"), HOST + ":0", upstream.address]
+    server = Server(words, context.environment())
+    context.servers.append(server)
+    line = server.process.stdout.readline().decode()
+    server.port = int(re.search(r"listening on %s:(\d+) for" % HOST, line).group(1))
+    client = context.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    client.connect((HOST, server.port))
+    client.send(query("plain-udp"))
+    assert Message(client.recv(512)).answers
+    connection, message = context.connect(server.port), query("plain-tcp")
+    connection.sendall(struct.pack("!H", len(message)) + message)
+    assert hear_tcp(connection).answers
+    stop(server)
 
 
 def test_bad_arguments(context):

@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import tempfile
 import time
 
 from support import HOST, Server, ended, noise, receive, receive_all, stop
@@ -71,6 +72,19 @@ def test_inherited_socket_outlives_the_program(context):
         assert server.wait_ready()
         echoes(between)
         between.close()
+        stop(server)
+
+
+def test_inherited_unix_socket(context):
+    with tempfile.TemporaryDirectory() as folder:
+        listener = context.keep(socket.socket(socket.AF_UNIX))
+        listener.bind(folder + "/socket")
+        listener.listen()
+        server = activate(context, [listener])
+        assert server.wait_ready()
+        connection = context.keep(socket.socket(socket.AF_UNIX))
+        connection.connect(folder + "/socket")
+        echoes(connection)
         stop(server)
 
 

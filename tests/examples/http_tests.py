@@ -105,13 +105,14 @@ def curl(server, *words, path="/"):
 def test_slow_header_is_refused(context):
     """Time is up so long after the first byte, however many bytes follow; others are served."""
     server = context.start("http_hello", "header=2")
-    check_slow_header(context, server, lambda: read_answer_of(context, server).body == GREETING)
+    check_slow_header(context.connect(server.port),
+                      lambda: read_answer_of(context, server).body == GREETING)
     stop(server)
 
 
-def check_slow_header(context, server, serves_others):
+def check_slow_header(slow, serves_others):
     """A server with header=2 refuses a header that comes byte by byte."""
-    slow, start = context.connect(server.port), time.monotonic()
+    start = time.monotonic()
     slow.settimeout(0.5)
     slow.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nX-Slow: ")
     while time.monotonic() < start + 7 + PATIENCE:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import tempfile
 
+from http_tests import check_slow_header
 from support import HOST, PATIENCE, ROOT, call, need_tool, receive_all, stop, until
 
 GREETING = "Hello, world!\n"
@@ -33,8 +34,8 @@ def unavailable(context, name):
     return context.unavailable(name)
 
 
-def start(context):
-    return context.start("https_hello", *certificate())
+def start(context, *more):
+    return context.start("https_hello", *certificate(), *more)
 
 
 def curl(server, *words, path="/", trusted=True, host="localhost"):
@@ -116,6 +117,19 @@ def test_openssl_client_resumes(context):
     stop(server)
 
 
+def test_openssl_client_resumes_1_3(context):
+    """By a ticket that it has kept in a file."""
+    server, session = start(context), os.path.join(FOLDER.name, "session")
+    request = r"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    for words, told in (("-sess_out " + session, "New"), ("-sess_in " + session, "Reused")):
+        command = "printf '%s' | exec %s s_client -tls1_3 -ign_eof -connect %s:%d %s" % (
+            request, need_tool("openssl"), HOST, server.port, words)
+        status, said = call(["sh", "-c", command])
+        assert status == 0 and GREETING in said, said
+        assert re.search("^%s, TLSv1.3" % told, said, re.MULTILINE), said
+    stop(server)
+
+
 def test_goodbye(context):
     """The server says goodbye after the last answer: no truncation, in both versions."""
     server = start(context)
@@ -164,6 +178,12 @@ def test_silence_ends(context):
     stop(server)
 
 
+def test_slow_header_is_refused(context):
+    server = start(context, "header=2")
+    check_slow_header(connect(context, server), lambda: curl(server) == (0, GREETING))
+    stop(server)
+
+
 def test_big_head(context):
     server = start(context)
     connection = connect(context, server)
@@ -181,4 +201,5 @@ def test_bad_start(context):
     ):
         status, said = call([program, *words], env=context.environment())
         assert status == 1 and name in said, said
-    assert call([program], env=context.environment())[0] == 2
+    for words in ([], [HOST + ":0", *paths, "header=0"], [HOST + ":0", *paths, "header=2", "x"]):
+        assert call([program, *words], env=context.environment())[0] == 2

@@ -1,10 +1,11 @@
 """hiredis, run by tasks, against the real redis-server: the library waits only for its own task."""
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 
-from support import HOST, PATIENCE, Server, free_port, need_tool, receive, until
+from support import HOST, PATIENCE, Server, Skip, call, free_port, need_tool, receive, until
 
 
 def unavailable(context, name):
@@ -96,12 +97,28 @@ def test_server_stalls(context):
     assert "ETIMEDOUT" in client.said(), client.said()
 
 
+def test_server_says_nothing(context):
+    """Nor is one waited for that has never said anything."""
+    listener = context.listen()
+    status, said = run(context, listener.getsockname()[1])
+    assert status == 1 and "ETIMEDOUT" in said, said
+
+
 def test_stops_when_asked(context):
     redis = Redis(context)
     client = started(context, redis)
     status, seconds = client.end()
     assert status == 0 and client.said() == "", client.said()
     assert seconds < PATIENCE
+
+
+def test_ipv6(context):
+    """hiredis takes the host without the brackets in which it stands here."""
+    if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+        raise Skip("this system has no IPv6")
+    status, said = call([context.program("redis_client"), "[::1]:%d" % free_port()],
+                        env=context.environment())
+    assert status == 1 and ("ECONNREFUSED" in said or "EADDRNOTAVAIL" in said), said
 
 
 def test_bad_arguments(context):

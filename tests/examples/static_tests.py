@@ -395,7 +395,37 @@ def test_truncated_while_sent(context):
 
 def test_slow_header_is_refused(context):
     server = start(context, "header=2")
-    check_slow_header(context, server, lambda: ask(context, server, b"/").status == 200)
+    check_slow_header(context.connect(server.port),
+                      lambda: ask(context, server, b"/").status == 200)
+    stop(server)
+
+
+def test_slow_client_gets_all(context):
+    """It takes longer than a write may, but something all the time."""
+    server = start(context, "idle=1")
+    start_ = time.monotonic()
+    assert curl(server, "/big.bin", "--limit-rate", "8M")[0] == content("big.bin")
+    assert time.monotonic() - start_ > 1.5
+    stop(server)
+
+
+def test_client_that_takes_next_to_nothing(context):
+    """A few bytes now and then do not hold a connection and a file for ever."""
+    server = start(context, "idle=1")
+    before = server.descriptors_without_pipes()
+    client = context.keep(socket.socket())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((HOST, server.port))
+    client.sendall(get(b"/big.bin"))
+
+    def sent_away():
+        try:
+            client.recv(10)
+        except ConnectionError:
+            pass
+        return server.descriptors_without_pipes() == before
+
+    until(sent_away, "it is sent away", 3 + PATIENCE)
     stop(server)
 
 
@@ -463,6 +493,7 @@ def test_bad_start(context):
     program, address = context.program("static"), "%s:%d" % (HOST, server.port)
     for words, told, name in (([address, root()], address, "EADDRINUSE"),
                               (["nonsense", root()], "nonsense", "EINVAL"),
+                              ([HOST + ":0", root(), "idle=0"], "idle=0", "EINVAL"),
                               ([HOST + ":0", root() + "/missing"], "missing", "ENOENT"),
                               ([HOST + ":0", root() + "/small.bin"], "small.bin", "ENOTDIR")):
         status, said = call([program, *words], env=context.environment())

@@ -3,7 +3,7 @@ and datagrams that are empty do not disturb it."""
 import signal
 import socket
 
-from support import HOST, noise, stop, until
+from support import HOST, call, noise, stop, until
 
 
 def client(context, server):
@@ -56,6 +56,15 @@ def test_gone_clients(context):
     connection = client(context, server)
     connection.send(b"still there")
     assert connection.recv(100) == b"still there"
+    stop(server)
+
+
+def test_bad_start(context):
+    server = context.start("udp_echo")
+    taken = "%s:%d" % (HOST, server.port)
+    for word, name in ((taken, "EADDRINUSE"), ("nonsense", "EINVAL")):
+        status, said = call([context.program("udp_echo"), word], env=context.environment())
+        assert status == 1 and word in said and name in said, said
     stop(server)
 
 

@@ -21,6 +21,7 @@ struct plan {
     const char *names; /* subjectAltName, or NULL for an issuer */
     long from;         /* seconds from now */
     long to;
+    bool edwards; /* its key is of Ed25519 and not of P-256 */
 };
 
 static void remove_folder(void)
@@ -71,7 +72,8 @@ struct issuer {
 static struct issuer make(const struct plan *plan, const struct issuer *issuer)
 {
     static long serial = 1;
-    struct issuer made = {X509_new(), EVP_EC_gen("P-256")};
+    EVP_PKEY *key = plan->edwards ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen("P-256");
+    struct issuer made = {X509_new(), key};
     const struct issuer *by = issuer != NULL ? issuer : &made;
     X509_NAME *name = X509_get_subject_name(made.certificate);
     X509_set_version(made.certificate, X509_VERSION_3);
@@ -104,16 +106,17 @@ static void forget(struct issuer *made)
 static void fill_folder(void)
 {
     static const struct plan plans[] = {
-        {"server", "DNS:server.test,IP:127.0.0.1", -3600, YEAR},
-        {"other", "DNS:other.test,DNS:*.wild.test", -3600, YEAR},
-        {"client", "DNS:client.test", -3600, YEAR},
-        {"expired", "DNS:server.test", -2L * YEAR, -YEAR},
-        {"future", "DNS:server.test", YEAR, 2L * YEAR},
+        {"server", "DNS:server.test,IP:127.0.0.1", -3600, YEAR, false},
+        {"other", "DNS:other.test,DNS:*.wild.test", -3600, YEAR, false},
+        {"edwards", "DNS:edwards.test", -3600, YEAR, true},
+        {"client", "DNS:client.test", -3600, YEAR, false},
+        {"expired", "DNS:server.test", -2L * YEAR, -YEAR, false},
+        {"future", "DNS:server.test", YEAR, 2L * YEAR, false},
     };
-    static const struct plan ca = {"ca", NULL, -3L * YEAR, 3L * YEAR};
-    static const struct plan unknown = {"unknown", NULL, -3600, YEAR};
-    static const struct plan stranger = {"stranger", "DNS:server.test", -3600, YEAR};
-    static const struct plan selfmade = {"selfmade", "DNS:server.test", -3600, YEAR};
+    static const struct plan ca = {"ca", NULL, -3L * YEAR, 3L * YEAR, false};
+    static const struct plan unknown = {"unknown", NULL, -3600, YEAR, false};
+    static const struct plan stranger = {"stranger", "DNS:server.test", -3600, YEAR, false};
+    static const struct plan selfmade = {"selfmade", "DNS:server.test", -3600, YEAR, false};
     struct issuer issuer = make(&ca, NULL);
     for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
         struct issuer made = make(&plans[i], &issuer);

@@ -167,6 +167,25 @@ BEHAVIOUR(identities)
     tls_pair_close(&pair);
 }
 
+/* Whichever types the keys are of: a client that takes both gets the one of the name. */
+BEHAVIOUR(identities_of_other_keys)
+{
+    static const char *const names[] = {"server", "edwards"};
+    for (int i = 0; i < 2; i++) {
+        struct tls_pair pair = {.client = NULL};
+        struct aio_tls_options client = tls_client_options(), server = tls_server_options(names[i]);
+        struct aio_tls_options other = tls_server_options(names[1 - i]);
+        REQUIRE((pair.client_context = tls_context(&client)) != NULL);
+        REQUIRE((pair.server_context = tls_context(&server)) != NULL);
+        const char *host = i == 0 ? "edwards.test" : "server.test";
+        REQUIRE_OK(
+            aio_tls_certify(pair.server_context, host, other.certificate_file, other.key_file));
+        check_identity(&pair, "server.test", "CN = server");
+        check_identity(&pair, "edwards.test", "CN = edwards");
+        tls_pair_close(&pair);
+    }
+}
+
 /* A server without a default certificate refuses other names. */
 BEHAVIOUR(no_default_identity)
 {
@@ -241,6 +260,8 @@ BEHAVIOUR(bad_arguments)
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, NULL), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, ""), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, name), -EINVAL);
+    AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, ".test"), -EINVAL);
+    AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.client_context, "."), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_connect(wire.near, pair.server_context, "server.test"), -EINVAL);
     AIO_CHECK_ERROR(aio_tls_accept(wire.near, pair.client_context), -EINVAL);
     struct aio_tls_info info = {.size = sizeof info};

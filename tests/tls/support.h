@@ -18,6 +18,7 @@
  *     server    server.test, 127.0.0.1        future    for server.test, from next year
  *     other     other.test, *.wild.test       selfmade  for server.test, its own issuer
  *     client    a client's                    stranger  for server.test, of an unknown issuer
+ *     edwards   edwards.test, by a key of Ed25519; the others' are of P-256
  *
  * and locked.key, the key of server with a passphrase, and junk.pem. The path lives until the test
  * program ends.

@@ -1,13 +1,16 @@
 /*
- * Lookups of names while memory is short.
+ * Lookups of names while memory or descriptors are short.
  */
 #define SUITE "names"
 #include "tests/harness/harness.h"
 
 #include "core/alloc.h"
+#include "net/resolve.h"
 
-#include <aio/resolve.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Lookups with each allocation failing in turn: the error, or the result as if nothing had been. */
 static void resolve_stubbornly(const char *text, int wanted)
@@ -47,4 +50,28 @@ PLAIN(without_memory)
 {
     struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
     AIO_CHECK_OK(aio_runtime_run(&options, without_memory, NULL));
+}
+
+/* Without a descriptor c-ares could not read which servers to ask, and would ask others, from then
+ * on. */
+PLAIN(no_channel_without_descriptors)
+{
+    const struct aio_resolve_options options = {.timeout_ns = AIO_SEC(1), .tries = 1};
+    struct aio__dns *dns = NULL;
+    struct rlimit former;
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(lowest);
+    REQUIRE(lowest >= 0 && getrlimit(RLIMIT_NOFILE, &former) == 0);
+    const struct rlimit tight = {(rlim_t)lowest, former.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+    int rc = aio__dns_open(&dns, &options);
+    AIO_CHECK(setrlimit(RLIMIT_NOFILE, &former) == 0);
+    if (rc == -ENOSYS) {
+        aio_test_skip("there is no c-ares in this build");
+        return;
+    }
+    AIO_CHECK_ERROR(rc, -EMFILE);
+    AIO_CHECK(dns == NULL);
+    REQUIRE_OK(aio__dns_open(&dns, &options));
+    aio__dns_free(dns);
 }
