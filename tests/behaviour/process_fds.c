@@ -288,3 +288,39 @@ BEHAVIOUR(concurrent_spawns)
     AIO_CHECK_OK(aio_scope_join(&scope));
     no_children();
 }
+
+static int run_without_standard_ones(void *unused)
+{
+    struct aio_run_options options = AIO_RUN_OPTIONS;
+    struct aio_process_result result;
+    (void)unused;
+    options.input = "word";
+    options.input_bytes = 4;
+    int rc = aio_process_run(
+        &result, AIO_ARGV("sh", "-c", "cat; echo err >&2; set -- /proc/$$/fd/*; exit $#"),
+        &options);
+    bool good = rc == 0 && result.output.bytes != NULL && result.error.bytes != NULL &&
+                strcmp(result.output.bytes, "word") == 0 &&
+                strcmp(result.error.bytes, "err\n") == 0;
+    int open = result.status.code;
+    aio_result_free(&result);
+    return good ? open : 100;
+}
+
+static int close_standard_ones(void *unused)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    return test_run(run_without_standard_ones, unused);
+}
+
+/* Where we have none the pipes themselves get their numbers, and the child all the same its own;
+ * the fourth is the listing's. */
+BEHAVIOUR_OUTSIDE(standard_ones_are_closed_here)
+{
+    struct child child;
+    if (!child_may_have_threads())
+        return;
+    REQUIRE(child_run(&child, close_standard_ones, NULL));
+    child_exited(&child, 4);
+}
