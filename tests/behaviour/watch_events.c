@@ -22,7 +22,7 @@ struct folder {
 
 static bool folder_open(struct folder *folder, uint32_t mask)
 {
-    (void)snprintf(folder->path, sizeof folder->path, "/tmp/aio-test-XXXXXX");
+    test_temporary(folder->path, sizeof folder->path, "/tmp");
     if (!AIO_CHECK(mkdtemp(folder->path) != NULL) || !AIO_CHECK_OK(aio_watch_open(&folder->watch)))
         return false;
     folder->id = aio_watch_add(folder->watch, folder->path, mask);
