@@ -155,7 +155,7 @@ AIO_API AIO_NODISCARD struct aio_stream *aio_process_take(struct aio_process *pr
  * aio_process_wait waits for the process's end, and tells it as often as it is asked. Several tasks
  * may wait. What the process has started itself may live on.
  *
- * Suspends:  until it has ended; while somebody debugs it (ptrace(2)), until that one lets go of it.
+ * Suspends:  until it has ended, and whoever debugs it (ptrace(2)) has let go of it.
  * Context:   a task of the process's core.
  * Returns:   0 with *status (which may be NULL) set; -ECANCELED; -ETIMEDOUT; -EBADF once the
  *            process is being closed; -ECHILD when somebody else has taken the status.

@@ -173,7 +173,7 @@ BEHAVIOUR(too_many_words)
 /* Puts a text at an offset of a rented buffer. */
 static const char *place_text(struct aio_buffer *buffer, size_t at, const char *text)
 {
-    return strcpy((char *)aio_buffer_data(buffer) + at, text);
+    return memcpy((char *)aio_buffer_data(buffer) + at, text, strlen(text) + 1);
 }
 
 /* What children are kept from seeing of our memory may hold all that is handed over, also for one
