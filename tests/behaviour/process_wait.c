@@ -468,6 +468,32 @@ BEHAVIOUR(debugger_keeps_the_status_from_a_close)
     no_children();
 }
 
+/* Nor does it keep the status of others from being taken. */
+BEHAVIOUR(debugger_holds_up_no_others)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.detached = true;
+    struct aio_process *held = shell_spawn("exec sleep 1000", &options);
+    struct aio_process *other = shell_spawn("exec sleep 1000", &options);
+    REQUIRE(held != NULL && other != NULL);
+    pid_t debugger = debugger_start(aio_process_pid(held)), held_pid = aio_process_pid(held);
+    AIO_CHECK_OK(aio_process_kill(held, SIGKILL));
+    AIO_CHECK_EQ(aio_poll_wait(aio_process_pidfd(held), POLLIN) & POLLIN, POLLIN);
+    left_pid = aio_process_pid(other);
+    aio_process_close(held);
+    aio_process_close(other);
+    AIO_CHECK_EQ(kill(left_pid, SIGKILL), 0);
+    AIO_CHECK(test_wait(left_one_is_reaped, NULL));
+    if (debugger > 0) {
+        AIO_CHECK_EQ(kill(held_pid, 0), 0);
+        AIO_CHECK_EQ(kill(debugger, SIGKILL), 0);
+        AIO_CHECK_EQ(waitpid(debugger, NULL, 0), debugger);
+        left_pid = held_pid;
+        AIO_CHECK(test_wait(left_one_is_reaped, NULL));
+    }
+    no_children();
+}
+
 /* Children of the program's own are left alone. */
 BEHAVIOUR(other_children_are_not_touched)
 {
