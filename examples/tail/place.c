@@ -27,9 +27,9 @@ static int split(struct place *place, const char *path)
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     int length = slash == NULL ? 0 : slash == path ? 1 : (int)(slash - path);
-    if (strlen(name) >= sizeof place->name)
+    int written = snprintf(place->name, sizeof place->name, "%s", *name != '\0' ? name : ".");
+    if (written >= (int)sizeof place->name)
         return -ENAMETOOLONG;
-    (void)snprintf(place->name, sizeof place->name, "%s", *name != '\0' ? name : ".");
     (void)snprintf(place->folder, sizeof place->folder, "%.*s", slash != NULL ? length : 1,
                    slash != NULL ? path : ".");
     return 0;
