@@ -182,7 +182,7 @@ BEHAVIOUR(none_lost_by_interruptions)
     REQUIRE(folder_open(&folder, IN_MOVED_TO));
     for (int i = 0; i < 2; i++) {
         (void)snprintf(forth[i], sizeof forth[i], "%s", folder_file(&folder, i == 0 ? "a" : "b"));
-        (void)snprintf(back[1 - i], sizeof back[i], "%s", forth[i]);
+        memcpy(back[1 - i], forth[i], sizeof forth[i]);
     }
     folder_touch(&folder, "a");
     for (int i = 0; i < PAIRS; i++) {
