@@ -61,6 +61,7 @@ static void take_name(struct file *file, uint32_t cookie)
     file->name[0] = '\0';
     file->cookie = cookie;
     file->renamed = true;
+    file->awaits = false;
     file->gone = file->open == NULL && cookie == 0;
 }
 
@@ -69,6 +70,7 @@ static void give_name(struct source *source, struct file *file, const char *name
     (void)snprintf(file->name, sizeof file->name, "%s", name);
     file->cookie = 0;
     file->renamed = true;
+    file->awaits = false;
     source->changed = source->changed || file->open == NULL;
     if (strcmp(name, last_place(source)->name) == 0)
         make_newest(source, file);

@@ -165,11 +165,20 @@ static int look_at_name(struct tail *tail, struct source *source)
     return known ? 0 : -ENOMEM;
 }
 
+/* What was renamed and has not arrived since has left the folder. */
+static void retry_files(struct source *source)
+{
+    for (struct file *file = source->files; file != NULL; file = file->next) {
+        bool on_its_way = file->open == NULL && file->cookie != 0;
+        file->gone = file->gone || (on_its_way && file->awaits);
+        file->awaits = on_its_way;
+    }
+}
+
 int settle(struct tail *tail, struct source *source)
 {
     source->error = 0;
-    for (struct file *file = source->files; file != NULL; file = file->next)
-        file->awaits = false;
+    retry_files(source);
     int rc = meet_files(tail, source);
     while (rc == 0 && (source->changed || source->relinked)) {
         rc = look_at_name(tail, source);
