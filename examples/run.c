@@ -169,6 +169,8 @@ static int start_job(struct run *run, const char *line, size_t length)
 static int take_line(struct run *run, const char *line, size_t length)
 {
     size_t blank = strspn(line, " \t");
+    if (memchr(line, '\0', length) != NULL)
+        return -EILSEQ;
     if (blank == length || line[blank] == '#')
         return 1;
     int rc = aio_semaphore_acquire(&run->room, 1);
@@ -184,8 +186,10 @@ static int take_rest(struct run *run, struct aio_reader *reader)
 {
     const char *bytes;
     size_t length = aio_reader_buffered(reader, &bytes);
-    char *line = strndup(bytes, length);
-    int rc = line != NULL ? take_line(run, line, strlen(line)) : -ENOMEM;
+    char *line = calloc(1, length + 1);
+    if (line == NULL)
+        return -ENOMEM;
+    int rc = take_line(run, memcpy(line, bytes, length), length);
     free(line);
     return rc;
 }
@@ -222,10 +226,13 @@ static int open_input(struct aio_stream **out, const char *path)
 {
     if (path == NULL)
         return aio_stream_stdin(out);
+    int rc = aio_pipe_connect(out, path, AIO_PIPE_READER); /* a FIFO: who writes may come later */
+    if (rc != -EINVAL)
+        return rc;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    int rc = aio_pipe_adopt(out, fd);
+    rc = aio_pipe_adopt(out, fd);
     if (rc < 0)
         close(fd);
     return rc;
@@ -277,6 +284,8 @@ AIO_MAIN(argc, argv)
         fprintf(stderr, "run: stopped by a signal\n");
     else if (rc == -EMSGSIZE)
         fprintf(stderr, "run: a line is too long (%zu KiB at most)\n", LINE_MAX_BYTES >> 10);
+    else if (rc == -EILSEQ)
+        fprintf(stderr, "run: a line has a NUL byte in it\n");
     else if (rc < 0)
         fprintf(stderr, "run: the command lines cannot be read: %s\n", aio_error_name(rc));
     if (run.live || run.failed > 0)

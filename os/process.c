@@ -19,6 +19,8 @@
 #define P_PIDFD 3
 #endif
 
+#define PROCESS_PAUSE_NS AIO_MS(20)
+
 static void process_close_handle(struct aio__handle *handle)
 {
     aio_process_close((struct aio_process *)(void *)handle);
@@ -78,6 +80,14 @@ static void process_look(struct aio_process *process)
     process->lost = rc < 0 ? rc : 0;
 }
 
+/* The descriptor is readable. If there is no status all the same, a debugger has to see it first,
+ * and nothing tells when that one lets go: the caller looks again after a while. */
+static int process_look_or_pause(struct aio_process *process)
+{
+    process_look(process);
+    return process->ended ? 0 : aio_time_sleep(PROCESS_PAUSE_NS);
+}
+
 static struct aio__op_frame process_poll(const struct aio_process *process)
 {
     return (struct aio__op_frame){
@@ -90,9 +100,11 @@ static int process_await(struct aio_process *process)
     while (!process->ended) {
         struct aio__op_frame frame = process_poll(process);
         int rc = aio__gate_run(&process->handle, &process->waiting, &frame, "process");
+        process->waiting.inside = NULL; /* its frame is gone */
+        if (rc >= 0)
+            rc = process_look_or_pause(process);
         if (rc < 0)
             return rc;
-        process_look(process);
     }
     return process->lost;
 }
@@ -109,21 +121,24 @@ int aio_process_wait(struct aio_process *process, struct aio_process_status *sta
     return rc;
 }
 
-static int process_signal(const struct aio_process *process, int number)
+static int process_send(const struct aio_process *process, int number)
 {
-    if (process->ended)
-        return -ESRCH; /* a zombie could be sent some still */
     long rc = syscall(SYS_pidfd_send_signal, process->handle.fd, number, NULL, 0);
     return rc < 0 ? -errno : 0;
 }
 
-/* The number is that of the group as long as its leader has not been reaped, which the close does.
- */
+static int process_signal(const struct aio_process *process, int number)
+{
+    return process->ended ? -ESRCH : process_send(process, number); /* a zombie takes some still */
+}
+
+/* The number is that of the group as long as its leader has not been reaped, which the close does;
+ * somebody else may have done it, and the descriptor knows. */
 static int process_signal_group(const struct aio_process *process, int number)
 {
     if (!process->leads)
         return -EINVAL;
-    if (process->lost < 0)
+    if (process_send(process, 0) == -ESRCH)
         return -ESRCH;
     return kill(-process->pid, number) < 0 ? -errno : 0;
 }
@@ -191,7 +206,7 @@ static bool process_bury(struct aio_process *process)
         struct aio__op_frame frame = process_poll(process);
         if (aio__op_run(process->handle.core, &frame, "close") < 0)
             return false;
-        process_look(process);
+        (void)process_look_or_pause(process);
     }
     if (process->leads)
         (void)aio__process_look(process->handle.fd, WNOHANG, NULL);

@@ -39,6 +39,7 @@ struct aio__process_plan {
     int directory_fd;
     int pipe_fds[AIO__PROCESS_PIPES]; /* the child's ends; -1 */
     struct aio__process_report *report;
+    void *copies; /* of what all that points to, for a child that does not share our memory */
 };
 
 /* process_plan.c: checks and prepares. Returns 0; -EINVAL, -EBADF, -ENOMEM: nothing to close then.
@@ -46,6 +47,9 @@ struct aio__process_plan {
 int aio__process_plan_open(struct aio__process_plan *plan, const char *const *argv,
                            const struct aio_process_options *options);
 void aio__process_plan_close(struct aio__process_plan *plan);
+
+/* process_copy.c: lets the plan point to copies. Returns 0 or -ENOMEM. */
+int aio__process_plan_copy(struct aio__process_plan *plan);
 
 /* process_pipes.c: makes the pipes, whose one ends are the plan's, the others the process's, and
  * closes either. Returns 0 or -errno: some may be open then. */
@@ -59,6 +63,9 @@ int aio__process_child(void *plan);
 /* process_clone.c: makes the child and waits until it executes its program. Blocks. Returns its pid
  * and *pidfd, or -errno: there is no child then. */
 pid_t aio__process_clone(struct aio__process_plan *plan, int *pidfd);
+
+/* process_clone.c: whether the child will share our memory. */
+bool aio__process_shares(const struct aio_process_options *options);
 
 /* Whether the kernel knows processes by descriptors: 0 or -ENOSYS. */
 int aio__process_probe(void);

@@ -182,8 +182,15 @@ static int child_set_directory(const struct aio__process_plan *plan)
     return rc;
 }
 
-/* Along PATH as execvp(3): what is not there is passed over; that one may not be executed is told
- * only if no other can be. */
+/* Errors after which execvp(3) goes on along PATH: it is not there, and neither may be the file
+ * system it would be on. */
+static bool child_passes_over(int rc)
+{
+    return rc == -ENOENT || rc == -ENOTDIR || rc == -EACCES || rc == -ESTALE || rc == -ENODEV ||
+           rc == -ETIMEDOUT;
+}
+
+/* Along PATH as execvp(3); that one may not be executed is told only if no other can be. */
 static int child_execute(const struct aio__process_plan *plan)
 {
     int rc = -ENOENT;
@@ -191,7 +198,7 @@ static int child_execute(const struct aio__process_plan *plan)
     for (const char *program = plan->programs; *program != '\0'; program++) {
         rc = CHILD_CALL(SYS_execve, program, plan->argv, plan->environment);
         refused = refused || rc == -EACCES;
-        if (rc != -ENOENT && rc != -ENOTDIR && rc != -EACCES)
+        if (!child_passes_over(rc))
             return rc;
         while (*program != '\0')
             program++;

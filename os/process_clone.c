@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #if defined(AIO__ASAN) || defined(AIO__TSAN)
-#define CLONE_SHARES_MEMORY 0
+#define CLONE_SHARES_MEMORY false
 #else
-#define CLONE_SHARES_MEMORY CLONE_VM
+#define CLONE_SHARES_MEMORY true
 #endif
 
 #define CLONE_STACK_BYTES ((size_t)64 * 1024)
@@ -40,12 +40,14 @@ static void *clone_map(void)
     return map == MAP_FAILED ? NULL : map;
 }
 
+bool aio__process_shares(const struct aio_process_options *options)
+{
+    return CLONE_SHARES_MEMORY && options->uid == (uid_t)-1 && options->gid == (gid_t)-1;
+}
+
 static int clone_flags(const struct aio_process_options *options)
 {
-    int flags = CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
-    if (options->uid == (uid_t)-1 && options->gid == (gid_t)-1)
-        flags |= CLONE_SHARES_MEMORY;
-    return flags;
+    return CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (aio__process_shares(options) ? CLONE_VM : 0);
 }
 
 /* With every signal blocked, those that libc keeps for itself included. */

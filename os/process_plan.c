@@ -129,10 +129,14 @@ int aio__process_plan_open(struct aio__process_plan *plan, const char *const *ar
     };
     plan_add_fds(plan);
     plan_add_programs(block + fd_bytes, program, path);
-    return 0;
+    rc = aio__process_shares(options) ? 0 : aio__process_plan_copy(plan);
+    if (rc < 0)
+        aio__free(block);
+    return rc;
 }
 
 void aio__process_plan_close(struct aio__process_plan *plan)
 {
+    aio__free(plan->copies);
     aio__free(plan->fds);
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define REAPER_BATCH 16
@@ -31,26 +32,7 @@ static bool reaper_forget(size_t count)
     return false;
 }
 
-static void *reaper_run(void *unused)
-{
-    (void)unused;
-    struct epoll_event events[REAPER_BATCH];
-    bool more = true;
-    (void)pthread_setname_np(pthread_self(), "aio-reaper");
-    while (more) {
-        int count = epoll_wait(reaper.epoll, events, REAPER_BATCH, -1);
-        for (int i = 0; i < count; i++) {
-            (void)aio__process_look(events[i].data.fd, 0, NULL);
-            (void)close(events[i].data.fd);
-        }
-        pthread_mutex_lock(&reaper.lock);
-        more = reaper_forget(count > 0 ? (size_t)count : 0);
-        pthread_mutex_unlock(&reaper.lock);
-    }
-    return NULL;
-}
-
-/* Where no descriptor is to be had for all of them: a thread for one. */
+/* A thread for one: where no descriptor is to be had for all of them. */
 static void *reaper_run_for_one(void *pidfd)
 {
     int fd = (int)(intptr_t)pidfd;
@@ -75,6 +57,35 @@ static bool reaper_start(void *(*run)(void *arg), int pidfd)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attributes);
     return runs;
+}
+
+/* One that has ended. A debugger may have to see its status first, and hold up no others. */
+static void reaper_take(int pidfd)
+{
+    if (aio__process_look(pidfd, WNOHANG, NULL) == 0) {
+        (void)epoll_ctl(reaper.epoll, EPOLL_CTL_DEL, pidfd, NULL);
+        if (reaper_start(reaper_run_for_one, pidfd))
+            return;
+        (void)aio__process_look(pidfd, 0, NULL);
+    }
+    (void)close(pidfd);
+}
+
+static void *reaper_run(void *unused)
+{
+    (void)unused;
+    struct epoll_event events[REAPER_BATCH];
+    bool more = true;
+    (void)pthread_setname_np(pthread_self(), "aio-reaper");
+    while (more) {
+        int count = epoll_wait(reaper.epoll, events, REAPER_BATCH, -1);
+        for (int i = 0; i < count; i++)
+            reaper_take(events[i].data.fd);
+        pthread_mutex_lock(&reaper.lock);
+        more = reaper_forget(count > 0 ? (size_t)count : 0);
+        pthread_mutex_unlock(&reaper.lock);
+    }
+    return NULL;
 }
 
 /* In a child of fork(2) there is no such thread, and the processes are not its children. */

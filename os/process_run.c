@@ -30,24 +30,28 @@ struct run {
     struct aio_task *feeder;
     struct collector output;
     struct collector error;
-    int failure; /* of a collector: the process was ended for it */
+    int failure; /* of a stream: the process was ended for it */
 };
 
-/* The end, nobody who reads it, and a cancellation are all the same. */
+/* failure 0: the process is ended, and that is no error. */
+static void run_fail(struct run *run, int failure)
+{
+    if (run->failure == 0)
+        run->failure = failure;
+    (void)aio__process_signal_all(run->process, SIGKILL);
+}
+
+/* That nobody reads it, and a cancellation, are fine. What is cut short otherwise must not look to
+ * the process like all of it: that one is ended before its input is. */
 static int run_feed(void *arg)
 {
     struct run *run = arg;
-    (void)aio_stream_write_all(run->input, run->options->input, run->options->input_bytes, NULL);
+    const struct aio_run_options *options = run->options;
+    ssize_t n = aio_stream_write_all(run->input, options->input, options->input_bytes, NULL);
+    if (n < 0 && n != -EPIPE && n != -ECANCELED)
+        run_fail(run, (int)n);
     aio_stream_close(run->input);
     return 0;
-}
-
-static void collector_fail(const struct collector *collector, int failure)
-{
-    struct run *run = collector->run;
-    if (failure < 0 && run->failure == 0)
-        run->failure = failure;
-    (void)aio__process_signal_all(run->process, SIGKILL);
 }
 
 /* Makes room for more bytes and the NUL. Returns false when no more are to be kept. */
@@ -64,7 +68,7 @@ static bool collector_grow(struct collector *collector)
     char *bytes = aio__alloc_resize(text->bytes, collector->capacity + more + 1);
     if (bytes == NULL) {
         text->truncated = true;
-        collector_fail(collector, -ENOMEM);
+        run_fail(collector->run, -ENOMEM);
         return false;
     }
     text->bytes = bytes;
@@ -79,7 +83,7 @@ static ssize_t collector_drop(struct collector *collector)
     if (n > 0 && !collector->text->truncated) {
         collector->text->truncated = true;
         if (collector->run->options->stop_beyond)
-            collector_fail(collector, 0);
+            run_fail(collector->run, 0);
     }
     return n;
 }
@@ -120,7 +124,9 @@ static int run_collect(void *arg)
         {
             n = collector_drain(collector);
         }
-    collector->cut = n != 0;
+    collector->cut = n > 0 || n == -EAGAIN;
+    if (n < 0 && !collector->cut)
+        run_fail(collector->run, (int)n);
     aio_stream_close(collector->stream);
     return 0;
 }

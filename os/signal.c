@@ -248,6 +248,8 @@ static uint64_t signal_end(struct aio_signal *signal)
     while (signal_fetch(signal, &report))
         if ((free & aio__signal_bit(report.number)) != 0)
             signal_resend(&report);
+        else
+            unheard += report.count; /* in between, and others have the signal still, or again */
     return unheard;
 }
 

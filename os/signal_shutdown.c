@@ -8,13 +8,15 @@
 
 #include <aio/signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 /* One for the process, as signal dispositions are: it belongs to one runtime, whose cores join.
  * Under the lock of the dispositions; handlers only read. */
 static struct {
     _Atomic(struct aio_runtime *) runtime;
-    uint32_t cores; /* that have asked */
-    atomic_bool fired;
+    uint32_t cores;    /* that have asked */
+    atomic_int fired;  /* the signal that came; 0: none */
+    atomic_bool heard; /* it has cancelled somebody */
 } shutdown_state;
 
 static uint64_t shutdown_signals(void)
@@ -22,11 +24,19 @@ static uint64_t shutdown_signals(void)
     return aio__signal_bit(SIGINT) | aio__signal_bit(SIGTERM);
 }
 
+static void shutdown_cancel(struct aio_task *task)
+{
+    atomic_store(&shutdown_state.heard, true);
+    aio__task_cancel(task);
+}
+
+/* Of the first task it is too late when the entry has returned. */
 static void shutdown_deliver(struct aio__core *core, struct aio__mail *mail)
 {
+    struct aio_task *task = core->shutdown_task;
     (void)mail;
-    if (core->shutdown_task != NULL)
-        aio__task_cancel(core->shutdown_task);
+    if (task != NULL && (task != core->root || !atomic_load(&core->refusing)))
+        shutdown_cancel(task);
 }
 
 static void shutdown_tell(struct aio_runtime *runtime)
@@ -46,7 +56,7 @@ static void shutdown_handler(int number, siginfo_t *info, void *context)
     int saved = errno;
     unsigned phase = aio__handler_enter();
     struct aio_runtime *runtime = shutdown_state.runtime;
-    if (runtime != NULL && !atomic_exchange(&shutdown_state.fired, true)) {
+    if (runtime != NULL && atomic_exchange(&shutdown_state.fired, number) == 0) {
         shutdown_tell(runtime);
     } else {
         if (runtime != NULL)
@@ -57,18 +67,30 @@ static void shutdown_handler(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* When a core ends. The last takes the handlers away; one at work on another thread still uses the
- * runtime. */
+/* With the lock held. A handler at work on another thread still uses the runtime. Returns a signal
+ * that nobody has heard of; 0. */
+static int shutdown_end(void)
+{
+    (void)aio__disposition_give(shutdown_signals());
+    shutdown_state.runtime = NULL;
+    aio__handler_await();
+    return atomic_load(&shutdown_state.heard) ? 0 : atomic_load(&shutdown_state.fired);
+}
+
+/* When a core ends. The last takes the handlers away; what came when there was nobody to cancel any
+ * more comes again. */
 static void shutdown_release(struct aio__core *core, struct aio__cleanup *cleanup)
 {
-    (void)core, (void)cleanup;
+    int unheard = 0;
+    (void)cleanup;
     aio__disposition_lock();
-    if (--shutdown_state.cores == 0) {
-        (void)aio__disposition_give(shutdown_signals());
-        shutdown_state.runtime = NULL;
-        aio__handler_await();
-    }
+    if (--shutdown_state.cores == 0)
+        unheard = shutdown_end();
+    if (unheard != 0)
+        atomic_store(&core->runtime->signaled, false);
     aio__disposition_unlock();
+    if (unheard != 0)
+        (void)kill(getpid(), unheard);
 }
 
 /* A child of fork(2) has no core to tell. */
@@ -84,7 +106,9 @@ static int shutdown_join(struct aio__core *core)
     if (shutdown_state.runtime != NULL && shutdown_state.runtime != core->runtime)
         return -EBUSY;
     if (shutdown_state.runtime == NULL) {
-        atomic_store(&shutdown_state.fired, core->runtime->signaled);
+        bool signaled = atomic_load(&core->runtime->signaled); /* and the caller hears of it */
+        atomic_store(&shutdown_state.fired, signaled ? SIGTERM : 0);
+        atomic_store(&shutdown_state.heard, signaled);
         shutdown_state.runtime = core->runtime;
         int rc = aio__disposition_take(shutdown_signals(), shutdown_handler);
         if (rc < 0) {
@@ -120,6 +144,6 @@ int aio_signal_shutdown(void)
         return rc;
     core->shutdown_task = core->current;
     if (core->runtime->signaled)
-        aio__task_cancel(core->current); /* the signal was for the whole runtime */
+        shutdown_cancel(core->current); /* the signal was for the whole runtime */
     return 0;
 }

@@ -7,10 +7,12 @@ row cannot be had here, anything else: failed. The last line printed here adds a
 """
 import argparse
 import concurrent.futures
+import glob
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +123,16 @@ def finish(process, limit):
         ALIVE.discard(process)
 
 
+def clean_up(pid):
+    """Removes what a test that was killed has left, see test_temporary() of tests/harness."""
+    for folder in ("/tmp", "/dev/shm"):
+        for path in glob.glob("%s/aio-test-%d-*" % (folder, pid)):
+            if os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+
+
 def judge(result, status):
     """Turns output and exit status into counts. A crash, a hang, or silence is one failure."""
     found = SUMMARY.findall(result.output)
@@ -161,6 +173,7 @@ def run(job, options):
         )
         ALIVE.add(process)
         status = finish(process, time_limit(options))
+        clean_up(process.pid)
         out.seek(0)
         result.output = out.read().decode(errors="replace")
     result.seconds = time.monotonic() - start

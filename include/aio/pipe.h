@@ -23,7 +23,9 @@
  * on what this library has not opened. Instead a pipe or terminal that blocks is opened anew by way
  * of /proc. Where that is not possible (no /proc, a terminal of another user, a pseudo-terminal's
  * master), a terminal is waited for and then read or written on a thread of the offload pool; if
- * somebody else takes the bytes in between, that thread waits, and a cancellation with it.
+ * somebody else takes the bytes in between, that thread waits, and a cancellation with it. A pipe
+ * is then used as it is; on epoll, and where pipes do not know RWF_NOWAIT (preadv(2)), somebody
+ * else who takes its bytes in between lets the core wait.
  *
  * Regular files, block devices and devices without readiness (/dev/null, /dev/zero) may be adopted
  * too: they are read and written at their cursor, on the ring or by the offload pool, and such a

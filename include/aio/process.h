@@ -155,7 +155,7 @@ AIO_API AIO_NODISCARD struct aio_stream *aio_process_take(struct aio_process *pr
  * aio_process_wait waits for the process's end, and tells it as often as it is asked. Several tasks
  * may wait. What the process has started itself may live on.
  *
- * Suspends:  until it has ended.
+ * Suspends:  until it has ended, and whoever debugs it (ptrace(2)) has let go of it.
  * Context:   a task of the process's core.
  * Returns:   0 with *status (which may be NULL) set; -ECANCELED; -ETIMEDOUT; -EBADF once the
  *            process is being closed; -ECHILD when somebody else has taken the status.
@@ -168,7 +168,8 @@ AIO_API AIO_NODISCARD int aio_process_wait(struct aio_process *process,
  *
  * Suspends:  never.
  * Context:   a task of the process's core.
- * Returns:   0; -ESRCH when it has ended; -EPERM; -EINVAL for what is not a signal.
+ * Returns:   0, also when it has ended and nobody has waited for it yet; -ESRCH after that; -EPERM;
+ *            -EINVAL for what is not a signal.
  */
 AIO_API int aio_process_kill(struct aio_process *process, int number);
 
@@ -291,8 +292,9 @@ struct aio_process_result {
  *            give it back with aio_result_free.
  * Returns:   0 when the process has ended by itself or by stop_beyond, whatever its status; an
  *            error as of aio_process_spawn: it was not started then; -ECANCELED, -ETIMEDOUT,
- *            -ENOMEM: it was ended, and *result has its status and what was collected; -ECHILD;
- *            -EPERM when it was to be ended and may not be sent signals: it is left to itself.
+ *            -ENOMEM, or another -errno of its streams: it was ended, and *result has its status
+ *            and what was collected; -ECHILD; -EPERM when it was to be ended and may not be sent
+ *            signals: it is left to itself.
  */
 AIO_API AIO_NODISCARD int aio_process_run(struct aio_process_result *result,
                                           const char *const *argv,

@@ -101,7 +101,9 @@ AIO_API uint64_t aio_signal_close(struct aio_signal *signal);
  * aio_signal_shutdown makes SIGINT and SIGTERM cancel the calling task, usually the first one:
  * its accept returns -ECANCELED, it closes its listener, waits for what it wants to wait for
  * inside a shield, and returns. A second signal ends the process as if this had never been
- * called. The former dispositions come back when the runtime ends. See sigaction(2).
+ * called. The former dispositions come back when the cores that have asked end; a signal that came
+ * before, but when none of their tasks was there to be cancelled any more, is sent again then. See
+ * sigaction(2).
  *
  * In a runtime of several cores each core's task asks for itself, and a signal cancels all of them;
  * a task that asks after it has come is cancelled at once.

@@ -6,6 +6,7 @@
 #include "tests/behaviour/file_support.h"
 
 #include <aio/pipe.h>
+#include <aio/process.h>
 #include <aio/whole.h>
 #include <signal.h>
 #include <spawn.h>
@@ -195,4 +196,51 @@ BEHAVIOUR(file_of_a_file_system_that_fails)
         check_whole(path.text, file_path_of(&mounted.home, "made").text);
     }
     broken_unmount(&mounted);
+}
+
+/* Of a program that is looked for along PATH. */
+static int spawn_and_end(const char *program)
+{
+    struct aio_process *process;
+    int rc = aio_process_spawn(&process, AIO_ARGV(program), NULL);
+    if (rc < 0)
+        return rc;
+    AIO_CHECK_OK(aio_process_wait(process, NULL));
+    aio_process_close(process);
+    return 0;
+}
+
+/* What stands in PATH may be gone: the search goes on behind it. */
+static void check_path(const char *broken, const struct file_home *sound)
+{
+    static const struct {
+        const char *name;
+        int error;
+    } programs[] = {{"stale", -ESTALE}, {"gone", -ENODEV}, {"late", -ETIMEDOUT}};
+    char *before = strdup(getenv("PATH")), both[256];
+    (void)snprintf(both, sizeof both, "%s:%s", broken, sound->path);
+    for (int i = 0; i < 3; i++) {
+        struct file_path path = file_path_of(sound, programs[i].name);
+        AIO_CHECK_EQ(symlink("/bin/true", path.text), 0);
+        setenv("PATH", broken, 1);
+        AIO_CHECK_ERROR(spawn_and_end(programs[i].name), programs[i].error);
+        setenv("PATH", both, 1);
+        AIO_CHECK_OK(spawn_and_end(programs[i].name));
+    }
+    setenv("PATH", before, 1);
+    free(before);
+}
+
+BEHAVIOUR(program_on_a_file_system_that_fails)
+{
+    const char *program = broken_program();
+    struct mounted mounted;
+    struct file_home sound;
+    if (program == NULL)
+        return;
+    REQUIRE(file_home_open(&sound));
+    if (broken_mount(&mounted, program))
+        check_path(mounted.home.path, &sound);
+    broken_unmount(&mounted);
+    file_home_close(&sound);
 }

@@ -8,7 +8,7 @@
 
 bool file_home_open(struct file_home *home)
 {
-    (void)snprintf(home->path, sizeof home->path, "/tmp/aio-file-XXXXXX");
+    test_temporary(home->path, sizeof home->path, "/tmp");
     return AIO_CHECK(mkdtemp(home->path) != NULL);
 }
 

@@ -13,7 +13,7 @@ enum { NOBODY = 65534 };
 bool folder_open(struct folder *folder)
 {
     const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(folder->path, sizeof folder->path, "%s/aio-test-XXXXXX", where);
+    test_temporary(folder->path, sizeof folder->path, where);
     folder->fd = -1;
     if (!AIO_CHECK(mkdtemp(folder->path) != NULL))
         return false;

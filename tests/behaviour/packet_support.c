@@ -126,7 +126,7 @@ int packet_fd_count(void)
 
 bool packet_folder_open(struct packet_folder *folder)
 {
-    snprintf(folder->path, sizeof folder->path, "/tmp/aio-test-XXXXXX");
+    test_temporary(folder->path, sizeof folder->path, "/tmp");
     if (!AIO_CHECK(mkdtemp(folder->path) != NULL))
         return false;
     snprintf(folder->file, sizeof folder->file, "%s/socket", folder->path);

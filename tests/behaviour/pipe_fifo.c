@@ -18,7 +18,7 @@ struct fifo {
 
 static bool fifo_make(struct fifo *fifo)
 {
-    (void)snprintf(fifo->folder, sizeof fifo->folder, "/tmp/aio-test-XXXXXX");
+    test_temporary(fifo->folder, sizeof fifo->folder, "/tmp");
     if (!AIO_CHECK(mkdtemp(fifo->folder) != NULL))
         return false;
     (void)snprintf(fifo->path, sizeof fifo->path, "%s/fifo", fifo->folder);

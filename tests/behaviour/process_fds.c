@@ -4,6 +4,9 @@
 #define SUITE "process_fds"
 #include "tests/behaviour/process_tools.h"
 
+#include <aio/file.h>
+#include <aio/udp.h>
+#include <aio/watch.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -287,4 +290,79 @@ BEHAVIOUR(concurrent_spawns)
         AIO_CHECK_OK(aio_scope_spawn(&scope, list_often, NULL));
     AIO_CHECK_OK(aio_scope_join(&scope));
     no_children();
+}
+
+/* What a child has that gets all that has no close-on-exec. */
+static void list_inherited(char *text, size_t size)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.inherit_fds = true;
+    options.input = AIO_PROCESS_NULL;
+    AIO_CHECK_EQ(
+        shell_run("readlink /proc/$$/fd/* | grep anon_inode; ls /proc/$$/fd", options, text, size),
+        0);
+}
+
+/* Of all that a runtime opens. */
+BEHAVIOUR(nothing_of_ours_is_inherited)
+{
+    struct aio_stream *reader, *writer, *adopted;
+    struct aio_watch *watch;
+    struct aio_file *file;
+    struct aio_socket *socket;
+    struct wire wire;
+    char before[256], after[256];
+    list_inherited(before, sizeof before);
+    REQUIRE(wire_open(&wire));
+    REQUIRE_OK(aio_pipe_open(&reader, &writer));
+    REQUIRE_OK(aio_pipe_adopt(&adopted, dup(STDIN_FILENO)));
+    REQUIRE_OK(aio_watch_open(&watch));
+    REQUIRE_OK(aio_file_open(&file, "/dev/null", O_RDONLY, 0));
+    REQUIRE_OK(aio_udp_bind(&socket, "127.0.0.1:0", NULL));
+    list_inherited(after, sizeof after);
+    AIO_CHECK_STR(after, before);
+    AIO_CHECK(strstr(after, "anon_inode") == NULL); /* rings, epoll, timers, events */
+    aio_socket_close(socket);
+    AIO_CHECK_OK(aio_file_close(file));
+    aio_watch_close(watch);
+    aio_stream_close(adopted);
+    aio_stream_close(reader);
+    aio_stream_close(writer);
+    wire_close(&wire);
+}
+
+static int run_without_standard_ones(void *unused)
+{
+    struct aio_run_options options = AIO_RUN_OPTIONS;
+    struct aio_process_result result;
+    (void)unused;
+    options.input = "word";
+    options.input_bytes = 4;
+    int rc = aio_process_run(
+        &result, AIO_ARGV("sh", "-c", "cat; echo err >&2; set -- /proc/$$/fd/*; exit $#"),
+        &options);
+    bool good = rc == 0 && result.output.bytes != NULL && result.error.bytes != NULL &&
+                strcmp(result.output.bytes, "word") == 0 &&
+                strcmp(result.error.bytes, "err\n") == 0;
+    int open = result.status.code;
+    aio_result_free(&result);
+    return good ? open : 100;
+}
+
+static int close_standard_ones(void *unused)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    return test_run(run_without_standard_ones, unused);
+}
+
+/* Where we have none the pipes themselves get their numbers, and the child all the same its own;
+ * the fourth is the listing's. */
+BEHAVIOUR_OUTSIDE(standard_ones_are_closed_here)
+{
+    struct child child;
+    if (!child_may_have_threads())
+        return;
+    REQUIRE(child_run(&child, close_standard_ones, NULL));
+    child_exited(&child, 4);
 }

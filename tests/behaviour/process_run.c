@@ -162,11 +162,18 @@ static void cancel_run(struct runner *runner)
     no_children();
 }
 
+/* A file that a script removes once it has come so far. */
+static void marker_make(char *path, size_t size)
+{
+    test_temporary(path, size, "/tmp");
+    close(mkstemp(path));
+}
+
 /* It may clean up, and what it says then is collected too. */
 BEHAVIOUR(cancel_with_grace)
 {
-    char path[] = "/tmp/aio-run-XXXXXX", script[256];
-    close(mkstemp(path));
+    char path[32], script[256];
+    marker_make(path, sizeof path);
     snprintf(script, sizeof script,
              "trap 'echo tidied; exit 6' TERM; rm %s; while :; do sleep 0.01; done", path);
     struct runner runner = {.script = script, .options = AIO_RUN_OPTIONS};
@@ -190,12 +197,56 @@ BEHAVIOUR(cancel_without_grace)
     aio_result_free(&runner.result);
 }
 
+/* A child that neither listens nor holds its streams open any more. */
+BEHAVIOUR(deaf_one_that_closes_its_streams)
+{
+    char path[32], script[256];
+    marker_make(path, sizeof path);
+    snprintf(script, sizeof script, "trap '' TERM; exec <&- >&- 2>&-; rm %s; exec sleep 1000",
+             path);
+    struct runner runner = {.script = script, .options = AIO_RUN_OPTIONS};
+    runner.options.grace_ns = AIO_MS(10);
+    struct aio_task *task = task_named("runner", run_in_task, &runner);
+    AIO_CHECK(file_wait_gone(path));
+    AIO_TIMEOUT(AIO_MS(2))
+    {
+        AIO_CHECK_ERROR(aio_task_join(task, NULL), -ETIMEDOUT); /* the streams' end is not its */
+    }
+    aio_task_cancel(task);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_ERROR(runner.rc, -ECANCELED);
+    AIO_CHECK_EQ(runner.result.status.signal, SIGKILL);
+    AIO_CHECK(!runner.result.lingered);
+    aio_result_free(&runner.result);
+    no_children();
+}
+
+/* A stream that fails is told, and what came of half an input is not taken for a result. */
+BEHAVIOUR(streams_that_fail)
+{
+    struct aio_run_options options = AIO_RUN_OPTIONS;
+    struct aio_process_result result;
+    options.input = "word";
+    options.input_bytes = 4;
+    if (!test_fail_next("write", -EIO, 1))
+        return;
+    AIO_CHECK_ERROR(run_shell(&result, "cat; exec sleep 1000", &options), -EIO);
+    AIO_CHECK_EQ(result.status.signal, SIGKILL);
+    AIO_CHECK_EQ(result.output.size, 0);
+    aio_result_free(&result);
+    AIO_CHECK(test_fail_next("read", -EIO, 1));
+    AIO_CHECK_ERROR(run_shell(&result, "exec sleep 1000", &options), -EIO);
+    AIO_CHECK_EQ(result.status.signal, SIGKILL);
+    aio_result_free(&result);
+    no_children();
+}
+
 /* What its group has left that does not end when it is asked to is not left alone. */
 BEHAVIOUR(cancel_ends_the_group)
 {
-    char path[] = "/tmp/aio-run-XXXXXX", script[256];
+    char path[32], script[256];
     struct aio_process_options process = AIO_PROCESS_OPTIONS;
-    close(mkstemp(path));
+    marker_make(path, sizeof path);
     snprintf(script, sizeof script,
              "(trap '' TERM; sh -c 'echo $PPID'; rm %s; exec sleep 1000 >/dev/null 2>&1) & wait",
              path);

@@ -71,7 +71,7 @@ struct place {
 
 static bool place_open(struct place *place, const char *content, mode_t mode)
 {
-    snprintf(place->folder, sizeof place->folder, "/tmp/aio-process-XXXXXX");
+    test_temporary(place->folder, sizeof place->folder, "/tmp");
     if (!AIO_CHECK(mkdtemp(place->folder) != NULL))
         return false;
     snprintf(place->file, sizeof place->file, "%s/aio-test-tool", place->folder);
@@ -168,6 +168,49 @@ BEHAVIOUR(too_many_words)
     AIO_CHECK_ERROR(aio_process_spawn(&process, AIO_ARGV("true", word), NULL), -E2BIG);
     free(word);
     no_children();
+}
+
+/* Puts a text at an offset of a rented buffer. */
+static const char *place_text(struct aio_buffer *buffer, size_t at, const char *text)
+{
+    return memcpy((char *)aio_buffer_data(buffer) + at, text, strlen(text) + 1);
+}
+
+/* What children are kept from seeing of our memory may hold all that is handed over, also for one
+ * that has another user's rights. */
+BEHAVIOUR(words_in_rented_buffers)
+{
+    struct aio_buffer *buffer;
+    REQUIRE_OK(aio_buffer_rent(&buffer));
+    const char **words = aio_buffer_data(buffer);
+    words[0] = place_text(buffer, 100, "sh");
+    words[1] = place_text(buffer, 110, "-c");
+    words[2] = place_text(buffer, 120, "pwd -P; echo $WORD; ulimit -Sn");
+    words[3] = NULL;
+    words[4] = place_text(buffer, 200, "WORD=rented");
+    words[5] = NULL;
+    struct aio_process_limit *limit = (void *)(words + 6);
+    *limit = (struct aio_process_limit){RLIMIT_NOFILE, {33, 44}};
+    struct aio_process_options *options = (void *)((char *)words + 512);
+    for (int other = 0; other <= (geteuid() == 0); other++) {
+        char text[64];
+        int out = output_open();
+        *options = AIO_PROCESS_OPTIONS;
+        options->program = place_text(buffer, 240, "/bin/sh");
+        options->directory = place_text(buffer, 250, "/usr");
+        options->environment = words + 4;
+        options->limits = limit;
+        options->limit_count = 1;
+        options->output = out;
+        if (other)
+            options->uid = options->gid = 65534;
+        struct aio_process *process = NULL;
+        if (AIO_CHECK_OK(aio_process_spawn(&process, words, options)))
+            AIO_CHECK_EQ(process_end(process), 0);
+        output_take(out, text, sizeof text);
+        AIO_CHECK_STR(text, "/usr\nrented\n33\n");
+    }
+    aio_buffer_release(buffer);
 }
 
 BEHAVIOUR(bad_options)

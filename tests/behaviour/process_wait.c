@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -373,6 +374,124 @@ BEHAVIOUR(status_taken_by_somebody)
     AIO_CHECK_ERROR(aio_process_stop(process, AIO_MS(1), NULL), -ECHILD);
     AIO_CHECK_ERROR(aio_process_kill(process, SIGTERM), -ESRCH);
     aio_process_close(process);
+}
+
+/* Nor can a group be reached whose number is held by nobody of ours any more. */
+BEHAVIOUR(status_of_a_leader_taken_by_somebody)
+{
+    struct prepared family;
+    char text[64] = "";
+    REQUIRE(prepared_start(&family, "sleep 1000 & echo $!", 0));
+    pid_t leader = aio_process_pid(family.process);
+    AIO_CHECK_EQ(waitpid(leader, NULL, 0), leader);
+    AIO_CHECK_ERROR(aio_process_killpg(family.process, SIGKILL), -ESRCH);
+    AIO_CHECK(pread(family.out, text, sizeof text - 1, 0) > 0);
+    pid_t member = (pid_t)strtol(text, NULL, 10);
+    prepared_close(&family);
+    AIO_CHECK(member > 0 && kill(member, SIGKILL) == 0);
+    AIO_CHECK(process_wait_gone(member));
+}
+
+/* Starts somebody who debugs the process and never looks. Returns 0 where that is forbidden. */
+static pid_t debugger_start(pid_t pid)
+{
+    int ready[2];
+    char byte = 'n';
+    if (!AIO_CHECK_EQ(pipe(ready), 0))
+        return 0;
+    pid_t debugger = fork();
+    if (debugger == 0) {
+        alarm(20);
+        byte = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 ? 'y' : 'n';
+        (void)!write(ready[1], &byte, 1);
+        for (;;)
+            (void)pause();
+    }
+    AIO_CHECK_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    if (byte == 'y')
+        return debugger;
+    kill(debugger, SIGKILL);
+    (void)waitpid(debugger, NULL, 0);
+    aio_test_skip("this system lets nobody debug");
+    return 0;
+}
+
+/* The end that a debugger has to see first is awaited, and not asked for again and again; the wait
+ * is interrupted as any other. */
+BEHAVIOUR(debugger_keeps_the_status)
+{
+    struct waiter waiters[2];
+    struct aio_process *process = start_endless();
+    REQUIRE(process != NULL);
+    pid_t debugger = debugger_start(aio_process_pid(process));
+    AIO_CHECK_OK(aio_process_kill(process, SIGKILL));
+    if (debugger > 0) {
+        AIO_CHECK_EQ(aio_poll_wait(aio_process_pidfd(process), POLLIN) & POLLIN, POLLIN);
+        uint64_t ops = task_stats().ops;
+        AIO_TIMEOUT(AIO_MS(30))
+        {
+            AIO_CHECK_ERROR(aio_process_wait(process, NULL), -ETIMEDOUT);
+        }
+        AIO_CHECK(task_stats().ops - ops < 10);
+        wait_start(&waiters[0], process, "first");
+        wait_start(&waiters[1], process, "second");
+        aio_task_cancel(waiters[0].task);
+        AIO_CHECK_ERROR(wait_join(&waiters[0]), -ECANCELED);
+        AIO_CHECK_EQ(kill(debugger, SIGKILL), 0);
+        AIO_CHECK_EQ(waitpid(debugger, NULL, 0), debugger);
+        AIO_CHECK_OK(wait_join(&waiters[1]));
+    }
+    AIO_CHECK_EQ(process_end(process), -SIGKILL);
+    no_children();
+}
+
+/* A close waits for it too, and disturbs those who wait. */
+BEHAVIOUR(debugger_keeps_the_status_from_a_close)
+{
+    struct waiter waiter;
+    struct aio_process *process = start_endless();
+    REQUIRE(process != NULL);
+    pid_t debugger = debugger_start(aio_process_pid(process));
+    AIO_CHECK_OK(aio_process_kill(process, SIGKILL));
+    if (debugger > 0) {
+        AIO_CHECK_EQ(aio_poll_wait(aio_process_pidfd(process), POLLIN) & POLLIN, POLLIN);
+        wait_start(&waiter, process, "waiter");
+        AIO_CHECK_EQ(kill(debugger, SIGKILL), 0);
+        aio_process_close(process);
+        AIO_CHECK_ERROR(wait_join(&waiter), -EBADF);
+        AIO_CHECK_EQ(waitpid(debugger, NULL, 0), debugger);
+    } else {
+        aio_process_close(process);
+    }
+    no_children();
+}
+
+/* Nor does it keep the status of others from being taken. */
+BEHAVIOUR(debugger_holds_up_no_others)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.detached = true;
+    struct aio_process *held = shell_spawn("exec sleep 1000", &options);
+    struct aio_process *other = shell_spawn("exec sleep 1000", &options);
+    REQUIRE(held != NULL && other != NULL);
+    pid_t debugger = debugger_start(aio_process_pid(held)), held_pid = aio_process_pid(held);
+    AIO_CHECK_OK(aio_process_kill(held, SIGKILL));
+    AIO_CHECK_EQ(aio_poll_wait(aio_process_pidfd(held), POLLIN) & POLLIN, POLLIN);
+    left_pid = aio_process_pid(other);
+    aio_process_close(held);
+    aio_process_close(other);
+    AIO_CHECK_EQ(kill(left_pid, SIGKILL), 0);
+    AIO_CHECK(test_wait(left_one_is_reaped, NULL));
+    if (debugger > 0) {
+        AIO_CHECK_EQ(kill(held_pid, 0), 0);
+        AIO_CHECK_EQ(kill(debugger, SIGKILL), 0);
+        AIO_CHECK_EQ(waitpid(debugger, NULL, 0), debugger);
+        left_pid = held_pid;
+        AIO_CHECK(test_wait(left_one_is_reaped, NULL));
+    }
+    no_children();
 }
 
 /* Children of the program's own are left alone. */

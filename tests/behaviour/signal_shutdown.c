@@ -180,6 +180,42 @@ BEHAVIOUR_OUTSIDE(signal_before_the_next_asks)
     AIO_CHECK_ERROR(test_run(signal_between_two, NULL), -ECANCELED);
 }
 
+static int raise_when_canceled(void *unused)
+{
+    AIO_CHECK_ERROR(task_sleep_forever(unused), -ECANCELED);
+    return raise(SIGTERM);
+}
+
+static int end_before_the_signal(void *unused)
+{
+    AIO_CHECK_OK(aio_signal_shutdown());
+    AIO_CHECK_OK(aio_task_spawn(NULL, raise_when_canceled, unused, NULL));
+    return 5;
+}
+
+/* A signal that comes while the runtime ends, when there is nobody to cancel any more, takes its
+ * former way after it, once. */
+BEHAVIOUR_OUTSIDE(signal_in_the_last_moment)
+{
+    struct sigaction mine = {.sa_handler = catch_it}, before;
+    struct child child;
+    REQUIRE(sigaction(SIGTERM, &mine, &before) == 0);
+    for (int i = 0; i < 2; i++) {
+        caught = 0;
+        AIO_CHECK_EQ(test_run(end_before_the_signal, NULL), 5);
+        AIO_CHECK_EQ(caught, SIGTERM);
+        caught = 0;
+        AIO_CHECK_OK(test_run(ask, NULL));
+        AIO_CHECK_ERROR(test_run(signal_before_waiting, NULL), -ECANCELED);
+        AIO_CHECK_EQ(caught, 0);
+    }
+    sigaction(SIGTERM, &before, NULL);
+    if (!child_may_have_threads())
+        return;
+    REQUIRE(child_run_task(&child, end_before_the_signal, NULL));
+    child_killed(&child, SIGTERM);
+}
+
 /* A thread that sends the signal from outside, once the runtime says it is about to sleep. */
 struct sender {
     sem_t ready;

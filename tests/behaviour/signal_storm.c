@@ -157,6 +157,88 @@ BEHAVIOUR_OUTSIDE(opened_and_closed_in_the_storm)
     sigaction(number, &before, NULL);
 }
 
+/* Which of the signals somebody has heard; and how many more were told without saying which. */
+static atomic_bool heard[SIGNALS];
+static atomic_long unnamed;
+
+static void note_heard(int code, int nth, uint64_t count)
+{
+    if (code == SI_QUEUE && count == 1)
+        heard[nth] = true;
+    else
+        unnamed += (long)count;
+}
+
+static void on_former(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)context;
+    note_heard(info->si_code, info->si_value.sival_int, 1);
+}
+
+static atomic_bool all_sent;
+
+static int come_and_go(void *arg)
+{
+    for (unsigned round = 0; !all_sent; round++) {
+        struct aio_signal_info info;
+        struct aio_signal *signal = signal_of(*(int *)arg, 0);
+        if (signal == NULL)
+            return -1;
+        struct aio_select_case of = aio_select_signal(signal, &info);
+        for (unsigned turns = round % 4; turns > 0; turns--)
+            (void)aio_task_yield();
+        while (aio_select_try(&of, 1) == 0)
+            note_heard(info.code, info.value.number, info.count);
+        unnamed += (long)aio_signal_close(signal);
+    }
+    return 0;
+}
+
+static bool all_accounted(void *sent)
+{
+    long missing = 0;
+    for (int i = 0; i < *(int *)sent; i++)
+        missing += !heard[i];
+    return missing <= unnamed;
+}
+
+/* So few at a time that each is told by itself. */
+static void send_named(int number)
+{
+    for (int i = 0; i < SIGNALS;) {
+        while (sigqueue(getpid(), number, (union sigval){.sival_int = i}) != 0)
+            (void)sched_yield(); /* RLIMIT_SIGPENDING */
+        i++;
+        if (i % (AIO_SIGNAL_QUEUE / 4) == 0 && !test_wait_outside(all_accounted, &i))
+            break;
+    }
+}
+
+/* Subscriptions come and go on three cores: each signal is heard by one of them, or by the former
+ * handler, or counted by a close. */
+BEHAVIOUR_OUTSIDE(each_is_heard_or_counted)
+{
+    int number = SIGRTMIN + 6;
+    struct sigaction before,
+        former = {.sa_sigaction = on_former, .sa_flags = SA_RESTART | SA_SIGINFO};
+    if (UNDER_TSAN) {
+        aio_test_skip("ThreadSanitizer merges queued signals");
+        return;
+    }
+    REQUIRE(sigaction(number, &former, &before) == 0);
+    unnamed = 0;
+    all_sent = false;
+    memset(heard, 0, sizeof heard);
+    struct aio_runtime *runtime = cores_start(3, come_and_go, &number);
+    REQUIRE(runtime != NULL);
+    send_named(number);
+    all_sent = true;
+    AIO_CHECK_OK(cores_end(runtime));
+    int sent = SIGNALS;
+    AIO_CHECK(test_wait_outside(all_accounted, &sent));
+    sigaction(number, &before, NULL);
+}
+
 static int used_elsewhere(void *arg)
 {
     aio_signal_close(arg);

@@ -22,7 +22,7 @@ struct folder {
 
 static bool folder_open(struct folder *folder, uint32_t mask)
 {
-    (void)snprintf(folder->path, sizeof folder->path, "/tmp/aio-test-XXXXXX");
+    test_temporary(folder->path, sizeof folder->path, "/tmp");
     if (!AIO_CHECK(mkdtemp(folder->path) != NULL) || !AIO_CHECK_OK(aio_watch_open(&folder->watch)))
         return false;
     folder->id = aio_watch_add(folder->watch, folder->path, mask);
@@ -139,6 +139,65 @@ BEHAVIOUR(interrupted)
     folder_touch(&folder, "kept");
     check_next(&folder, IN_CREATE, "kept");
     folder_remove(&folder, "kept");
+    folder_close(&folder);
+}
+
+/* One of the renames of a file to and fro was told, or none. */
+static void check_rename(int rc, const struct aio_watch_event *event, int *told)
+{
+    if (rc == 0)
+        AIO_CHECK_STR(event->name, (*told)++ % 2 == 0 ? "b" : "a");
+    else
+        AIO_CHECK(rc == -ECANCELED || rc == -ETIMEDOUT);
+}
+
+/* A wait and an event that come as they like, and the end of the wait; then another one. */
+static void wait_hastily(struct folder *folder, char names[2][64], int *told)
+{
+    struct waiter waiter = {.watch = folder->watch};
+    uint64_t plan = test_random();
+    waiter.task = task_named("waiter", waiter_run, &waiter);
+    for (uint64_t turns = plan % 3; turns > 0; turns--)
+        AIO_CHECK_OK(aio_task_yield());
+    AIO_CHECK_EQ(rename(names[0], names[1]), 0);
+    for (uint64_t turns = plan / 3 % 3; turns > 0; turns--)
+        AIO_CHECK_OK(aio_task_yield());
+    aio_task_cancel(waiter.task);
+    check_rename(waiter_join(&waiter), &waiter.event, told);
+    AIO_TIMEOUT((int64_t)(plan / 9 % 3) * 10000)
+    {
+        waiter.result = aio_watch_next(folder->watch, &waiter.event);
+    }
+    check_rename(waiter.result, &waiter.event, told);
+}
+
+/* However an event and a cancellation or a deadline meet: it is told once, and in order. */
+BEHAVIOUR(none_lost_by_interruptions)
+{
+    enum { PAIRS = 150 };
+    struct folder folder;
+    struct aio_watch_event event;
+    char forth[2][64], back[2][64];
+    int told = 0;
+    REQUIRE(folder_open(&folder, IN_MOVED_TO));
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(forth[i], sizeof forth[i], "%s", folder_file(&folder, i == 0 ? "a" : "b"));
+        memcpy(back[1 - i], forth[i], sizeof forth[i]);
+    }
+    folder_touch(&folder, "a");
+    for (int i = 0; i < PAIRS; i++) {
+        wait_hastily(&folder, forth, &told);
+        wait_hastily(&folder, back, &told);
+    }
+    while (told < 2 * PAIRS) {
+        REQUIRE_OK(aio_watch_next(folder.watch, &event));
+        check_rename(0, &event, &told);
+    }
+    AIO_TIMEOUT(AIO_MS(1))
+    {
+        AIO_CHECK_ERROR(aio_watch_next(folder.watch, &event), -ETIMEDOUT);
+    }
+    folder_remove(&folder, "a");
     folder_close(&folder);
 }
 

@@ -336,8 +336,9 @@ static struct aio__op op_open(const char *path, const struct open_how *how)
 
 CONTRACT(opcode_open)
 {
-    char path[] = "/tmp/aio-test-XXXXXX", fifo[64];
+    char path[32], fifo[64];
     struct open_how how = {.flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK};
+    test_temporary(path, sizeof path, "/tmp");
     REQUIRE(mkdtemp(path) != NULL);
     snprintf(fifo, sizeof fifo, "%s/fifo", path);
     struct aio__op op = op_open(fifo, &how);

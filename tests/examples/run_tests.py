@@ -47,6 +47,23 @@ def test_lines_of_a_file(context):
     assert run(context, "") == (0, "", "")
 
 
+def test_lines_of_a_fifo(context):
+    """Whoever writes them comes later; until then it may be stopped."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "fifo")
+        os.mkfifo(path)
+        process = start(context, "-j1", path)
+        with open(path, "w") as fifo:
+            fifo.write("echo a\necho b\n")
+        out, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out) == (0, "a\nb\n"), (out, errors)
+        process = start(context, path)
+        until(lambda: caught(process.pid, signal.SIGINT), "it can be stopped")
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=PATIENCE)[1]
+        assert process.returncode == 2 and "stopped by a signal" in errors, errors
+
+
 def test_started_with_sigchld_ignored(context):
     """As some programs start others."""
     code, out, errors = run(context, "echo a\nexit 0\n", preexec_fn=ignore_children)
@@ -95,6 +112,9 @@ def test_bad_usage(context):
         assert code == 2 and name in errors, errors
     code, _, errors = run(context, "echo " + "x" * 100000 + "\n")
     assert code == 2 and "too long" in errors, errors
+    for text in ("echo a\0b\n", "echo a\0b"):
+        code, out, errors = run(context, text)
+        assert (code, out) == (2, "") and "NUL" in errors, (out, errors)
 
 
 def test_much_output_is_cut(context):
@@ -122,6 +142,13 @@ def running(mark):
         except OSError:  # it has ended
             continue
     return False
+
+
+def caught(pid, number):
+    """Whether the process has a handler for the signal."""
+    with open("/proc/%d/status" % pid) as status:
+        mask = next(line for line in status if line.startswith("SigCgt:"))
+    return int(mask.split()[1], 16) >> (number - 1) & 1
 
 
 def check_signal(context, number, *scripts):

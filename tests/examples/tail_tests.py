@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 
-from support import PATIENCE, Server, call, until
+from support import PATIENCE, Server, Skip, call, until
 
 
 def unavailable(context, name):
@@ -23,9 +23,11 @@ LINES = 20000
 class Tail:
     """A tail of files in a folder of its own. printed() is all that has come so far."""
 
-    def __init__(self, context, names, *options, **contents):
+    def __init__(self, context, names, *options, links=(), **contents):
         self.home = tempfile.TemporaryDirectory()
         self.folder = self.home.name
+        for name in links:
+            os.symlink(links[name], self.path(name))
         for name, text in contents.items():
             self.write(name, text)
         words = [context.program("tail"), *options, *(self.path(name) for name in names)]
@@ -51,6 +53,11 @@ class Tail:
 
     def rename(self, old, new):
         os.rename(self.path(old), self.path(new))
+
+    def lead(self, target):
+        """Makes the symlink "link" anew, as `ln -sfn` does."""
+        os.symlink(target, self.path("new"))
+        self.rename("new", "link")
 
     def printed(self):
         return self.bytes.decode().replace(self.folder + "/", "")
@@ -149,6 +156,125 @@ def test_many_rotations(context):
             os.unlink(tail.path("log"))
     tail.prints("begin\n" + lines(1, number))
     tail.stop()
+
+
+def test_rotations_without_a_pause(context):
+    """Most files are another's predecessor before anybody has looked: each is read all the same."""
+    tail = Tail(context, ["log"], log="begin\n")
+    tail.prints("begin\n")
+    last = 0
+    for turn in range(60):
+        last += 5
+        with open(tail.path("log"), "a") as file:
+            file.write(lines(last - 4, last - 2))
+            if turn % 3:
+                tail.rename("log", "log.%d" % turn)
+            file.write(lines(last - 1, last))
+        if turn % 3 == 0:
+            tail.rename("log", "log.%d" % turn)
+    tail.write("log", "end\n")
+    until(lambda: tail.printed().endswith("end\n"), "all is printed")
+    assert tail.printed() == "begin\n" + lines(1, last) + "end\n", tail.printed()
+    tail.stop()
+
+
+def test_numbers_that_move(context):
+    """As logrotate does it: log.1 becomes log.2 before log becomes log.1, time after time."""
+    tail = Tail(context, ["log"], log="begin\n")
+    tail.prints("begin\n")
+    for turn in range(1, 25):
+        tail.write("log", lines(10 * turn - 9, 10 * turn))
+        for number in range(turn - 1, 0, -1):
+            tail.rename("log.%d" % number, "log.%d" % (number + 1))
+        tail.rename("log", "log.1")
+    until(lambda: tail.printed().endswith("line 240\n"), "all is printed")
+    assert tail.printed() == "begin\n" + lines(1, 240), tail.printed()
+    tail.stop()
+
+
+def test_old_ones_are_written_to(context):
+    """Also when they have been replaced twice."""
+    tail = Tail(context, ["log"], log="0\n")
+    tail.prints("0\n")
+    wanted, old = "0\n", []
+    for turn in range(1, 3):
+        old.append(open(tail.path("log"), "a", 1))
+        tail.rename("log", "log.%d" % turn)
+        tail.write("log", "%d\n" % turn)
+        wanted += "%d\n" % turn
+        tail.prints(wanted)
+    for turn, file in enumerate(old):
+        file.write("late %d\n" % turn)
+        wanted += "late %d\n" % turn
+        tail.prints(wanted)
+        file.close()
+    tail.stop()
+
+
+def test_gone_before_it_was_seen(context):
+    tail = Tail(context, ["log"], log="0\n")
+    tail.prints("0\n")
+    for turn in range(100):
+        tail.write("log", "", "w")
+        os.unlink(tail.path("log"))
+    tail.write("log", "1\n")
+    tail.prints("0\n1\n")
+    tail.stop()
+
+
+def test_more_than_the_kernel_queues(context):
+    """What the kernel has not told of is found all the same, if it has the name by then."""
+    with open("/proc/sys/fs/inotify/max_queued_events") as limit:
+        rounds = int(limit.read()) // 4 + 10
+    if rounds > 20000:
+        raise Skip("fs.inotify.max_queued_events is too many to fill")
+    tail = Tail(context, ["log"], log="0\n")
+    tail.prints("0\n")
+    tail.server.process.send_signal(signal.SIGSTOP)
+    for _ in range(rounds):
+        tail.rename("log", "other")
+        tail.rename("other", "log")
+    tail.write("log", "1\n")
+    tail.rename("log", "other")
+    tail.write("log", "2\n")
+    tail.server.process.send_signal(signal.SIGCONT)
+    tail.prints("0\n1\n2\n")
+    tail.write("other", "3\n")
+    tail.prints("0\n1\n2\n3\n")
+    tail.write("log", "4\n")
+    tail.prints("0\n1\n2\n3\n4\n")
+    tail.stop()
+
+
+def test_symlink(context):
+    """What it leads to is rotated; then it is made to lead elsewhere, to nothing, and back."""
+    with tempfile.TemporaryDirectory() as other:
+        real = os.path.join(other, "real")
+        with open(real, "w") as file:
+            file.write("1\n2\n")
+        tail = Tail(context, ["link"], "-n1", links={"link": "middle", "middle": real})
+        tail.prints("2\n")
+        os.rename(real, real + ".1")
+        with open(real, "w") as file:
+            file.write("3\n")
+        tail.prints("2\n3\n")
+        tail.write("beside", "4\n")
+        tail.lead("beside")
+        tail.prints("2\n3\n4\n")
+        with open(real, "a") as file:
+            file.write("5\n")
+        tail.prints("2\n3\n4\n5\n")
+        tail.lead("later")
+        tail.says("ENOENT")
+        tail.write("later", "6\n")
+        tail.prints("2\n3\n4\n5\n6\n")
+        tail.says("has appeared")
+        tail.lead("link")
+        tail.says("ELOOP")
+        tail.lead(real)
+        tail.write("later", "7\n")
+        tail.prints("2\n3\n4\n5\n6\n7\n")
+        tail.stop()
 
 
 def test_renamed_back(context):

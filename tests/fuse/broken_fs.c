@@ -7,7 +7,7 @@
  * Its first 64 KiB can be read and written; beyond them both fail with EIO. The first sync fails
  * with EIO, those after it succeed, as those of a kernel that has dropped what it could not write
  * do; of "slow" it fails with ETIMEDOUT. A file that is made there takes no bytes: each write of it
- * returns 0.
+ * returns 0. What "stale", "gone" and "late" are cannot be asked: ESTALE, ENODEV, ETIMEDOUT.
  */
 #define FUSE_USE_VERSION 31
 #include <fuse.h>
@@ -33,6 +33,16 @@ static bool is_made(const char *path)
     return made[0] != '\0' && strcmp(path, made) == 0;
 }
 
+/* Of a name that cannot even be looked up. */
+static int lookup_error(const char *path)
+{
+    if (strcmp(path, "/late") == 0)
+        return -ETIMEDOUT;
+    if (strcmp(path, "/gone") == 0)
+        return -ENODEV;
+    return strcmp(path, "/stale") == 0 ? -ESTALE : 0;
+}
+
 static void *broken_init(struct fuse_conn_info *connection, struct fuse_config *config)
 {
     (void)connection;
@@ -42,7 +52,10 @@ static void *broken_init(struct fuse_conn_info *connection, struct fuse_config *
 
 static int broken_getattr(const char *path, struct stat *status, struct fuse_file_info *info)
 {
+    int error = lookup_error(path);
     (void)info;
+    if (error < 0)
+        return error;
     memset(status, 0, sizeof *status);
     status->st_nlink = 1;
     status->st_mode = S_IFDIR | 0755;

@@ -125,6 +125,10 @@ int64_t test_slowness(void);
  * tests of these must be skipped. */
 bool test_on_valgrind(void);
 
+/* A pattern for mkdtemp(3) and mkstemp(3) in a folder. What is made by it goes with this process,
+ * also when it is killed: tools/run_tests.py sees to that. */
+void test_temporary(char *path, size_t size, const char *folder);
+
 /* Fills bytes whose value depends on their position in a stream, and checks them. */
 void test_pattern_fill(void *buffer, size_t size, uint64_t position);
 bool test_pattern_check(const void *buffer, size_t size, uint64_t position);

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct test_row *chosen;
 static char seed_note[48];
@@ -32,6 +33,11 @@ struct aio_runtime_options test_options(void)
     options.backend = chosen->backend;
     options.caps = chosen->caps;
     return options;
+}
+
+void test_temporary(char *path, size_t size, const char *folder)
+{
+    (void)snprintf(path, size, "%s/aio-test-%d-XXXXXX", folder, (int)getpid());
 }
 
 int test_run(int (*entry)(void *arg), void *arg)

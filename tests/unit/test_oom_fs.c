@@ -22,7 +22,7 @@ static bool tree_make(char path[64])
 {
     char below[128];
     bool good = true;
-    (void)snprintf(path, 64, "/tmp/aio-test-XXXXXX");
+    test_temporary(path, 64, "/tmp");
     good = mkdtemp(path) != NULL;
     for (int i = 0; i < FOLDERS && good; i++) {
         (void)snprintf(below, sizeof below, "%s/%d/and below", path, i);
