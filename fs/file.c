@@ -40,6 +40,7 @@ static void file_start(struct aio_file *file, struct aio__core *core, int fd, in
 {
     file_learn(file, fd);
     file->direct = (flags & O_DIRECT) != 0;
+    file->lasting = (flags & O_DSYNC) != 0; /* O_SYNC has that bit as well */
     if (!file->regular)
         aio__sigpipe_hold(core);
     if ((flags & O_NONBLOCK) != 0 && (ours || file->regular))

@@ -132,6 +132,12 @@ static ssize_t transfer_result(const struct aio__file_transfer *transfer, bool a
     return all && transfer->done < transfer->total ? -ENODATA : (ssize_t)transfer->done;
 }
 
+/* What has failed may have been a sync: of it the kernel does not tell twice. */
+static bool transfer_syncs(const struct aio__file_transfer *transfer)
+{
+    return !transfer->reads && (transfer->file->lasting || (transfer->flags & RWF_DSYNC) != 0);
+}
+
 ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
 {
     struct aio_file *file = transfer->file;
@@ -149,7 +155,7 @@ ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
     if (rc < 0)
         return rc;
     rc = transfer_pieces(&call, transfer, all);
-    if (rc == -EIO && (transfer->flags & RWF_DSYNC) != 0 && file->sync_error == 0)
+    if (rc == -EIO && transfer_syncs(transfer) && file->sync_error == 0)
         file->sync_error = rc; /* here, as a file that is being closed tells its caller of that */
     return aio__file_leave(&call, transfer_result(transfer, all, rc));
 }

@@ -22,6 +22,7 @@ struct aio_file {
     bool regular;   /* short transfers mean nothing */
     bool seekable;  /* has positions */
     bool direct;    /* O_DIRECT */
+    bool lasting;   /* O_DSYNC or O_SYNC: writes are syncs as well */
     bool local;     /* its status is in memory: its file system is on a device */
     int sync_error; /* of the first sync that failed */
 };

@@ -294,7 +294,8 @@ enum aio_file_sync_flag {
  *
  * A sync that has failed is never forgotten. The kernel tells of lost bytes once, and a second sync
  * may succeed although they are lost; so once a sync of this handle has failed, every later one
- * returns the same error, and so does aio_file_close. What to do is to write the bytes to another
+ * returns the same error, and so does aio_file_close. The -EIO of a write that is a sync as well
+ * (aio_file_write_sync, O_SYNC, O_DSYNC) counts as one. What to do is to write the bytes to another
  * file.
  *
  * Suspends:  until the device has it.
