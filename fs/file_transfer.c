@@ -30,11 +30,18 @@ static int64_t transfer_offset(const struct aio__file_transfer *transfer)
                                            : transfer->offset + (int64_t)transfer->done;
 }
 
+static int transfer_perform(void *op)
+{
+    return aio__file_perform(op);
+}
+
 static int transfer_run(struct aio__file_call *call, struct aio__file_transfer *transfer,
                         struct aio__op_frame *frame, size_t bytes)
 {
     struct aio__core *core = call->file->handle.core;
     frame->op.fd = call->file->handle.fd;
+    if (transfer->file->threaded)
+        return aio__file_offload(call, transfer_perform, &frame->op);
     if (bytes >= TRANSFER_HEAVY_BYTES)
         core->budget = 1;
     return aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
