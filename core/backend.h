@@ -103,7 +103,7 @@ struct aio__offload_port {
 /* Text that a backend adds to aio_runtime_explain: lines of "name: text\n", cut at the end of the
  * buffer. */
 struct aio__explain {
-    char text[1536];
+    char text[3072];
     size_t length;
 };
 

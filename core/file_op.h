@@ -7,6 +7,18 @@
 
 #include "core/op.h"
 
+#include <sys/stat.h>
+
+/*
+ * Whether what is asked of a file may have to be asked of a server. The file systems that are the
+ * kernel's own are told by what they say of attributes: FUSE, on a device too, NFS and their like
+ * say nothing. No server is asked for this.
+ */
+static inline bool aio__file_is_served(const struct statx *found)
+{
+    return (found->stx_attributes_mask & STATX_ATTR_IMMUTABLE) == 0;
+}
+
 /* Runs READ, WRITE, READV, WRITEV, OPEN or FSYNC. Returns the op's result; -EOPNOTSUPP for others.
  */
 int32_t aio__file_perform(const struct aio__op *op);

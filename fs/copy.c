@@ -33,11 +33,11 @@ struct copy {
 
 static int copy_open_source(struct copy *copy)
 {
-    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    if ((copy->flags & AIO_FILE_COPY_NOFOLLOW) != 0)
-        flags |= O_NOFOLLOW;
-    copy->in = openat(copy->from_at, copy->from, flags);
-    if (copy->in < 0 || fstat(copy->in, &copy->status) < 0)
+    int flags = (copy->flags & AIO_FILE_COPY_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+    int rc = aio__fs_open(&copy->in, copy->from_at, copy->from, flags);
+    if (rc != 0)
+        return rc;
+    if (fstat(copy->in, &copy->status) < 0)
         return -errno;
     if (!S_ISREG(copy->status.st_mode))
         return S_ISDIR(copy->status.st_mode) ? -EISDIR : -EINVAL;
@@ -85,6 +85,16 @@ static ssize_t copy_range(struct copy *copy, size_t length)
     return copy_by_reading(copy, length);
 }
 
+/* There are no more data: what is left is a hole, up to the end of the source, which may be nearer
+ * by now. */
+static int64_t copy_last_hole(const struct copy *copy)
+{
+    off_t end = lseek(copy->in, 0, SEEK_END);
+    if (end < 0 || end > copy->end)
+        return copy->end;
+    return end > copy->offset ? end : copy->offset;
+}
+
 /* Goes over a hole, if one is next. */
 static void copy_find_data(struct copy *copy)
 {
@@ -92,7 +102,7 @@ static void copy_find_data(struct copy *copy)
         return;
     off_t data = lseek(copy->in, copy->offset, SEEK_DATA);
     if (data < 0 && errno == ENXIO)
-        data = copy->end;
+        data = copy_last_hole(copy);
     off_t hole = data < 0 || data >= copy->end ? copy->end : lseek(copy->in, data, SEEK_HOLE);
     copy->offset = data < 0 ? copy->offset : data; /* cannot be told: all is data */
     copy->hole = hole < 0 || hole > copy->end ? copy->end : hole;
@@ -166,7 +176,7 @@ static int copy_begin(struct copy *copy)
     int rc = copy_open_source(copy);
     if (rc == 0 && copy_is_taken(copy))
         rc = -EEXIST;
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     return aio__replace_begin(&copy->target,
                               keep ? S_IRUSR | S_IWUSR : copy->status.st_mode & 0777);
@@ -209,7 +219,7 @@ int aio_file_copy(int from_at, const char *from, int to_at, const char *to,
         .target = {.at = to_at, .path = to, .fd = -1},
     };
     while (rc == 0 && !copy.done) {
-        rc = aio__fs_call(copy_some, &copy);
+        rc = aio__fs_call_open(copy_some, &copy);
         if (options->copied != NULL)
             *options->copied = copy.offset;
     }

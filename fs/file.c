@@ -3,14 +3,17 @@
  */
 #include "fs/private.h"
 
+#include "fs/call.h"
+
 #include "core/alloc.h"
+#include "core/file_op.h"
 #include "core/sigpipe.h"
 
 #include <linux/openat2.h>
 #include <unistd.h>
 
-/* Between tries to open a file that somebody has a lease on. */
-#define FILE_LEASE_PAUSE_NS AIO_MS(2)
+/* To free the blocks of so much is work for a thread. */
+#define FILE_UNNAMED_BYTES ((off_t)1 << 20)
 
 static void file_close_handle(struct aio__handle *handle)
 {
@@ -19,31 +22,36 @@ static void file_close_handle(struct aio__handle *handle)
 
 static const struct aio__handle_kind file_kind = {"file", file_close_handle};
 
-/* What the descriptor is. Nothing is asked of a server for it. Of what is neither file nor device,
- * as eventfds, lseek(2) may say that it has positions. */
+/*
+ * What the descriptor is. Nothing is asked of a server for it. Of what is neither file nor device,
+ * as eventfds, lseek(2) may say that it has positions. Devices linger until they have written.
+ */
 static void file_learn(struct aio_file *file, int fd)
 {
     struct statx found;
     unsigned mode = 0;
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) == 0) {
         mode = found.stx_mode;
-        file->local = S_ISREG(mode) && found.stx_dev_major != 0;
+        file->served = S_ISREG(mode) && aio__file_is_served(&found);
+        file->local = S_ISREG(mode) && !file->served && found.stx_dev_major != 0;
     }
+    file->lingers = file->served || S_ISBLK(mode) || S_ISCHR(mode);
     file->regular = S_ISREG(mode) || S_ISBLK(mode);
     file->seekable =
         file->regular || S_ISDIR(mode) || (S_ISCHR(mode) && lseek(fd, 0, SEEK_CUR) >= 0);
 }
 
-/* flags: of the open file. O_NONBLOCK goes if it is ours; and from regular files, for which it
- * means something on a ring. */
+/* flags: of the open file. O_NONBLOCK goes if it is ours. */
 static void file_start(struct aio_file *file, struct aio__core *core, int fd, int flags, bool ours)
 {
     file_learn(file, fd);
     file->direct = (flags & O_DIRECT) != 0;
+    file->lasting = (flags & O_DSYNC) != 0; /* O_SYNC has that bit as well */
     if (!file->regular)
         aio__sigpipe_hold(core);
-    if ((flags & O_NONBLOCK) != 0 && (ours || file->regular))
+    if ((flags & O_NONBLOCK) != 0 && ours)
         (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    file->threaded = (flags & O_NONBLOCK) != 0 && !ours && file->regular;
     aio__handle_open(&file->handle, core, fd, &file_kind);
 }
 
@@ -60,7 +68,7 @@ static int file_open_op(struct aio__core *core, const char *path, int at,
         int rc = aio__op_run(core, &frame, "open");
         if (rc != -EAGAIN || (how->resolve & RESOLVE_CACHED) != 0)
             return rc;
-        rc = aio__sleep_until(core, &pause, aio__time_after(FILE_LEASE_PAUSE_NS));
+        rc = aio__sleep_until(core, &pause, aio__time_after(AIO__FS_LEASE_PAUSE_NS));
         if (rc < 0)
             return rc;
     }
@@ -128,6 +136,27 @@ int aio_file_release(struct aio_file *file)
     return fd;
 }
 
+struct file_closing {
+    int fd;
+    int result;
+};
+
+static int file_close_fd(void *arg)
+{
+    struct file_closing *closing = arg;
+    closing->result = close(closing->fd) < 0 && errno != EINTR ? -errno : 0;
+    return 0;
+}
+
+/* Whether close(2) may wait, so that a thread has to: for a server, a device, or for the blocks of
+ * what has no name any more. */
+static bool file_lingers(const struct aio_file *file)
+{
+    struct stat status;
+    return file->lingers || (file->regular && fstat(file->handle.fd, &status) == 0 &&
+                             status.st_nlink == 0 && status.st_size > FILE_UNNAMED_BYTES);
+}
+
 int aio_file_close(struct aio_file *file)
 {
     if (file == NULL)
@@ -137,11 +166,15 @@ int aio_file_close(struct aio_file *file)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&file->handle, gates, 2);
+    struct file_closing closing = {.fd = file->handle.fd};
+    bool lingers = file_lingers(file);
     aio__handle_part(&file->handle);
+    if (lingers)
+        aio__fs_clean(file_close_fd, &closing);
+    else
+        (void)file_close_fd(&closing);
     aio_shield_leave(&shield);
-    int rc = close(file->handle.fd) < 0 && errno != EINTR ? -errno : 0;
-    if (file->sync_error < 0)
-        rc = file->sync_error;
+    int rc = file->sync_error < 0 ? file->sync_error : closing.result;
     aio__free(file);
     return rc;
 }

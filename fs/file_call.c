@@ -58,6 +58,8 @@ int aio__file_offload(struct aio__file_call *call, int (*fn)(void *arg), void *a
     *call->inside = &job.wait;
     int rc = aio__offload_run(handle->core, &job);
     *call->inside = NULL;
+    if (rc == -EAGAIN) /* no thread is to be had: slow is better than never */
+        return fn(arg);
     return rc < 0 ? rc : job.value;
 }
 

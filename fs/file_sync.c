@@ -42,13 +42,14 @@ int aio_file_sync(struct aio_file *file, unsigned flags)
 }
 
 /* One write that returns when its bytes are on the device, and a short one can be continued; linked
- * to a sync it could not. Several pieces are better synced together. */
+ * to a sync it could not. Several pieces are better synced together; and of a FUSE server that is
+ * written through the kernel expects that it sync by itself, which few do. */
 ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t size, int64_t offset,
                             size_t *done)
 {
     (void)aio__handle_core(&file->handle, __func__);
     const struct iovec whole = {(void *)(uintptr_t)buffer, size};
-    bool together = size <= AIO__FILE_PIECE_BYTES || file->direct;
+    bool together = !file->served && (size <= AIO__FILE_PIECE_BYTES || file->direct);
     struct aio__file_transfer transfer = {
         .file = file,
         .flags = together ? RWF_DSYNC : 0,

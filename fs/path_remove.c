@@ -61,7 +61,7 @@ static void removal_restart(struct removal *removal)
     removal->changed = false;
 }
 
-/* Returns 0; 1 when the chain has no room. */
+/* Returns 0; 1 when the chain has no room; -ENOTDIR when it is none any more. */
 static int removal_directory(struct removal *removal, const char *name)
 {
     int rc = removal_unlink(removal->chain.fd, name, AT_REMOVEDIR);
@@ -72,6 +72,8 @@ static int removal_directory(struct removal *removal, const char *name)
     rc = aio__chain_enter(&removal->chain, name, false);
     if (rc == 0)
         removal_restart(removal);
+    if (rc == -ELOOP) /* a symlink in its place, as other kernels say it */
+        return -ENOTDIR;
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -95,7 +97,20 @@ static int removal_leave(struct removal *removal)
     chain->path[end] = '\0';
     removal_restart(removal);
     removal->changed = chain->depth == 0; /* the others were opened anew */
-    return removal_unlink(chain->fd, chain->path + begin, AT_REMOVEDIR);
+    int rc = removal_unlink(chain->fd, chain->path + begin, AT_REMOVEDIR);
+    return rc == -ENOTDIR ? 0 : rc; /* something else is in its place, which will be met */
+}
+
+/* What the directory said the entry is may not be true any more. If it is neither, it is changing:
+ * it will be met again. */
+static int removal_entry(struct removal *removal, const struct dirent64 *entry)
+{
+    int rc = entry->d_type == DT_DIR ? removal_directory(removal, entry->d_name) : -EISDIR;
+    if (rc == -ENOTDIR || rc == -EISDIR)
+        rc = removal_unlink(removal->chain.fd, entry->d_name, 0);
+    if (rc == -EISDIR)
+        rc = removal_directory(removal, entry->d_name);
+    return rc == -ENOTDIR ? 0 : rc;
 }
 
 static int removal_step(struct removal *removal)
@@ -104,8 +119,7 @@ static int removal_step(struct removal *removal)
     if (entry == NULL)
         return removal->batch.ended ? removal_leave(removal)
                                     : aio__batch_read(&removal->batch, removal->chain.fd);
-    int rc = entry->d_type == DT_DIR ? removal_directory(removal, entry->d_name)
-                                     : removal_unlink(removal->chain.fd, entry->d_name, 0);
+    int rc = removal_entry(removal, entry);
     if (rc == 0 && removal->batch.used > 0) {
         (void)aio__batch_next(&removal->batch);
         removal->changed = true;
@@ -153,14 +167,18 @@ static int removal_trim(char *path)
     return *name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? -EINVAL : 0;
 }
 
+/* Whatever it is when it is looked at. */
 static int removal_begin(struct removal *removal)
 {
-    int rc = aio__fs_call(removal_first, removal);
-    if (rc != -EISDIR && rc != -EPERM) /* POSIX has the second for a directory */
-        return rc;
-    int root = aio__fs_call(removal_open, removal);
+    int rc, root;
+    do {
+        rc = aio__fs_call(removal_first, removal);
+        if (rc != -EISDIR)
+            return rc;
+        root = aio__fs_call(removal_open, removal);
+    } while (root == -ENOTDIR || root == -ELOOP);
     if (root < 0)
-        return root == -ENOTDIR ? rc : root;
+        return root;
     rc = removal_run(removal, root);
     (void)close(root);
     return rc;

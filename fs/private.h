@@ -22,7 +22,11 @@ struct aio_file {
     bool regular;   /* short transfers mean nothing */
     bool seekable;  /* has positions */
     bool direct;    /* O_DIRECT */
+    bool threaded;  /* it has O_NONBLOCK, which on a ring means that nothing is waited for */
+    bool lasting;   /* O_DSYNC or O_SYNC: writes are syncs as well */
+    bool served;    /* the file system may be that of a server, which is asked for everything */
     bool local;     /* its status is in memory: its file system is on a device */
+    bool lingers;   /* its close(2) may wait */
     int sync_error; /* of the first sync that failed */
 };
 
@@ -47,7 +51,8 @@ ssize_t aio__file_leave(struct aio__file_call *call, ssize_t result);
 /* Runs an op of the call. Returns its result or -errno. */
 int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, const char *what);
 
-/* Runs fn(arg) for the call on a thread of the offload pool. Returns what fn did, or -errno. */
+/* Runs fn(arg) for the call on a thread of the offload pool; in place when there is none to be had.
+ * Returns what fn did, or -errno. */
 int aio__file_offload(struct aio__file_call *call, int (*fn)(void *arg), void *arg);
 
 /* A whole call that is nothing but that. */

@@ -55,7 +55,24 @@ static int replace_sync_directory(struct aio__replace *replace)
         return fd;
     int rc = aio__fs_result(fsync(fd));
     (void)close(fd);
-    return rc;
+    return rc == -EINVAL ? 0 : rc; /* here a directory has nothing to be synced */
+}
+
+/* Where a rename has no flags a link does it: that never replaces. */
+static int replace_link(const struct aio__replace *replace)
+{
+    int rc = aio__fs_result(linkat(replace->at, replace->temporary, replace->at, replace->path, 0));
+    if (rc == 0)
+        (void)unlinkat(replace->at, replace->temporary, 0);
+    return rc == 0 || rc == -EEXIST ? rc : -EINVAL;
+}
+
+static int replace_rename(const struct aio__replace *replace, bool keep_old)
+{
+    unsigned flags = keep_old ? RENAME_NOREPLACE : 0;
+    int rc = aio__fs_result(
+        renameat2(replace->at, replace->temporary, replace->at, replace->path, flags));
+    return rc == -EINVAL && keep_old ? replace_link(replace) : rc;
 }
 
 /* To rename over a directory that a path ends in by "." or a slash has other errors. */
@@ -77,8 +94,7 @@ int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lastin
     if (rc == 0)
         rc = closed;
     if (rc == 0)
-        rc = aio__fs_result(renameat2(replace->at, replace->temporary, replace->at, replace->path,
-                                      keep_old ? RENAME_NOREPLACE : 0));
+        rc = replace_rename(replace, keep_old);
     if (rc < 0) {
         (void)unlinkat(replace->at, replace->temporary, 0);
         return replace_error(replace, rc);

@@ -27,12 +27,18 @@ struct load {
     bool ended;
 };
 
-static int load_open(void *arg)
+static int load_close(void *arg)
 {
     struct load *load = arg;
+    (void)close(load->fd);
+    load->fd = -1;
+    return 0;
+}
+
+static int load_check(struct load *load)
+{
     struct stat status;
-    load->fd = openat(load->at, load->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (load->fd < 0 || fstat(load->fd, &status) < 0)
+    if (fstat(load->fd, &status) < 0)
         return -errno;
     if (!S_ISREG(status.st_mode))
         return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
@@ -42,9 +48,20 @@ static int load_open(void *arg)
     return 0;
 }
 
-static int load_some(void *arg)
+static int load_open(void *arg)
 {
     struct load *load = arg;
+    int rc = aio__fs_open(&load->fd, load->at, load->path, 0);
+    if (rc != 0)
+        return rc;
+    rc = load_check(load);
+    if (rc < 0)
+        (void)load_close(load);
+    return rc;
+}
+
+static int load_read(struct load *load)
+{
     size_t room = load->capacity - load->size;
     size_t length = room < WHOLE_PIECE_BYTES ? room : WHOLE_PIECE_BYTES;
     ssize_t n = read(load->fd, load->memory + load->size, length);
@@ -53,6 +70,15 @@ static int load_some(void *arg)
     load->ended = n == 0;
     load->size += (size_t)n;
     return load->size > load->limit ? -EFBIG : 0;
+}
+
+static int load_some(void *arg)
+{
+    struct load *load = arg;
+    int rc = load_read(load);
+    if (rc < 0 || load->ended)
+        (void)load_close(load);
+    return rc;
 }
 
 /* Room for a byte more than there should be: then the end shows itself, and the NUL has a place. */
@@ -74,14 +100,14 @@ static int load_make_room(struct load *load)
 int aio_file_load(int at, const char *path, void **memory, size_t *size, size_t limit)
 {
     struct load load = {.at = at, .path = path, .fd = -1, .limit = limit};
-    int rc = aio__fs_call(load_open, &load);
+    int rc = aio__fs_call_open(load_open, &load);
     while (rc == 0 && !load.ended) {
         rc = load_make_room(&load);
         if (rc == 0)
             rc = aio__fs_call(load_some, &load);
     }
     if (load.fd >= 0)
-        (void)close(load.fd);
+        aio__fs_clean(load_close, &load);
     if (rc < 0) {
         aio__free(load.memory);
         return rc;

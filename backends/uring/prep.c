@@ -135,6 +135,8 @@ static void prep_open(const struct uring *uring, struct io_uring_sqe *sqe, const
 {
     (void)uring;
     io_uring_prep_openat2(sqe, op->fd, op->open.path, (struct open_how *)(uintptr_t)op->open.how);
+    if (aio__uring_open_waits(op))
+        sqe->flags |= IOSQE_ASYNC;
 }
 
 static void prep_fsync(const struct uring *uring, struct io_uring_sqe *sqe,

@@ -44,20 +44,38 @@ static int make_directory(struct backup *backup, const struct aio_walk_entry *en
     return rc == 0 ? remember(backup, entry) : rc;
 }
 
+/* A symlink has no permissions. */
+static int set_link_attributes(const struct backup *backup, const struct aio_walk_entry *entry)
+{
+    const struct aio_stat *stat = entry->stat;
+    const struct timespec times[2] = {stat->accessed, stat->modified};
+    int rc = aio_path_chown(backup->to, entry->path, stat->user, stat->group, AIO_PATH_NOFOLLOW);
+    if (rc == 0 || rc == -EPERM)
+        rc = aio_path_utime(backup->to, entry->path, times, AIO_PATH_NOFOLLOW);
+    return rc;
+}
+
+/* Whether the target has that symlink. */
+static bool has_symlink(const struct backup *backup, const char *path, const char *wanted)
+{
+    char found[PATH_MAX];
+    ssize_t n = aio_path_readlink(backup->to, path, found, sizeof found);
+    return n >= 0 && strcmp(found, wanted) == 0;
+}
+
 static int make_symlink(struct backup *backup, const struct aio_walk_entry *entry)
 {
-    char wanted[PATH_MAX], found[PATH_MAX];
+    char wanted[PATH_MAX];
     ssize_t n = aio_path_readlink(backup->from, entry->path, wanted, sizeof wanted);
     if (n < 0)
         return (int)n;
     int rc = aio_path_symlink(wanted, backup->to, entry->path);
-    if (rc != -EEXIST)
-        return rc;
-    n = aio_path_readlink(backup->to, entry->path, found, sizeof found);
-    if (n >= 0 && strcmp(found, wanted) == 0)
-        return 0;
-    rc = aio_path_unlink(backup->to, entry->path);
-    return rc < 0 ? rc : aio_path_symlink(wanted, backup->to, entry->path);
+    if (rc == -EEXIST && !has_symlink(backup, entry->path, wanted)) {
+        rc = aio_path_unlink(backup->to, entry->path);
+        if (rc == 0)
+            rc = aio_path_symlink(wanted, backup->to, entry->path);
+    }
+    return rc == 0 || rc == -EEXIST ? set_link_attributes(backup, entry) : rc;
 }
 
 /* Whether the walk has come to the target, within the source; or to what a run before has left in a

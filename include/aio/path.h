@@ -11,7 +11,8 @@
  * cancelled or its deadline passes, and has done nothing; one that runs is awaited, and what it did
  * or opened is returned. Where that is not all, it is said.
  *
- * Paths are bytes that end with a NUL; nothing is made of their encoding.
+ * Paths are bytes that end with a NUL; nothing is made of their encoding. They, and what else a
+ * call is given, stay as they are until it returns.
  */
 #ifndef AIO_PATH_H
 #define AIO_PATH_H
@@ -134,15 +135,17 @@ AIO_API int aio_path_rmdir(int at, const char *path);
 /*
  * aio_path_remove removes whatever a path stands for: a directory with all that is in it. Symlinks
  * are removed and never followed, also when somebody puts one in a directory's place meanwhile:
- * nothing outside of the tree is touched. Trees may be of any depth; no more than three descriptors
- * are open at once.
+ * nothing outside of the tree is touched. What becomes a file or a directory within it meanwhile is
+ * removed as what it is. Trees may be of any depth; no more than three descriptors are open at
+ * once.
  *
  * Suspends:  for a call of the pool for each few hundred entries; between them it can be cancelled.
  * Context:   a task.
  * Returns:   0; -EINVAL when path is empty or ends in "." or ".."; -ENOENT when there is nothing
  *            at the start; -ENOTEMPTY when somebody fills it faster than it is emptied; -ESTALE
- *            when a part of it is moved away meanwhile; -ENOMEM; else as aio_path_stat, or -errno
- *            of openat(2), getdents(2) or unlinkat(2). After an error a part may be gone.
+ *            when a part of it is moved away meanwhile; -ENOTDIR when in the end the path stands
+ *            for something else; -ENOMEM; else as aio_path_stat, or -errno of openat(2),
+ *            getdents(2) or unlinkat(2). After an error a part may be gone.
  */
 AIO_API int aio_path_remove(int at, const char *path);
 

@@ -20,7 +20,8 @@
 AIO_BEGIN_DECLS
 
 /*
- * aio_file_load reads a regular file. A NUL follows the last byte in memory.
+ * aio_file_load reads a regular file. A NUL follows the last byte in memory. One that somebody has
+ * a lease on is waited for, as by aio_file_open.
  *
  * Suspends:  until the bytes are there.
  * Context:   a task.
@@ -77,7 +78,9 @@ struct aio_file_copy_options {
  *
  * A file of up to 8 MiB is one call of the pool, a larger one is a call for each 8 MiB. It is
  * copied with the size it has at the beginning; a source that is written to meanwhile gives a
- * mixture.
+ * mixture, one that is cut short meanwhile a copy that may be shorter, which is no error: *copied
+ * tells. One that is removed or replaced meanwhile is copied all the same. A source that somebody
+ * has a lease on is waited for, as by aio_file_open.
  *
  * Suspends:  until it is done.
  * Context:   a task.

@@ -88,6 +88,46 @@ BEHAVIOUR(file_bytes_long_and_far)
     file_home_close(&home);
 }
 
+struct counter {
+    int turns;
+    bool over;
+};
+
+static int count_turns(void *arg)
+{
+    struct counter *counter = arg;
+    for (; !counter->over; counter->turns++)
+        AIO_CHECK_OK(aio_task_yield());
+    return 0;
+}
+
+/* What is in the cache is copied by the core's own thread: others run between the pieces. */
+BEHAVIOUR(file_bytes_that_are_cached_stop_nobody)
+{
+    enum { PIECES = 12, SIZE = PIECES << 20 };
+    struct file_home home;
+    struct counter counter = {.over = false};
+    struct aio_task *task;
+    char *block = malloc(SIZE);
+    REQUIRE(file_home_open(&home));
+    struct aio_file *file = file_make(&home, "file", SIZE);
+    REQUIRE(file != NULL);
+    REQUIRE_OK(aio_task_spawn(&task, count_turns, &counter, NULL));
+    AIO_CHECK_OK(aio_task_yield());
+    for (int i = 0; i < 2; i++) {
+        int before = counter.turns;
+        AIO_CHECK_EQ(i == 0 ? aio_file_read_at(file, block, SIZE, 0)
+                            : aio_file_write_at(file, block, SIZE, 0),
+                     SIZE);
+        AIO_CHECK(counter.turns - before >= PIECES - 1);
+    }
+    counter.over = true;
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    free(block);
+    file_end(file);
+    file_home_close(&home);
+}
+
 /* The kernel looks at none of these bytes. */
 BEHAVIOUR(file_bytes_of_five_gigabytes)
 {

@@ -3,15 +3,12 @@
  * root.
  */
 #define SUITE "file_faults"
-#include "tests/behaviour/file_support.h"
+#include "tests/behaviour/fuse_support.h"
 
 #include <aio/pipe.h>
 #include <aio/process.h>
 #include <aio/whole.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 
 static bool mount_small(const struct file_home *home, unsigned long flags)
 {
@@ -89,56 +86,6 @@ BEHAVIOUR(file_of_a_read_only_file_system)
     file_home_close(&home);
 }
 
-/* The program that is the file system; NULL with the reason told when it cannot be had. */
-static const char *broken_program(void)
-{
-    static char path[256];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 16);
-    char *name = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
-    if (name == NULL)
-        return NULL;
-    (void)snprintf(name, 16, "/broken_fs");
-    if (access(path, X_OK) < 0)
-        aio_test_skip("it needs libfuse 3 (Debian: libfuse3-dev)");
-    else if (access("/dev/fuse", R_OK | W_OK) < 0 || geteuid() != 0)
-        aio_test_skip("it needs root and /dev/fuse");
-    else
-        return path;
-    return NULL;
-}
-
-struct mounted {
-    struct file_home home;
-    pid_t process;
-    dev_t before;
-};
-
-static bool is_mounted(void *arg)
-{
-    struct mounted *mounted = arg;
-    struct stat status;
-    return stat(mounted->home.path, &status) == 0 && status.st_dev != mounted->before;
-}
-
-static bool broken_mount(struct mounted *mounted, const char *program)
-{
-    char *words[] = {(char *)(uintptr_t)program, mounted->home.path, NULL};
-    struct stat status;
-    if (!file_home_open(&mounted->home) || stat(mounted->home.path, &status) < 0)
-        return false;
-    mounted->before = status.st_dev;
-    if (!AIO_CHECK_EQ(posix_spawn(&mounted->process, program, NULL, NULL, words, environ), 0))
-        return false;
-    return test_wait(is_mounted, mounted);
-}
-
-static void broken_unmount(struct mounted *mounted)
-{
-    AIO_CHECK_EQ(kill(mounted->process, SIGTERM), 0);
-    AIO_CHECK_EQ(waitpid(mounted->process, NULL, 0), mounted->process);
-    file_home_close(&mounted->home);
-}
-
 static void check_broken(const char *path)
 {
     enum { SIZE = 100000, SOUND = 65536 };
@@ -165,6 +112,30 @@ static void check_broken(const char *path)
     free(block);
 }
 
+/* What writes and syncs at once, and fails, has failed as a sync; the file system says later that
+ * it is well. */
+static void check_lasting(const char *path)
+{
+    enum { SOUND = 65536 };
+    struct aio_file *file;
+    size_t done;
+    for (int i = 0; i < 3; i++) {
+        REQUIRE_OK(aio_file_open(&file, path, i == 0 ? O_RDWR | O_DSYNC : O_RDWR | O_SYNC, 0));
+        AIO_CHECK_EQ(aio_file_write_at(file, "x", 1, 0), 1);
+        AIO_CHECK_OK(aio_file_sync(file, 0));
+        AIO_CHECK_ERROR(aio_file_read_at(file, (char[1]){0}, 1, SOUND), -EIO); /* is no sync */
+        AIO_CHECK_OK(aio_file_sync(file, 0));
+        if (i < 2)
+            AIO_CHECK_ERROR(aio_file_write_at(file, "x", 1, SOUND), -EIO);
+        else
+            AIO_CHECK_ERROR(aio_file_append(file, "x", 1, &done), -EIO);
+        AIO_CHECK_ERROR(aio_file_sync(file, 0), -EIO);
+        AIO_CHECK_ERROR(aio_file_write_sync(file, "x", 1, 0, &done), -EIO);
+        AIO_CHECK_EQ(done, 1);
+        AIO_CHECK_ERROR(aio_file_close(file), -EIO);
+    }
+}
+
 /* A sync that its server has not answered has failed, whatever else has that error. */
 static void check_slow(const char *path)
 {
@@ -185,17 +156,15 @@ static void check_whole(const char *source, const char *made)
 
 BEHAVIOUR(file_of_a_file_system_that_fails)
 {
-    const char *program = broken_program();
-    struct mounted mounted;
-    if (program == NULL)
+    struct fuse_mount mount;
+    if (!fuse_open(&mount, "broken_fs"))
         return;
-    if (broken_mount(&mounted, program)) {
-        struct file_path path = file_path_of(&mounted.home, "file");
-        check_broken(path.text);
-        check_slow(file_path_of(&mounted.home, "slow").text);
-        check_whole(path.text, file_path_of(&mounted.home, "made").text);
-    }
-    broken_unmount(&mounted);
+    struct file_path path = file_path_of(&mount.home, "file");
+    check_broken(path.text);
+    check_lasting(path.text);
+    check_slow(file_path_of(&mount.home, "slow").text);
+    check_whole(path.text, file_path_of(&mount.home, "made").text);
+    fuse_close(&mount);
 }
 
 /* Of a program that is looked for along PATH. */

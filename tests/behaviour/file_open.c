@@ -7,6 +7,7 @@
 
 #include "tests/behaviour/task_tools.h"
 
+#include <aio/whole.h>
 #include <linux/openat2.h>
 #include <signal.h>
 
@@ -172,6 +173,7 @@ BEHAVIOUR(file_open_cancelled_at_any_moment)
 {
     enum { COUNT = 600 };
     struct file_home home;
+    int canceled = 0, opened = 0;
     REQUIRE(file_home_open(&home));
     struct file_path path = file_path_of(&home, "file");
     for (int i = 0; i < COUNT; i++) {
@@ -180,32 +182,76 @@ BEHAVIOUR(file_open_cancelled_at_any_moment)
         REQUIRE_OK(aio_task_spawn(&task, opening_task, &opening, NULL));
         for (int turns = i % 4; turns > 0; turns--)
             AIO_CHECK_OK(aio_task_yield());
+        if (i % 8 == 7) /* so long that what was begun is at the kernel */
+            AIO_CHECK_OK(aio_time_sleep(AIO_US(1 + (int64_t)(test_random() % 60))));
         aio_task_cancel(task);
         AIO_CHECK_OK(aio_task_join(task, NULL));
         AIO_CHECK(opening.result == 0 || opening.result == -ECANCELED);
+        canceled += opening.result == -ECANCELED;
+        opened += opening.result == 0;
     }
+    AIO_CHECK(canceled > 0 && opened > 0);
     file_home_close(&home);
+}
+
+static int loading_task(void *arg)
+{
+    struct opening *opening = arg;
+    void *memory;
+    size_t size;
+    opening->result = aio_file_load(AT_FDCWD, opening->path, &memory, &size, 100);
+    opening->ended = true;
+    if (opening->result == 0)
+        aio_file_unload(memory);
+    return 0;
+}
+
+static int copying_task(void *arg)
+{
+    struct opening *opening = arg;
+    char to[136];
+    (void)snprintf(to, sizeof to, "%s.copy", opening->path);
+    opening->result = aio_file_copy(AT_FDCWD, opening->path, AT_FDCWD, to, NULL);
+    opening->ended = true;
+    return 0;
+}
+
+static bool lease_is_wanted(void *fd)
+{
+    return fcntl(*(int *)fd, F_GETLEASE) != F_WRLCK; /* but what it is to become */
+}
+
+/* One task waits until the lease is given up, another until it is cancelled. */
+static void check_lease(const char *path, int fd, int (*body)(void *arg))
+{
+    struct opening opening[2] = {{.path = path}, {.path = path}};
+    struct aio_task *tasks[2];
+    for (int i = 0; i < 2; i++)
+        REQUIRE_OK(aio_task_spawn(&tasks[i], body, &opening[i], NULL));
+    AIO_CHECK(test_wait(lease_is_wanted, &fd));
+    AIO_CHECK_OK(aio_time_sleep(AIO_MS(3)));
+    AIO_CHECK(!opening[0].ended && !opening[1].ended);
+    AIO_CHECK_OK(task_stop(tasks[1]));
+    AIO_CHECK_ERROR(opening[1].result, -ECANCELED);
+    AIO_CHECK_EQ(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+    AIO_CHECK_OK(aio_task_join(tasks[0], NULL));
+    AIO_CHECK_OK(opening[0].result);
 }
 
 BEHAVIOUR(file_open_waits_for_a_lease)
 {
+    static int (*const bodies[])(void *arg) = {opening_task, loading_task, copying_task};
     struct file_home home;
     REQUIRE(file_home_open(&home));
     struct file_path path = file_path_of(&home, "file");
     int fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigaction(SIGIO, &ignore, &before); /* that tells of who wants the file */
-    if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
-        struct opening opening = {.path = path.text};
-        struct aio_task *task;
-        REQUIRE_OK(aio_task_spawn(&task, opening_task, &opening, NULL));
-        AIO_CHECK_OK(aio_time_sleep(AIO_MS(3)));
-        AIO_CHECK(!opening.ended);
-        AIO_CHECK_EQ(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
-        AIO_CHECK_OK(aio_task_join(task, NULL));
-        AIO_CHECK_OK(opening.result);
-    } else {
-        aio_test_skip("this file system has no leases");
+    for (int i = 0; i < 3; i++) {
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+            check_lease(path.text, fd, bodies[i]);
+        else
+            aio_test_skip("this file system has no leases");
     }
     sigaction(SIGIO, &before, NULL);
     close(fd);
@@ -236,11 +282,37 @@ BEHAVIOUR(file_adopt_and_release)
     AIO_CHECK_EQ(aio_file_release(file), fds[0]);
     close(fds[0]);
     close(fds[1]);
+}
 
-    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+/* The flags of a description that others share are theirs; and a ring, which would not wait for
+ * what is not in the cache, reads it all the same. */
+BEHAVIOUR(file_adopt_of_what_does_not_block)
+{
+    enum { SIZE = (2 << 20) + 7 };
+    struct file_home home;
+    struct aio_file *file;
+    char *block = malloc(SIZE);
+    const struct iovec halves[] = {{block, 5000}, {block + 5000, SIZE - 5000}};
+    REQUIRE(file_home_open(&home));
+    struct file_path path = file_path_of(&home, "file");
+    file = file_make(&home, "file", SIZE);
+    AIO_CHECK_OK(aio_file_sync(file, 0)); /* what is dirty stays in the cache */
+    file_end(file);
+    int fd = open(path.text, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     REQUIRE(fd >= 0);
     REQUIRE_OK(aio_file_adopt(&file, fd));
-    AIO_CHECK_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
-    AIO_CHECK_EQ(aio_file_read(file, &byte, 1), 1);
+    for (int i = 0; i < 2; i++) {
+        AIO_CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+        AIO_CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+        AIO_CHECK_EQ(i == 0 ? aio_file_read(file, block, SIZE) : aio_file_readv(file, halves, 2),
+                     SIZE);
+        test_pattern_check(block, SIZE, 0);
+        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), SIZE);
+    }
+    AIO_CHECK_EQ(aio_file_write_all_at(file, block, SIZE, 0, NULL), SIZE);
+    file_check(file, 0, SIZE);
+    AIO_CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
     file_end(file);
+    free(block);
+    file_home_close(&home);
 }

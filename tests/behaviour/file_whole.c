@@ -7,6 +7,9 @@
 
 #include "tests/behaviour/task_tools.h"
 
+#include <dirent.h>
+#include <sys/resource.h>
+
 BEHAVIOUR(file_appends_stay_whole)
 {
     enum { BYTES = 50000, TASKS = 4 };
@@ -186,6 +189,47 @@ BEHAVIOUR(file_locks)
     file_home_close(&home);
 }
 
+/* As root has no limit of processes, it becomes somebody else. */
+static bool forbid_threads(void)
+{
+    const struct rlimit none = {0, 0};
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+        return false;
+    return setrlimit(RLIMIT_NPROC, &none) == 0;
+}
+
+static int call_without_threads(void *unused)
+{
+    struct aio_file *file, *other;
+    struct aio_stat stat;
+    int fd;
+    (void)unused;
+    if (aio_file_open(&file, "/dev/shm", O_TMPFILE | O_RDWR, 0600) < 0)
+        return 1;
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", aio_file_fd(file));
+    if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 || aio_file_adopt(&other, fd) < 0)
+        return 2;
+    if (!forbid_threads())
+        return 3;
+    if (aio_file_truncate(file, 5000) < 0 || aio_file_stat(file, &stat) < 0 || stat.size != 5000 ||
+        aio_file_seek(file, -1, SEEK_END) != 4999)
+        return 4;
+    if (aio_file_lock(file, AIO_FILE_EXCLUSIVE, 0, 0) < 0 ||
+        aio_file_trylock(other, AIO_FILE_SHARED, 0, 0) != -EAGAIN ||
+        aio_file_unlock(file, 0, 0) < 0 || aio_file_trylock(other, AIO_FILE_SHARED, 0, 0) < 0)
+        return 5;
+    return aio_file_close(file) < 0 || aio_file_close(other) < 0 ? 6 : 0;
+}
+
+/* Without a thread to be had, calls are made in place: an unlock least of all may fail for that. */
+BEHAVIOUR_OUTSIDE(file_calls_without_threads)
+{
+    struct child child;
+    if (child_may_have_threads() && child_run_task(&child, call_without_threads, NULL))
+        child_exited(&child, 0);
+}
+
 struct closing {
     struct aio_file *file;
     int what;
@@ -278,11 +322,85 @@ BEHAVIOUR(file_left_to_the_runtime)
     AIO_CHECK_OK(aio_file_open(&file, "/dev/null", O_RDWR, 0));
 }
 
+static bool is_worker(const char *id)
+{
+    char path[64], name[16] = "";
+    (void)snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, name, sizeof name - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && strncmp(name, "iou-wrk", 7) == 0;
+}
+
+/* The threads that the kernel has made for the ring. */
+static int count_workers(void)
+{
+    DIR *threads = opendir("/proc/self/task");
+    const struct dirent *entry;
+    int count = 0;
+    while (threads != NULL && (entry = readdir(threads)) != NULL)
+        count += is_worker(entry->d_name);
+    if (threads != NULL)
+        closedir(threads);
+    return count;
+}
+
+struct syncing {
+    struct aio_file *file;
+    int *most_workers;
+};
+
+static int sync_again_and_again(void *arg)
+{
+    const struct syncing *syncing = arg;
+    for (int i = 0; i < 4; i++) {
+        AIO_CHECK_EQ(aio_file_write_at(syncing->file, "x", 1, i), 1);
+        AIO_CHECK_OK(aio_file_sync(syncing->file, 0));
+        int count = count_workers();
+        *syncing->most_workers = count > *syncing->most_workers ? count : *syncing->most_workers;
+    }
+    return 0;
+}
+
+/* Each sync takes a thread of the kernel's; without the bound there would be one for each. */
+BEHAVIOUR_WITH(file_syncs_by_few_threads, .ring_workers = 2)
+{
+    enum { TASKS = 20 };
+    struct file_home home;
+    struct syncing syncing[TASKS];
+    struct aio_task *tasks[TASKS];
+    int most = 0;
+    REQUIRE(file_home_open(&home));
+    for (int i = 0; i < TASKS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%d", i);
+        syncing[i] = (struct syncing){file_make(&home, name, 1000), &most};
+        REQUIRE_OK(aio_task_spawn(&tasks[i], sync_again_and_again, &syncing[i], NULL));
+    }
+    for (int i = 0; i < TASKS; i++) {
+        AIO_CHECK_OK(aio_task_join(tasks[i], NULL));
+        file_end(syncing[i].file);
+    }
+    AIO_CHECK(most <= 2);
+    AIO_CHECK((most > 0) == (strcmp(test_row()->backend, "uring") == 0));
+    file_home_close(&home);
+}
+
 BEHAVIOUR(file_ways_are_explained)
 {
+    static const char *const pool[] = {
+        "stat",     "truncate",    "allocate", "advise",      "lock",    "seek",    "access",
+        "rename",   "link",        "symlink",  "mkdir",       "unlink",  "rmdir",   "remove",
+        "chmod",    "chown",       "utime",    "mkstemp",     "mkdtemp", "tmpfile", "publish",
+        "readlink", "directories", "walks",    "whole files", "copies"};
     char text[4096];
-    (void)aio_runtime_explain(text, sizeof text);
-    AIO_CHECK(strstr(text, "of files stat, truncate, allocate") != NULL);
+    AIO_CHECK(aio_runtime_explain(text, sizeof text) < sizeof text);
+    const char *line = strstr(text, "offload pool,");
+    REQUIRE(AIO_CHECK(line != NULL));
+    for (size_t i = 0; i < sizeof pool / sizeof *pool; i++)
+        AIO_CHECK(strstr(line, pool[i]) != NULL);
+    AIO_CHECK_EQ(line[strlen(line) - 1], '\n');
     AIO_CHECK(strstr(text, "of files open, read, write and sync") != NULL ||
               strstr(text, "of files, reads of what is cached at once") != NULL);
 }

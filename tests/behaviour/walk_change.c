@@ -48,6 +48,42 @@ BEHAVIOUR_OUTSIDE(unreadable_directories_are_told)
     folder_close(&folder);
 }
 
+static int walk_statuses_as_user(void *arg)
+{
+    struct folder *folder = arg;
+    struct aio_walk *walk;
+    struct aio_walk_entry entry;
+    struct aio_walk_options options = AIO_WALK_OPTIONS;
+    int denied = 0, known = 0;
+    options.flags = AIO_WALK_STAT;
+    if (aio_walk_open(&walk, folder->fd, "t", &options) < 0)
+        return 1;
+    while (aio_walk_next(walk, &entry) == 1) {
+        denied += entry.error == -EACCES && entry.stat == NULL;
+        known += entry.error == 0 && entry.stat != NULL;
+    }
+    aio_walk_close(walk);
+    return denied != 3 || known != 3;
+}
+
+/* A directory that may be read and not searched: its names are told, each with what is wrong. */
+BEHAVIOUR_OUTSIDE(entries_without_a_status_are_told)
+{
+    struct folder folder;
+    REQUIRE(folder_open(&folder));
+    folder_directory(&folder, "t");
+    folder_directory(&folder, "t/listed");
+    folder_text(&folder, "t/listed/file", "");
+    folder_link(&folder, "t/listed/link", "file");
+    folder_directory(&folder, "t/listed/directory");
+    folder_directory(&folder, "t/open");
+    folder_text(&folder, "t/file", "");
+    AIO_CHECK_EQ(fchmodat(folder.fd, "t/listed", 0444, 0), 0);
+    folder_as_user(walk_statuses_as_user, &folder);
+    AIO_CHECK_EQ(fchmodat(folder.fd, "t/listed", 0755, 0), 0);
+    folder_close(&folder);
+}
+
 /* Fails for root as well: its name is gone, or is something else, when it is to be opened. */
 BEHAVIOUR(removed_and_replaced_while_walked)
 {

@@ -60,11 +60,11 @@ def facts(top):
             path = os.path.join(folder, name)
             status = os.lstat(path)
             if os.path.islink(path):
-                content, modified = os.readlink(path), 0
+                content = os.readlink(path)
             else:
                 content = b"" if os.path.isdir(path) else open(path, "rb").read()
-                modified = status.st_mtime_ns
-            found[os.path.relpath(path, top.encode())] = (status.st_mode, modified, content)
+            found[os.path.relpath(path, top.encode())] = (status.st_mode, status.st_mtime_ns,
+                                                          content)
     return found
 
 
@@ -81,6 +81,7 @@ def fill(trees, files):
     trees.write("empty")
     os.makedirs(trees.source + "/a/b/c")
     os.symlink("../nowhere", trees.source + "/a/link")
+    os.utime(trees.source + "/a/link", (1_500_000_000, 1_500_000_000), follow_symlinks=False)
     os.chmod(trees.source + "/a/b", 0o500)
     return files + 2
 
@@ -220,6 +221,32 @@ def test_a_deep_tree(context):
         assert status == 0 and "1 copied" in said, said
         with open("%s/%s/file" % (trees.target, path)) as file:
             assert file.read() == "deep"
+
+
+def test_full_target(context):
+    """What does not fit is told and leaves nothing; what fits is there, and the rest when there is
+    room."""
+    with Trees() as trees:
+        for i in range(8):
+            trees.write("%d" % i, noise(300_000, i))
+        os.mkdir(trees.target)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "aio-test", trees.target]
+        if os.geteuid() != 0 or call(mount)[0] != 0:
+            raise Skip("mounting a file system takes root")
+        try:
+            status, said = backup(context, "-j", "3", trees.source, trees.target)
+            assert status == 1 and "No space left" in said, said
+            names = sorted(os.listdir(trees.target))
+            assert len(names) == int(said.split(" copied")[0].split()[-1]) > 0, said
+            for name in names:
+                with open(trees.target + "/" + name, "rb") as file:
+                    assert file.read() == noise(300_000, int(name)), name
+            assert call(["mount", "-o", "remount,size=9m", trees.target])[0] == 0
+            status, said = backup(context, trees.source, trees.target)
+            assert status == 0 and "%d already there" % len(names) in said, said
+            same(trees)
+        finally:
+            assert call(["umount", trees.target])[0] == 0
 
 
 def test_target_within_source(context):

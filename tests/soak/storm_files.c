@@ -12,13 +12,18 @@
 struct opening {
     const char *path;
     int flags;
+    bool under_way;
+    int late; /* those that succeeded though they were cancelled meanwhile */
 };
 
 static int open_and_close(void *arg)
 {
-    const struct opening *opening = arg;
+    struct opening *opening = arg;
     struct aio_file *file;
+    opening->under_way = true;
     int rc = aio_file_open(&file, opening->path, opening->flags, 0600);
+    opening->under_way = false;
+    opening->late += rc == 0 && aio_task_canceled();
     if (rc == 0)
         rc = aio_file_close(file);
     AIO_CHECK(rc == 0 || rc == -ECANCELED);
@@ -32,18 +37,24 @@ BEHAVIOUR(open_cancelled)
     int fd = mkstemp(path);
     REQUIRE(fd >= 0);
     close(fd);
-    const struct opening openings[] = {
-        {path, O_RDWR | O_CREAT}, {path, O_RDONLY}, {"/dev/null", O_WRONLY}};
+    struct opening openings[] = {
+        {.path = path, .flags = O_RDWR | O_CREAT},
+        {.path = path, .flags = O_RDONLY},
+        {.path = "/dev/null", .flags = O_WRONLY},
+    };
     struct storm storm = storm_begin("opened and cancelled", 100000);
     while (storm_goes_on(&storm)) {
         struct aio_task *task;
-        void *arg = (void *)(uintptr_t)&openings[test_random() % 3];
-        REQUIRE_OK(aio_task_spawn(&task, open_and_close, arg, NULL));
+        struct opening *opening = &openings[test_random() % 3];
+        REQUIRE_OK(aio_task_spawn(&task, open_and_close, opening, NULL));
         for (uint64_t turns = test_random() % 4; turns > 0; turns--)
             REQUIRE_OK(aio_task_yield());
+        if (opening->under_way && test_random() % 4 == 0) /* it is at the kernel by then */
+            REQUIRE_OK(aio_time_sleep(AIO_US(1 + (int64_t)(test_random() % 60))));
         aio_task_cancel(task);
         REQUIRE_OK(aio_task_join(task, NULL));
     }
+    AIO_CHECK(openings[0].late + openings[1].late + openings[2].late > 0);
     AIO_CHECK_EQ(unlink(path), 0);
     storm_check_end();
 }

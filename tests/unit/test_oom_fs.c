@@ -1,6 +1,6 @@
 /*
- * The n-th allocation fails, for n = 1, 2, ...: directories, walks, removals, whole files. What is
- * refused is -ENOMEM and leaves nothing behind; a walk loses no entry. On each backend.
+ * The n-th allocation fails, for n = 1, 2, ...: directories, walks, removals, files, whole files.
+ * What is refused is -ENOMEM and leaves nothing behind; a walk loses no entry. On each backend.
  */
 #define SUITE "oom_fs"
 #include "tests/unit/unit_tools.h"
@@ -8,8 +8,11 @@
 #include "core/alloc.h"
 
 #include <aio/directory.h>
+#include <aio/file.h>
+#include <aio/pinned.h>
 #include <aio/whole.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,4 +130,46 @@ static int read_stubbornly(void *entered)
 PLAIN(directories_and_files)
 {
     unit_on_each_backend(read_stubbornly);
+}
+
+/* What was refused has made no file, and of an adopted descriptor nothing is changed. */
+static int open_stubbornly(void *entered)
+{
+    char path[] = "/tmp/aio-test-XXXXXX";
+    struct aio_file *file = NULL;
+    void *memory = NULL;
+    int opened = -ENOMEM, adopted = -ENOMEM, pinned = -ENOMEM, fd = mkstemp(path);
+    unit_entered(entered);
+    if (!AIO_CHECK(fd >= 0 && unlink(path) == 0))
+        return -1;
+    for (int at = 1; opened == -ENOMEM && at < ATTEMPTS; at++) {
+        AIO_CHECK(access(path, F_OK) < 0);
+        aio__alloc_fail_at(at);
+        opened = aio_file_open(&file, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+        aio__alloc_fail_at(0);
+    }
+    if (AIO_CHECK_OK(opened))
+        AIO_CHECK_OK(aio_file_close(file));
+    AIO_CHECK_EQ(unlink(path), 0);
+    for (int at = 1; adopted == -ENOMEM && at < ATTEMPTS; at++) {
+        AIO_CHECK_EQ(fcntl(fd, F_GETFD), 0);
+        aio__alloc_fail_at(at);
+        adopted = aio_file_adopt(&file, fd);
+        aio__alloc_fail_at(0);
+    }
+    if (AIO_CHECK_OK(adopted))
+        AIO_CHECK_OK(aio_file_close(file));
+    for (int at = 1; pinned == -ENOMEM && at < ATTEMPTS; at++) {
+        aio__alloc_fail_at(at);
+        pinned = aio_pinned_alloc(&memory, 4096);
+        aio__alloc_fail_at(0);
+    }
+    if (AIO_CHECK(pinned >= 0))
+        aio_pinned_free(memory);
+    return 0;
+}
+
+PLAIN(files)
+{
+    unit_on_each_backend(open_stubbornly);
 }
