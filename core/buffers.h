@@ -90,10 +90,17 @@ static inline uint32_t aio__buffers_share(const struct aio__buffers *pool)
     return pool->limit / 2;
 }
 
+/* How many more may be lent, or be brought for readers who have not come. */
+static inline uint32_t aio__buffers_spare(const struct aio__buffers *pool)
+{
+    uint32_t share = aio__buffers_share(pool);
+    return share > pool->unread ? share - pool->unread : 0;
+}
+
 /* Whether the program may have one more, empty. */
 static inline bool aio__buffers_may_rent(const struct aio__buffers *pool)
 {
-    return aio__buffers_held(pool) - pool->unread < pool->limit - aio__buffers_share(pool);
+    return aio__buffers_held(pool) < pool->limit - aio__buffers_share(pool) + pool->unread;
 }
 
 /* How many can be taken. */

@@ -80,8 +80,7 @@ void aio__uring_rent_refill(struct uring *uring)
 {
     struct uring_rent *rent = &uring->rent;
     struct aio__buffers *pool = rent->pool;
-    uint32_t share = rent_share(pool);
-    uint32_t wanted = rent_min(rent->target, share > pool->unread ? share - pool->unread : 0);
+    uint32_t wanted = rent_min(rent->target, aio__buffers_spare(pool));
     int count = 0;
     while (pool->lent < wanted) {
         struct aio_buffer *buffer = aio__buffers_take(pool);
