@@ -88,13 +88,17 @@ void aio__disposition_unlock(void)
     pthread_mutex_unlock(&disposition_state.lock);
 }
 
-/* While a handler is at work no other interrupts it: a storm takes one frame of a task's stack. */
+/*
+ * While a handler is at work no other interrupts it: a storm takes one frame of a task's stack. The
+ * former disposition is known before the handler can be called, which may have to restore it.
+ */
 static int disposition_take_one(int number, aio__signal_handler *handler)
 {
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO};
     sigfillset(&action.sa_mask);
     if (disposition_state.of[number - 1].users == 0 &&
-        sigaction(number, &action, &disposition_state.of[number - 1].before) < 0)
+        (sigaction(number, NULL, &disposition_state.of[number - 1].before) < 0 ||
+         sigaction(number, &action, NULL) < 0))
         return -errno;
     disposition_state.of[number - 1].handler = handler;
     disposition_state.of[number - 1].users++;
