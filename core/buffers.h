@@ -109,10 +109,20 @@ static inline uint32_t aio__buffers_share(const struct aio__buffers *pool)
     return pool->limit / 2;
 }
 
+/* How many more may be lent, or be brought for readers who have not come; the pool grows where that
+ * makes it as many as wanted. */
+static inline uint32_t aio__buffers_spare(struct aio__buffers *pool, uint32_t wanted)
+{
+    while (aio__buffers_share(pool) < wanted + pool->unread && aio__buffers_grow(pool))
+        continue;
+    uint32_t share = aio__buffers_share(pool);
+    return share > pool->unread ? share - pool->unread : 0;
+}
+
 /* Whether the program may have one more, empty. */
 static inline bool aio__buffers_may_rent(struct aio__buffers *pool)
 {
-    while (aio__buffers_held(pool) - pool->unread >= pool->limit - aio__buffers_share(pool))
+    while (aio__buffers_held(pool) >= pool->limit - aio__buffers_share(pool) + pool->unread)
         if (!aio__buffers_grow(pool))
             return false;
     return true;

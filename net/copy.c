@@ -17,7 +17,8 @@ int aio__copy_check(const struct aio_copy_options *options)
 {
     if (options == NULL)
         return 0;
-    return options->size == sizeof *options && options->idle_ns > 0 ? 0 : -EINVAL;
+    bool good = options->idle_ns > 0 && options->stall_ns > 0;
+    return options->size == sizeof *options && good ? 0 : -EINVAL;
 }
 
 static void copy_interrupt(struct aio__copy *copy, int code)
@@ -51,7 +52,7 @@ void aio__copy_init(struct aio__copy *copy, struct aio_stream *to, struct aio_st
                                .left = settled.limit};
     copy->watches[0] = (struct aio__copy_watch){{.notify = copy_notify}, copy};
     copy->watches[1] = (struct aio__copy_watch){{.notify = copy_notify}, copy};
-    *shared = (struct aio__copy_shared){.idle_ns = settled.idle_ns};
+    *shared = (struct aio__copy_shared){.idle_ns = settled.idle_ns, .stall_ns = settled.stall_ns};
 }
 
 static void holds_sort(struct aio__hold *holds, size_t count)
@@ -150,14 +151,18 @@ static int copy_splice(const struct aio__copy *copy, struct aio__op_frame *frame
                          part->reads ? "splice: read" : "splice: write");
 }
 
+/* Lets a deadline be so far away from now. */
+static void copy_bound(const struct aio__copy *copy, struct aio_deadline *deadline, int64_t ns)
+{
+    int64_t now_ns = copy_core(copy)->now_ns;
+    aio__deadline_move(deadline, ns < AIO_FOREVER - now_ns ? now_ns + ns : AIO_FOREVER);
+}
+
 /* Bytes have moved: the time for which nothing may move begins anew. */
 static void copy_put_off(struct aio__copy *copy)
 {
-    if (copy == NULL || copy->idle.task == NULL)
-        return;
-    int64_t now_ns = copy_core(copy)->now_ns, idle_ns = copy->shared->idle_ns;
-    aio__deadline_move(&copy->idle,
-                       idle_ns < AIO_FOREVER - now_ns ? now_ns + idle_ns : AIO_FOREVER);
+    if (copy != NULL && copy->idle.task != NULL)
+        copy_bound(copy, &copy->idle, copy->shared->idle_ns);
 }
 
 static int copy_transfer(struct aio__copy *copy, const struct copy_part *part)
@@ -219,10 +224,12 @@ static void copy_write_rest(struct aio__copy *copy, struct copy_part *part)
 }
 
 /* Returns 1; or -errno. */
-static int copy_write(struct aio__copy *copy, size_t length)
+static int copy_write_all(struct aio__copy *copy, size_t length)
 {
     struct copy_part part = {.length = length};
     while (part.length > 0) {
+        if (copy->shared->stall_ns != AIO_FOREVER)
+            copy_bound(copy, &copy->stall, copy->shared->stall_ns);
         int rc = copy_transfer(copy, &part);
         if (rc <= 0) {
             copy_write_rest(copy, &part);
@@ -231,6 +238,14 @@ static int copy_write(struct aio__copy *copy, size_t length)
         copy_written(copy, &part, rc);
     }
     return 1;
+}
+
+static int copy_write(struct aio__copy *copy, size_t length)
+{
+    int rc = copy_write_all(copy, length);
+    if (copy->shared->stall_ns != AIO_FOREVER)
+        aio__deadline_move(&copy->stall, AIO_FOREVER);
+    return rc;
 }
 
 static void copy_stop_splicing(struct aio__copy *copy)
@@ -297,6 +312,7 @@ static int copy_pass_end(struct aio__copy *copy)
 int aio__copy_run(struct aio__copy *copy, bool pass_end)
 {
     aio_deadline_set(&copy->idle, copy->shared->idle_ns);
+    aio_deadline_set(&copy->stall, AIO_FOREVER);
     aio__watch_enter(&copy->watches[0].watch, &copy->reading.stream->handle);
     aio__watch_enter(&copy->watches[1].watch, &copy->writing.stream->handle);
     int rc = copy_loop(copy);
@@ -309,8 +325,10 @@ int aio__copy_run(struct aio__copy *copy, bool pass_end)
     copy->writing.gate->inside = NULL; /* its frame is gone */
     aio__watch_leave(&copy->watches[0].watch);
     aio__watch_leave(&copy->watches[1].watch);
-    copy->done.idle =
-        rc == -ETIMEDOUT && aio_deadline_expired(&copy->idle) && !copy->shared->stopped;
+    bool late = rc == -ETIMEDOUT && !copy->shared->stopped;
+    copy->done.idle = late && aio_deadline_expired(&copy->idle);
+    copy->done.stalled = late && aio_deadline_expired(&copy->stall);
+    aio_deadline_clear(&copy->stall);
     aio_deadline_clear(&copy->idle);
     return rc;
 }

@@ -12,6 +12,7 @@
 /* What the directions of a relay share; a copy has it for itself. */
 struct aio__copy_shared {
     int64_t idle_ns;
+    int64_t stall_ns;
     bool stopped; /* by an error of the other direction */
 };
 
@@ -28,9 +29,10 @@ struct aio__copy {
     struct aio__stream_call writing;
     struct aio__copy_watch watches[2];
     struct aio__copy_shared *shared;
-    struct aio__copy *other;  /* the other direction of a relay, or NULL */
-    struct aio_deadline idle; /* of the task that runs it; put off when bytes move either way */
-    uint64_t left;            /* bytes it may still read */
+    struct aio__copy *other;   /* the other direction of a relay, or NULL */
+    struct aio_deadline idle;  /* of the task that runs it; put off when bytes move either way */
+    struct aio_deadline stall; /* the same; only while bytes wait to be written */
+    uint64_t left;             /* bytes it may still read */
     struct aio_copy_done done;
     char *buffer; /* NULL: not needed yet */
     struct aio__pipe pipe;

@@ -56,10 +56,14 @@ static void path_unlink(const char *text, const struct stat *seen)
         (void)renameat2(AT_FDCWD, aside, AT_FDCWD, text, RENAME_NOREPLACE);
 }
 
-/* Whether nobody listens at the socket there. Never waits: a full backlog is somebody. */
-static bool path_is_stale(const struct aio_address *address, int type)
+/*
+ * Whether no process has the socket there any more. Asked by a socket for datagrams, which connects
+ * to one of its kind unnoticed, and is told that others are of another kind, whether they listen
+ * already or not.
+ */
+static bool path_is_stale(const struct aio_address *address)
 {
-    int fd = aio__socket_open(AF_UNIX, type, 0);
+    int fd = aio__socket_open(AF_UNIX, SOCK_DGRAM, 0);
     if (fd < 0)
         return false;
     int rc = connect(fd, &address->any, address->length); /* tidy: allow connect: non-blocking */
@@ -72,9 +76,7 @@ static bool path_is_stale(const struct aio_address *address, int type)
 static int path_replace(int fd, const char *text, const struct aio_address *address)
 {
     struct stat seen;
-    int type = SOCK_STREAM;
-    (void)aio__socket_get(fd, SOL_SOCKET, SO_TYPE, &type);
-    if (!path_is_ours(text, &seen) || !path_is_stale(address, type))
+    if (!path_is_ours(text, &seen) || !path_is_stale(address))
         return -EADDRINUSE;
     path_unlink(text, &seen);
     return aio__socket_bind(fd, address);

@@ -20,12 +20,29 @@ struct rent_pieces {
     size_t bytes;
 };
 
-/* One piece, or several once a receive has filled one: a stream that brings much is emptied with
- * one system call, and the call after it, which would find nothing, is spared. */
-static void rent_take_pieces(struct aio__ev_backend *self, struct aio__ev_fd *entry,
+/*
+ * How many buffers one receive goes into: one, which somebody waits for, or several once one was
+ * filled. These wait for their reader, as many as may wait with one stream, and with all of them.
+ */
+static unsigned rent_wanted(const struct aio__ev_backend *self, const struct aio__ev_fd *entry,
+                            const struct aio__op *op, unsigned most)
+{
+    uint32_t spare;
+
+    if ((entry->flags & AIO__EV_FD_BULK) == 0)
+        return 1;
+    most = most < op->rent.feed->limit ? most : op->rent.feed->limit;
+    spare = aio__buffers_spare(self->buffers, most);
+    if (spare == 0)
+        return 1;
+    return most < spare ? most : spare;
+}
+
+/* A stream that brings much is emptied with one system call, and the call after it, which would
+ * find nothing, is spared. */
+static void rent_take_pieces(struct aio__ev_backend *self, unsigned wanted,
                              struct rent_pieces *pieces)
 {
-    size_t wanted = (entry->flags & AIO__EV_FD_BULK) != 0 ? RENT_PIECES : 1;
     struct aio_buffer *buffer;
 
     pieces->count = 0;
@@ -73,7 +90,7 @@ static int32_t rent_bytes(struct aio__ev_backend *self, struct aio__ev_fd *entry
     ssize_t got;
     int32_t result;
 
-    rent_take_pieces(self, entry, &pieces);
+    rent_take_pieces(self, rent_wanted(self, entry, op, RENT_PIECES), &pieces);
     if (pieces.count == 0)
         return AIO__EV_STARVED;
     got = rent_receive(op->fd, &pieces);
@@ -96,10 +113,9 @@ struct rent_packets {
     unsigned count;
 };
 
-static void rent_take_packets(struct aio__ev_backend *self, const struct aio__ev_fd *entry,
+static void rent_take_packets(struct aio__ev_backend *self, unsigned wanted,
                               const struct msghdr *shape, struct rent_packets *packets)
 {
-    unsigned wanted = (entry->flags & AIO__EV_FD_BULK) != 0 ? RENT_PACKETS : 1;
     struct aio_buffer *buffer;
 
     packets->count = 0;
@@ -146,7 +162,7 @@ static int32_t rent_packets(struct aio__ev_backend *self, struct aio__ev_fd *ent
     int32_t result;
     int got;
 
-    rent_take_packets(self, entry, op->rent.shape, &packets);
+    rent_take_packets(self, rent_wanted(self, entry, op, RENT_PACKETS), op->rent.shape, &packets);
     if (packets.count == 0)
         return AIO__EV_STARVED;
     do

@@ -1,6 +1,6 @@
 /*
- * Pinned memory: buffers registered with the ring, so that reads and writes of files within them
- * need not look their pages up.
+ * Pinned memory: buffers registered with the ring, so that reads and writes of files within them,
+ * and zero-copy sends, need not look their pages up.
  */
 #include "backends/uring/private.h"
 

@@ -37,15 +37,29 @@ static void prep_send(const struct uring *uring, struct io_uring_sqe *sqe, const
     prep_quiet(sqe, op);
 }
 
+/* The pinned memory that all of a buffer is in; -1: in none. */
+static inline int prep_pin(const struct uring *uring, const char *buffer, unsigned length)
+{
+    if (__builtin_expect(uring->pinned == 0, 1))
+        return -1;
+    return aio__uring_pin_find(uring, buffer, length);
+}
+
 static void prep_send_zc(const struct uring *uring, struct io_uring_sqe *sqe,
                          const struct aio__op *op)
 {
-    if ((uring->caps & AIO__URING_SEND_ZC) == 0)
+    unsigned length = aio__uring_length(op->transfer.length);
+    if ((uring->caps & AIO__URING_SEND_ZC) == 0) {
         prep_send(uring, sqe, op);
-    else
-        io_uring_prep_send_zc(sqe, op->fd, op->transfer.buffer,
-                              aio__uring_length(op->transfer.length),
-                              op->transfer.flags | MSG_NOSIGNAL, 0);
+        return;
+    }
+    io_uring_prep_send_zc(sqe, op->fd, op->transfer.buffer, length,
+                          op->transfer.flags | MSG_NOSIGNAL, 0);
+    int pin = prep_pin(uring, op->transfer.buffer, length);
+    if (pin >= 0) {
+        sqe->ioprio |= IORING_RECVSEND_FIXED_BUF;
+        sqe->buf_index = (uint16_t)pin;
+    }
 }
 
 static void prep_recvmsg(const struct uring *uring, struct io_uring_sqe *sqe,
@@ -83,20 +97,12 @@ static void prep_connect(const struct uring *uring, struct io_uring_sqe *sqe,
     io_uring_prep_connect(sqe, op->fd, op->connect.address, op->connect.length);
 }
 
-/* The pinned memory that the buffer is in; -1: in none. */
-static inline int prep_pin(const struct uring *uring, const struct aio__op *op, unsigned length)
-{
-    if (__builtin_expect(uring->pinned == 0, 1))
-        return -1;
-    return aio__uring_pin_find(uring, op->file.buffer, length);
-}
-
 /* Offset -1, as an unsigned number, is the file's own cursor. */
 static void prep_read(const struct uring *uring, struct io_uring_sqe *sqe, const struct aio__op *op)
 {
     unsigned length = aio__uring_length(op->file.length);
     uint64_t offset = (uint64_t)op->file.offset;
-    int pin = prep_pin(uring, op, length);
+    int pin = prep_pin(uring, op->file.buffer, length);
     if (pin >= 0)
         io_uring_prep_read_fixed(sqe, op->fd, op->file.buffer, length, offset, pin);
     else
@@ -108,7 +114,7 @@ static void prep_write(const struct uring *uring, struct io_uring_sqe *sqe,
 {
     unsigned length = aio__uring_length(op->file.length);
     uint64_t offset = (uint64_t)op->file.offset;
-    int pin = prep_pin(uring, op, length);
+    int pin = prep_pin(uring, op->file.buffer, length);
     if (pin >= 0)
         io_uring_prep_write_fixed(sqe, op->fd, op->file.buffer, length, offset, pin);
     else

@@ -81,13 +81,11 @@ void aio__uring_rent_close(struct uring *uring)
  * that small, no more is hoped for until the kernel has too few again. */
 static uint32_t rent_wanted(struct uring_rent *rent)
 {
-    struct aio__buffers *pool = rent->pool;
-    while (aio__buffers_share(pool) < rent->target + pool->unread && aio__buffers_grow(pool))
-        continue;
-    uint32_t share = rent_min(aio__buffers_share(pool), RENT_ENTRIES_MAX);
+    uint32_t spare = aio__buffers_spare(rent->pool, rent->target);
+    uint32_t share = rent_min(aio__buffers_share(rent->pool), RENT_ENTRIES_MAX);
     if (rent->target > share && share > 0)
         rent->target = share;
-    return rent_min(rent->target, share > pool->unread ? share - pool->unread : 0);
+    return rent_min(rent->target, spare);
 }
 
 void aio__uring_rent_refill(struct uring *uring)

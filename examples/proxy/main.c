@@ -9,7 +9,8 @@
  * accept-proxy: each client begins with a header of the PROXY protocol, which is taken off.
  * send-proxy: the target is told by such a header who the client is: whom the client's own header
  * names, if it has one to begin with.
- * idle: a connection on which nothing moves either way for so long is ended; an hour if not told.
+ * idle: a connection on which nothing moves either way for so long, or of which one side takes
+ * nothing for so long of what the other one sends, is ended; an hour if not told.
  */
 #include "examples/proxy/header.h"
 
@@ -137,7 +138,7 @@ static bool read_idle(const char *word)
     if (strncmp(word, "idle=", 5) != 0)
         return false;
     long seconds = strtol(word + 5, &end, 10);
-    limits.idle_ns = AIO_SEC(seconds);
+    limits.idle_ns = limits.stall_ns = AIO_SEC(seconds);
     return *end == '\0' && seconds > 0 && seconds <= 1000000;
 }
 
@@ -161,7 +162,7 @@ AIO_MAIN(argc, argv)
     struct aio_listener *listener;
     struct aio_stream *client;
     limits = AIO_COPY_OPTIONS;
-    limits.idle_ns = IDLE_NS;
+    limits.idle_ns = limits.stall_ns = IDLE_NS;
     target = argc > 2 ? argv[2] : "127.0.0.1:8081";
     int rc = aio_address_parse(&parsed, target);
     if (rc < 0)

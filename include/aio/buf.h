@@ -81,7 +81,7 @@ AIO_API int aio_stream_flush(struct aio_stream *stream);
  *            served.
  * Context:   a task.
  * Lifetime:  *out is the caller's until it is released or given away.
- * Returns:   0; -ENOMEM; -ECANCELED; -ETIMEDOUT.
+ * Returns:   0; -ENOMEM; -ECANCELED; -ETIMEDOUT. *out is NULL after an error.
  */
 AIO_API AIO_NODISCARD int aio_buffer_rent(struct aio_buffer **out);
 

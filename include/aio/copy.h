@@ -11,6 +11,10 @@
  *     64 KiB           0.26                    0.22                      0.19
  *     bulk             0.44                    0.35                      0.23
  *
+ * The buffer is the copy's own, from the first byte on until the end. Reading and writing rented
+ * buffers instead was measured: 0.98 to 1.37 times the CPU for messages of 512 B to 64 KiB with
+ * io_uring, 1.05 to 1.78 with epoll.
+ *
  * Streams with a filter (TLS), and directions that were used with rented buffers, are not spliced:
  * their bytes are copied, in order, by the buffer; so are those of terminals and files, and of
  * sockets and pipes that were adopted and may block.
@@ -32,17 +36,23 @@ struct aio_copy_options {
     size_t size;
     uint64_t limit;  /* bytes after which a direction ends; not one more is read */
     int64_t idle_ns; /* how long nothing may move, in a relay in both directions; AIO_FOREVER */
+    /* How long a receiver may take nothing of what was read for it, whatever the other direction of
+     * a relay does meanwhile; AIO_FOREVER. */
+    int64_t stall_ns;
 };
 
 #define AIO_COPY_OPTIONS                                                                           \
-    ((struct aio_copy_options){                                                                    \
-        .size = sizeof(struct aio_copy_options), .limit = UINT64_MAX, .idle_ns = AIO_FOREVER})
+    ((struct aio_copy_options){.size = sizeof(struct aio_copy_options),                            \
+                               .limit = UINT64_MAX,                                                \
+                               .idle_ns = AIO_FOREVER,                                             \
+                               .stall_ns = AIO_FOREVER})
 
 /* What a copy has done, whatever it returned. */
 struct aio_copy_done {
     uint64_t delivered;   /* bytes that the receiving side's kernel has taken */
     uint64_t undelivered; /* bytes read that could not be delivered any more: they are lost */
     bool idle;            /* -ETIMEDOUT came from idle_ns, and from no deadline around the call */
+    bool stalled;         /* the same of stall_ns, and of this direction */
 };
 
 /*

@@ -51,7 +51,8 @@ struct aio_message {
     int count;                   /* of vectors */
     struct aio_address *address; /* send: to whom; receive: set to the sender's; or NULL */
     void *control;               /* or NULL */
-    size_t control_room;
+    size_t control_room;  /* receive: as AIO_CONTROL_BYTES says; a packet of a sequence has a time
+                             stamp before anything else that comes with it */
     size_t control_bytes; /* send: what the helpers put there; receive: what came */
     bool keep_fds;        /* receive: keep descriptors */
     /* Set by receiving: */

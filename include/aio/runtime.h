@@ -119,7 +119,9 @@ struct aio_runtime_options {
      * Half of them are kept for receiving, out of reach of aio_buffer_rent. Default 1024. */
     uint32_t buffer_limit;
     /* How many may hold data that one stream has received and nobody has read, and likewise data
-     * that one stream has yet to send, before the peer, or the writer, has to wait. Default 16. */
+     * that one stream has yet to send, before the peer, or the writer, has to wait. Default 16.
+     * With io_uring a burst of one stream may fill more, half of buffer_limit at most, before the
+     * kernel has been told to stop. */
     uint32_t stream_buffers;
 };
 

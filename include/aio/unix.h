@@ -7,9 +7,9 @@
  * the helpers of <aio/message.h>.
  *
  * Binding to a path makes a file. Close removes it, if it is still the one that was made. What a
- * process that died has left is replaced if options say so, and only if it is a socket of the
- * same user that nobody listens at; anything else there is left alone: -EADDRINUSE. To find out, it
- * is connected to: somebody who does listen sees a connection that ends at once.
+ * process that died has left is replaced if options say so, and only if it is a socket of the same
+ * user that no process has open any more, whether one listened at it or not; anything else there is
+ * left alone: -EADDRINUSE. Somebody who has it open does not notice that he was asked.
  */
 #ifndef AIO_UNIX_H
 #define AIO_UNIX_H
@@ -74,8 +74,8 @@ struct aio_unix_options {
  * Suspends:  never.
  * Context:   a task; the listener belongs to its core.
  * Lifetime:  texts and options only during the call. The listener lives until aio_listener_close.
- * Returns:   0; -EINVAL for a bad name or option; -ENAMETOOLONG; -EADDRINUSE when somebody listens
- *            there or it may not be replaced; -EACCES, -ENOENT, -ENOTDIR, -EROFS for the path;
+ * Returns:   0; -EINVAL for a bad name or option; -ENAMETOOLONG; -EADDRINUSE when somebody has the
+ *            path or it may not be replaced; -EACCES, -ENOENT, -ENOTDIR, -EROFS for the path;
  *            -EMFILE, -ENFILE; -ENOMEM; or another -errno of socket(2), bind(2), chmod(2).
  */
 AIO_API AIO_NODISCARD int aio_unix_listen(struct aio_listener **out, const char *name,

@@ -127,6 +127,55 @@ BEHAVIOUR(relay_is_not_idle_while_either_direction_moves)
     copy_path_close(&path);
 }
 
+/* A receiver that takes nothing any more, while the other direction is busy: no idleness, but its
+ * own limit ends the relay. */
+BEHAVIOUR(relay_with_one_direction_stalled)
+{
+    struct copy_path path;
+    struct copy_call call = {.options = AIO_COPY_OPTIONS};
+    REQUIRE(copy_path_open(&path));
+    struct copy_writer up = {.stream = path.in.near, .size = 64 << 20};
+    call.options.idle_ns = AIO_SEC(60);
+    call.options.stall_ns = AIO_MS(50) * test_slowness();
+    REQUIRE(copy_start(&call, &path, true));
+    REQUIRE(copy_write_start(&up));
+    while (!call.ended) {
+        AIO_CHECK_EQ(aio_stream_write(path.out.far, "x", 1), 1);
+        AIO_CHECK_OK(aio_time_sleep(AIO_MS(5)));
+    }
+    AIO_CHECK_ERROR(copy_join(&call), -ETIMEDOUT);
+    AIO_CHECK(call.done[0].stalled && !call.done[0].idle);
+    AIO_CHECK(!call.done[1].stalled && !call.done[1].idle);
+    AIO_CHECK(call.done[0].delivered > 0 && call.done[1].delivered > 0);
+    AIO_CHECK(call.done[0].undelivered <= 1 << 20);
+    copy_check_bytes(path.out.far, 0, call.done[0].delivered);
+    aio_stream_close(path.in.far);
+    path.in.far = NULL;
+    AIO_CHECK(copy_write_join(&up) < 0);
+    copy_path_close(&path);
+}
+
+/* A sender that is silent, before and after it has sent something, stalls nobody. */
+BEHAVIOUR(relay_of_a_silent_sender_is_not_stalled)
+{
+    struct copy_path path;
+    struct copy_call call = {.options = AIO_COPY_OPTIONS};
+    const int64_t stall_ns = AIO_MS(50) * test_slowness();
+    char text[4];
+    REQUIRE(copy_path_open(&path));
+    call.options.stall_ns = stall_ns;
+    REQUIRE(copy_start(&call, &path, true));
+    AIO_CHECK_OK(aio_time_sleep(stall_ns + stall_ns / 2));
+    AIO_CHECK(!call.ended);
+    AIO_CHECK_EQ(aio_stream_write_all(path.in.near, "slow", 4, NULL), 4);
+    AIO_CHECK_EQ(aio_stream_read_exact(path.out.far, text, 4, NULL), 4);
+    AIO_CHECK_OK(aio_time_sleep(stall_ns + stall_ns / 2));
+    AIO_CHECK(!call.ended);
+    AIO_CHECK_ERROR(copy_cancel(&call), -ECANCELED);
+    AIO_CHECK(!call.done[0].stalled);
+    copy_path_close(&path);
+}
+
 /* Whoever uses the same streams waits; relays the other way round are no deadlock. */
 BEHAVIOUR(relays_of_the_same_streams_take_turns)
 {

@@ -125,6 +125,9 @@ BEHAVIOUR(copy_with_bad_options)
     options.idle_ns = 0;
     AIO_CHECK_ERROR(aio_stream_copy(pair.near, pair.far, &options, NULL), -EINVAL);
     AIO_CHECK_ERROR(aio_stream_relay(pair.near, pair.far, &options, NULL), -EINVAL);
+    options = AIO_COPY_OPTIONS;
+    options.stall_ns = 0;
+    AIO_CHECK_ERROR(aio_stream_copy(pair.near, pair.far, &options, NULL), -EINVAL);
     AIO_CHECK_ERROR(aio_stream_relay(pair.near, pair.near, NULL, NULL), -EINVAL);
     tcp_pair_close(&pair);
 }

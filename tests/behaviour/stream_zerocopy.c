@@ -4,6 +4,7 @@
 #define SUITE "stream_zerocopy"
 #include "tests/behaviour/copy_tools.h"
 
+#include <aio/pinned.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +31,32 @@ BEHAVIOUR(zerocopy_writes_arrive_in_order)
     aio_stream_zerocopy(pair.near, 0);
     AIO_CHECK_EQ(aio_stream_write_all(pair.near, buffer, 70000, NULL), 70000);
     free(buffer);
+    tcp_pair_close(&pair);
+}
+
+/* From pinned memory too, wherever in it, and from other memory beside it. */
+BEHAVIOUR(zerocopy_from_pinned_memory)
+{
+    enum { SIZE = 1 << 18, PART = 70000 };
+    static const size_t offsets[] = {0, 1, 4095, SIZE - PART};
+    struct tcp_pair pair;
+    void *memory;
+    static char beside[PART];
+    REQUIRE(tcp_pair_open(&pair));
+    REQUIRE(aio_pinned_alloc(&memory, SIZE) >= 0);
+    aio_stream_zerocopy(pair.near, 1);
+    for (size_t i = 0; i <= sizeof offsets / sizeof offsets[0]; i++) {
+        char *part = i < sizeof offsets / sizeof offsets[0] ? (char *)memory + offsets[i] : beside;
+        struct tcp_call call = {
+            .kind = TCP_WRITE_ALL, .object = pair.near, .buffer = part, .size = PART};
+        test_pattern_fill(part, PART, i * PART);
+        REQUIRE(tcp_call_start(&call));
+        copy_check_bytes(pair.far, i * PART, PART);
+        AIO_CHECK_EQ(tcp_call_join(&call), PART);
+        memset(part, 0, PART);
+    }
+    aio_pinned_free(memory);
+    AIO_CHECK_EQ(aio_stream_write_all(pair.near, beside, 10, NULL), 10);
     tcp_pair_close(&pair);
 }
 
@@ -69,6 +96,28 @@ BEHAVIOUR(zerocopy_write_is_cancelled)
     AIO_CHECK(tcp_plain_receive_pattern(raw.fd, call.done - received, received));
     AIO_CHECK_OK(aio_stream_shutdown(raw.stream, AIO_STREAM_WRITE));
     AIO_CHECK_EQ(tcp_plain_drain(raw.fd), 0);
+    free(buffer);
+    tcp_raw_close(&raw);
+}
+
+/* A peer that stalls keeps the kernel from giving the buffer back, whatever deadline there is; a
+ * time limit of the connection ends that too. */
+BEHAVIOUR(zerocopy_to_a_peer_that_stalls)
+{
+    enum { SIZE = 16 << 20 };
+    struct tcp_raw raw;
+    char *buffer = calloc(1, SIZE);
+    REQUIRE(buffer != NULL && tcp_raw_open(&raw, 4096));
+    aio_stream_zerocopy(raw.stream, 4096);
+    AIO_CHECK_OK(aio_stream_option_set(raw.stream, AIO_STREAM_USER_TIMEOUT, 50));
+    struct tcp_call call = {.kind = TCP_WRITE_ALL,
+                            .object = raw.stream,
+                            .buffer = buffer,
+                            .size = SIZE,
+                            .timeout_ns = AIO_MS(5)};
+    REQUIRE(tcp_call_start(&call));
+    AIO_CHECK_ERROR(tcp_call_join(&call), -ETIMEDOUT);
+    AIO_CHECK(call.done < SIZE);
     free(buffer);
     tcp_raw_close(&raw);
 }

@@ -3,10 +3,13 @@
  */
 #define SUITE "udp_multicast"
 #include "tests/behaviour/packet_support.h"
+#include "tests/behaviour/task_tools.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct group {
@@ -134,4 +137,59 @@ BEHAVIOUR(bad_memberships)
     AIO_CHECK_ERROR(aio_udp_join(socket, &at, -1), -EINVAL);
     AIO_CHECK_ERROR(aio_udp_join(socket, &at, 1 << 20), -ENODEV);
     aio_socket_close(socket);
+}
+
+/* IPv6 may have no address to send from either. */
+static bool is_unreachable(ssize_t result)
+{
+    return AIO_CHECK(result == -ENETUNREACH || result == -EADDRNOTAVAIL);
+}
+
+/* Where there is no route at all every call says so, and the socket is as good as before. */
+static bool is_refused(const char *wildcard, const struct group *group)
+{
+    struct aio_address to, at;
+    struct aio_buffer *buffer;
+    struct aio_socket *socket = udp_bound(wildcard, &at, NULL);
+    int lo = (int)if_nametoindex("lo");
+    if (socket == NULL || !AIO_CHECK_OK(aio_address_parse(&to, group->text)) ||
+        !AIO_CHECK_OK(aio_buffer_rent(&buffer)))
+        return false;
+    to.v4.sin_port = at.v4.sin_port;
+    bool good = AIO_CHECK_ERROR(aio_udp_join(socket, &to, 0), -ENODEV);
+    good &= is_unreachable(aio_socket_send_to(socket, "lost", 4, &to));
+    good &= is_unreachable(aio_udp_send_run(socket, "lost", 4, 2, &to));
+    good &= AIO_CHECK_OK(aio_socket_give(socket, buffer, &to));
+    good &= is_unreachable(aio_socket_flush(socket));
+    good &= AIO_CHECK_OK(aio_socket_flush(socket));
+    good &= AIO_CHECK_OK(aio_udp_join(socket, &to, lo));
+    good &= AIO_CHECK_OK(aio_udp_leave(socket, &to, lo));
+    aio_socket_close(socket);
+    return good;
+}
+
+static int try_without_route(void *unused)
+{
+    struct group v4 = group_v4(), v6 = group_v6();
+    (void)unused;
+    return is_refused(v4.any, &v4) && is_refused(v6.any, &v6) ? 0 : 1;
+}
+
+enum { FORBIDDEN = 77 };
+
+static int enter_empty_network(void *unused)
+{
+    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        return FORBIDDEN;
+    return test_run(try_without_route, unused);
+}
+
+BEHAVIOUR_OUTSIDE(no_route)
+{
+    struct child child;
+    REQUIRE(child_run(&child, enter_empty_network, NULL));
+    if (WIFEXITED(child.status) && WEXITSTATUS(child.status) == FORBIDDEN)
+        aio_test_skip("a network namespace may not be made");
+    else
+        AIO_CHECK(child_exited(&child, 0));
 }

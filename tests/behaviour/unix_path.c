@@ -5,6 +5,7 @@
 #include "tests/behaviour/packet_support.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,27 +86,38 @@ BEHAVIOUR(stale_socket)
     packet_folder_close(&folder);
 }
 
-/* Somebody who lives keeps his path: listening or not accepting, or a datagram socket. */
-BEHAVIOUR(living_socket)
+/* Somebody who lives keeps his path, and does not notice: bound and not listening yet, listening
+ * and not accepting, or a datagram socket. */
+static void keep_living(struct packet_folder *folder, int type, bool listens)
 {
-    struct packet_folder folder;
     struct aio_listener *listener;
     struct aio_socket *socket;
     struct stat before, after;
+    struct pollfd noticed = {.fd = plain_bound(folder->file, type), .events = POLLIN};
+    if (listens)
+        AIO_CHECK_EQ(listen(noticed.fd, 0), 0);
+    AIO_CHECK_EQ(lstat(folder->file, &before), 0);
+    for (int i = 0; i < 3; i++) {
+        AIO_CHECK_ERROR(aio_unix_listen(&listener, folder->file, NULL), -EADDRINUSE);
+        AIO_CHECK_ERROR(aio_unix_bind(&socket, folder->file, NULL), -EADDRINUSE);
+    }
+    AIO_CHECK_EQ(lstat(folder->file, &after), 0);
+    AIO_CHECK_EQ(after.st_ino, before.st_ino);
+    if (listens || type == SOCK_DGRAM)
+        AIO_CHECK_EQ(poll(&noticed, 1, 0), 0);
+    close(noticed.fd);
+    AIO_CHECK_EQ(unlink(folder->file), 0);
+}
+
+BEHAVIOUR(living_socket)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+    struct packet_folder folder;
     REQUIRE(packet_folder_open(&folder));
-    for (int kind = 0; kind < 2; kind++) {
-        int fd = plain_bound(folder.file, kind == 0 ? SOCK_STREAM : SOCK_DGRAM);
-        if (kind == 0)
-            AIO_CHECK_EQ(listen(fd, 0), 0);
-        AIO_CHECK_EQ(lstat(folder.file, &before), 0);
-        for (int i = 0; i < 3; i++) { /* the tries fill the backlog */
-            AIO_CHECK_ERROR(aio_unix_listen(&listener, folder.file, NULL), -EADDRINUSE);
-            AIO_CHECK_ERROR(aio_unix_bind(&socket, folder.file, NULL), -EADDRINUSE);
-        }
-        AIO_CHECK_EQ(lstat(folder.file, &after), 0);
-        AIO_CHECK_EQ(after.st_ino, before.st_ino);
-        close(fd);
-        AIO_CHECK_EQ(unlink(folder.file), 0);
+    for (int i = 0; i < 3; i++) {
+        keep_living(&folder, types[i], false);
+        if (types[i] != SOCK_DGRAM)
+            keep_living(&folder, types[i], true);
     }
     packet_folder_close(&folder);
 }
