@@ -21,9 +21,12 @@ int sigaction(int number, const struct sigaction *action, struct sigaction *befo
 {
     struct sigaction former;
     int rc = libc_sigaction(number, action, &former);
-    if (action != NULL && number == SIGTERM)
-        for (; to_send > 0; to_send--)
+    if (action != NULL && number == SIGTERM) {
+        int count = to_send;
+        to_send = 0; /* the handler comes by here as well */
+        while (count-- > 0)
             (void)raise(SIGTERM);
+    }
     if (before != NULL)
         *before = former;
     return rc;
