@@ -152,13 +152,13 @@ void aio__uring_mark_written(const struct aio__op *op, int32_t result);
 void aio__uring_keep(struct uring *uring, struct aio__op *op);
 
 /* pin.c: PIN and UNPIN, their results; and the piece that all of a buffer lies in, or -1. */
-/* Whether an OPEN would wait in the ring's own attempt, so that a thread of the kernel's has to
- * make it. Waits for nothing. */
-bool aio__uring_open_waits(const struct aio__op *op);
-
 int32_t aio__uring_pin(struct uring *uring, const struct aio__op *op);
 int32_t aio__uring_unpin(struct uring *uring, const struct aio__op *op);
 int aio__uring_pin_find(const struct uring *uring, const char *buffer, size_t length);
+
+/* open.c: whether an OPEN would wait in the ring's own attempt, so that a thread of the kernel's
+ * has to make it. Waits for nothing. */
+bool aio__uring_open_waits(const struct aio__op *op);
 
 /* A stream op's side of submit, cancel and completion, in stream.c and a file for each. */
 void aio__uring_stream_submit(struct uring *uring, struct aio__op *op);

@@ -33,6 +33,11 @@ struct aio_process *shell_spawn(const char *script, const struct aio_process_opt
     return process;
 }
 
+struct aio_process *endless_spawn(void)
+{
+    return shell_spawn("exec sleep 1000", NULL);
+}
+
 int process_end(struct aio_process *process)
 {
     struct aio_process_status status = {.code = -1000};

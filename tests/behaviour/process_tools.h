@@ -18,6 +18,9 @@ void output_take(int fd, char *text, size_t size);
 /* Spawns `sh -c script`. Returns NULL, with a failure recorded, when that is refused. */
 struct aio_process *shell_spawn(const char *script, const struct aio_process_options *options);
 
+/* Spawns one that goes on until a signal comes. */
+struct aio_process *endless_spawn(void);
+
 /* Waits for the end and closes. Returns the exit code, or minus the signal. */
 int process_end(struct aio_process *process);
 

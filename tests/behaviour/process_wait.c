@@ -1,5 +1,5 @@
 /*
- * Waiting for processes, ending them, and what becomes of those that nobody waits for.
+ * Waiting for processes, and what becomes of those that nobody waits for.
  */
 #define SUITE "process_wait"
 #include "tests/behaviour/process_tools.h"
@@ -42,12 +42,6 @@ static int wait_join(struct waiter *waiter)
     return waiter->rc;
 }
 
-/* A shell that goes on until a signal comes. */
-static struct aio_process *start_endless(void)
-{
-    return shell_spawn("exec sleep 1000", NULL);
-}
-
 BEHAVIOUR(status_is_kept)
 {
     struct aio_process *process = shell_spawn("exit 9", NULL);
@@ -68,7 +62,7 @@ BEHAVIOUR(status_is_kept)
 
 BEHAVIOUR(ended_by_a_signal)
 {
-    struct aio_process *process = start_endless();
+    struct aio_process *process = endless_spawn();
     struct aio_process_status status;
     REQUIRE(process != NULL);
     AIO_CHECK_OK(aio_process_kill(process, 0));
@@ -84,7 +78,7 @@ BEHAVIOUR(ended_by_a_signal)
 BEHAVIOUR(several_wait)
 {
     struct waiter waiters[3];
-    struct aio_process *process = start_endless();
+    struct aio_process *process = endless_spawn();
     REQUIRE(process != NULL);
     wait_start(&waiters[0], process, "first");
     wait_start(&waiters[1], process, "second");
@@ -101,7 +95,7 @@ BEHAVIOUR(several_wait)
 
 BEHAVIOUR(cancel_and_deadline)
 {
-    struct aio_process *process = start_endless();
+    struct aio_process *process = endless_spawn();
     struct waiter waiter;
     REQUIRE(process != NULL);
     for (int i = 0; i < 3; i++) {
@@ -122,7 +116,7 @@ BEHAVIOUR(cancel_and_deadline)
 BEHAVIOUR(end_against_cancel)
 {
     for (int i = 0; i < 8; i++) {
-        struct aio_process *process = start_endless();
+        struct aio_process *process = endless_spawn();
         struct waiter waiter;
         REQUIRE(process != NULL);
         wait_start(&waiter, process, "waiter");
@@ -139,7 +133,7 @@ BEHAVIOUR(end_against_cancel)
 
 BEHAVIOUR(close_ends_waits_and_the_process)
 {
-    struct aio_process *process = start_endless();
+    struct aio_process *process = endless_spawn();
     struct waiter waiters[2];
     REQUIRE(process != NULL);
     pid_t pid = aio_process_pid(process);
@@ -238,131 +232,6 @@ BEHAVIOUR(detached_without_descriptors)
     no_children();
 }
 
-BEHAVIOUR(stop_asks_first)
-{
-    struct aio_process_status status;
-    struct aio_process *process = start_endless();
-    REQUIRE(process != NULL);
-    AIO_CHECK_OK(aio_process_stop(process, AIO_SEC(10), &status));
-    AIO_CHECK_EQ(status.signal, SIGTERM);
-    AIO_CHECK_OK(aio_process_stop(process, AIO_SEC(10), NULL)); /* again */
-    aio_process_close(process);
-    process = start_endless();
-    REQUIRE(process != NULL);
-    AIO_CHECK_OK(aio_process_stop(process, 0, &status));
-    AIO_CHECK_EQ(status.signal, SIGKILL);
-    aio_process_close(process);
-    no_children();
-}
-
-/* A child that says when it is prepared. Its words stand in `out`. */
-struct prepared {
-    int out;
-    struct aio_process *process;
-};
-
-static bool has_spoken(void *arg)
-{
-    char byte;
-    return pread(((struct prepared *)arg)->out, &byte, 1, 0) == 1;
-}
-
-static bool prepared_start(struct prepared *prepared, const char *script, pid_t group)
-{
-    struct aio_process_options options = AIO_PROCESS_OPTIONS;
-    prepared->out = options.output = output_open();
-    options.group = group;
-    prepared->process = shell_spawn(script, &options);
-    return prepared->process != NULL && test_wait(has_spoken, prepared);
-}
-
-static void prepared_close(struct prepared *prepared)
-{
-    aio_process_close(prepared->process);
-    close(prepared->out);
-}
-
-BEHAVIOUR(stop_of_one_that_ignores_it)
-{
-    struct prepared deaf;
-    struct aio_process_status status;
-    REQUIRE(prepared_start(&deaf, "trap '' TERM; echo; exec sleep 1000", -1));
-    AIO_CHECK_OK(aio_process_stop(deaf.process, AIO_MS(20), &status));
-    AIO_CHECK_EQ(status.signal, SIGKILL);
-    prepared_close(&deaf);
-    no_children();
-}
-
-/* It cleans up and exits; cancellation does not cut the grace short. */
-static int stop_canceled(void *arg)
-{
-    struct prepared *tidy = arg;
-    struct aio_process_status status;
-    aio_task_cancel(aio_task_current());
-    AIO_CHECK_OK(aio_process_stop(tidy->process, AIO_SEC(10), &status));
-    AIO_CHECK_EQ(status.code, 3);
-    return 0;
-}
-
-BEHAVIOUR(stop_is_shielded)
-{
-    struct prepared tidy;
-    REQUIRE(prepared_start(&tidy, "trap 'exit 3' TERM; echo; while :; do sleep 0.01; done", -1));
-    struct aio_task *task = task_named("stopper", stop_canceled, &tidy);
-    AIO_CHECK_OK(aio_task_join(task, NULL));
-    prepared_close(&tidy);
-}
-
-/* The group's leader is gone; its child, which ignores SIGTERM, is still reached. */
-BEHAVIOUR(group_outlives_its_leader)
-{
-    struct prepared family;
-    char text[64];
-    REQUIRE(prepared_start(&family, "(trap '' TERM; exec sleep 1000) & echo $!; exit 5", 0));
-    AIO_CHECK_OK(aio_process_wait(family.process, NULL));
-    AIO_CHECK(pread(family.out, text, sizeof text, 0) > 0);
-    pid_t member = (pid_t)strtol(text, NULL, 10);
-    AIO_CHECK(member > 0 && kill(member, 0) == 0);
-    AIO_CHECK_ERROR(aio_process_kill(family.process, SIGTERM), -ESRCH);
-    AIO_CHECK_OK(aio_process_killpg(family.process, SIGKILL));
-    AIO_CHECK(process_wait_gone(member));
-    prepared_close(&family);
-    no_children();
-}
-
-/* Close of a leader that runs takes its group along. */
-BEHAVIOUR(close_ends_the_group)
-{
-    struct prepared family;
-    char text[64] = "";
-    REQUIRE(prepared_start(&family, "sleep 1000 & echo $!; wait", 0));
-    AIO_CHECK(pread(family.out, text, sizeof text - 1, 0) > 0);
-    pid_t member = (pid_t)strtol(text, NULL, 10);
-    AIO_CHECK(member > 0 && kill(member, 0) == 0);
-    prepared_close(&family);
-    AIO_CHECK(process_wait_gone(member));
-    no_children();
-}
-
-/* A leader that has left its group, which is empty now, is reached all the same. */
-BEHAVIOUR(leader_that_left_its_group)
-{
-    for (int i = 0; i < 2; i++) {
-        struct prepared loner;
-        REQUIRE(prepared_start(&loner,
-                               "exec perl -e 'setpgrp(0, getpgrp(getppid())); $| = 1; "
-                               "print \"x\"; sleep 1000'",
-                               0));
-        pid_t pid = aio_process_pid(loner.process);
-        AIO_CHECK(getpgid(pid) == getpgrp());
-        if (i == 0)
-            AIO_CHECK_OK(aio_process_stop(loner.process, AIO_SEC(10), NULL));
-        prepared_close(&loner);
-        AIO_CHECK(kill(pid, 0) < 0 && errno == ESRCH);
-    }
-    no_children();
-}
-
 /* Somebody else takes what is ours. */
 BEHAVIOUR(status_taken_by_somebody)
 {
@@ -374,22 +243,6 @@ BEHAVIOUR(status_taken_by_somebody)
     AIO_CHECK_ERROR(aio_process_stop(process, AIO_MS(1), NULL), -ECHILD);
     AIO_CHECK_ERROR(aio_process_kill(process, SIGTERM), -ESRCH);
     aio_process_close(process);
-}
-
-/* Nor can a group be reached whose number is held by nobody of ours any more. */
-BEHAVIOUR(status_of_a_leader_taken_by_somebody)
-{
-    struct prepared family;
-    char text[64] = "";
-    REQUIRE(prepared_start(&family, "sleep 1000 & echo $!", 0));
-    pid_t leader = aio_process_pid(family.process);
-    AIO_CHECK_EQ(waitpid(leader, NULL, 0), leader);
-    AIO_CHECK_ERROR(aio_process_killpg(family.process, SIGKILL), -ESRCH);
-    AIO_CHECK(pread(family.out, text, sizeof text - 1, 0) > 0);
-    pid_t member = (pid_t)strtol(text, NULL, 10);
-    prepared_close(&family);
-    AIO_CHECK(member > 0 && kill(member, SIGKILL) == 0);
-    AIO_CHECK(process_wait_gone(member));
 }
 
 /* Starts somebody who debugs the process and never looks. Returns 0 where that is forbidden. */
@@ -423,7 +276,7 @@ static pid_t debugger_start(pid_t pid)
 BEHAVIOUR(debugger_keeps_the_status)
 {
     struct waiter waiters[2];
-    struct aio_process *process = start_endless();
+    struct aio_process *process = endless_spawn();
     REQUIRE(process != NULL);
     pid_t debugger = debugger_start(aio_process_pid(process));
     AIO_CHECK_OK(aio_process_kill(process, SIGKILL));
@@ -451,7 +304,7 @@ BEHAVIOUR(debugger_keeps_the_status)
 BEHAVIOUR(debugger_keeps_the_status_from_a_close)
 {
     struct waiter waiter;
-    struct aio_process *process = start_endless();
+    struct aio_process *process = endless_spawn();
     REQUIRE(process != NULL);
     pid_t debugger = debugger_start(aio_process_pid(process));
     AIO_CHECK_OK(aio_process_kill(process, SIGKILL));

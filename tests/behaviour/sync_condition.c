@@ -163,16 +163,24 @@ BEHAVIOUR(signalled_then_canceled_is_signalled)
     shop_close(&shop);
 }
 
-/* A deadline expires while the mutex is taken; the wait ends late, with the mutex. */
+/* A customer's deadline expires while the mutex is taken. The mutex is held on return. */
+static struct aio_task *shop_late(struct shop *shop, struct customer *customer)
+{
+    *customer = (struct customer){shop, 0, AIO_MS(1)};
+    struct aio_task *task = task_named("customer", customer_run, customer);
+    sync_settle();
+    AIO_CHECK_OK(aio_mutex_lock(&shop->mutex));
+    AIO_CHECK_OK(aio_time_sleep(AIO_MS(3)));
+    AIO_CHECK(task_parked("customer"));
+    return task;
+}
+
+/* The wait ends late, with the mutex. */
 BEHAVIOUR(deadlines_end_the_wait_not_the_locking)
 {
     struct shop shop = shop_new;
-    struct customer customer = {&shop, 0, AIO_MS(1)};
-    struct aio_task *task = task_named("customer", customer_run, &customer);
-    sync_settle();
-    REQUIRE_OK(aio_mutex_lock(&shop.mutex));
-    AIO_CHECK_OK(aio_time_sleep(AIO_MS(3)));
-    AIO_CHECK(task_parked("customer"));
+    struct customer customer;
+    struct aio_task *task = shop_late(&shop, &customer);
     aio_mutex_unlock(&shop.mutex);
     sync_finish(&task, 1, -ETIMEDOUT);
     shop_close(&shop);
@@ -182,11 +190,8 @@ BEHAVIOUR(deadlines_end_the_wait_not_the_locking)
 BEHAVIOUR(cancellation_outranks_the_deadline)
 {
     struct shop shop = shop_new;
-    struct customer customer = {&shop, 0, AIO_MS(1)};
-    struct aio_task *task = task_named("customer", customer_run, &customer);
-    sync_settle();
-    REQUIRE_OK(aio_mutex_lock(&shop.mutex));
-    AIO_CHECK_OK(aio_time_sleep(AIO_MS(3)));
+    struct customer customer;
+    struct aio_task *task = shop_late(&shop, &customer);
     aio_task_cancel(task);
     aio_mutex_unlock(&shop.mutex);
     sync_finish(&task, 1, -ECANCELED);

@@ -28,6 +28,7 @@ import kv_tests  # noqa: E402
 import proxy_tests  # noqa: E402
 import redis_tests  # noqa: E402
 import run_tests  # noqa: E402
+import static_clients_tests  # noqa: E402
 import static_tests  # noqa: E402
 import tail_tests  # noqa: E402
 import udp_tests  # noqa: E402
@@ -65,6 +66,7 @@ SUITES = {
     "redis_client": redis_tests,
     "run": run_tests,
     "static": static_tests,
+    "static_clients": static_clients_tests,
     "tail": tail_tests,
     "udp_echo": udp_tests,
     "readme": sys.modules[__name__],
