@@ -2,7 +2,7 @@
  * backup: copies a directory with all that is below, many files at a time.
  *
  * Usage: backup [-j TASKS] [-n] [-v] SOURCE TARGET
- *     -j TASKS   copy so many files at the same time (1 to 256, default 32)
+ *     -j TASKS   copy so many files at the same time (1 to 256, default 128)
  *     -n         do not verify: else each copy is read again, and its CRC32C compared
  *     -v         name each file that was copied
  *
@@ -66,12 +66,13 @@ static bool read_tasks(const char *text, uint32_t *out)
     return true;
 }
 
-/* Several tasks a thread: one that has copied a file finds the next one waiting, and need not
- * sleep. (20,000 small files on two processors: 10,000 switches with 4 threads for 32 tasks, 31,000
- * with a thread a task, and the more of the time.) */
+/* Many tasks a thread: one that has copied a file finds the next one waiting, and need not sleep.
+ * (20,000 small files on two processors, by the clock against cp -a: 0.73 with 4 threads for 128
+ * tasks, 0.76 for 64, 0.82 for 32; with 8 threads 0.86, as more of them wait for the same
+ * directory.) */
 static uint32_t threads_for(uint32_t tasks)
 {
-    uint32_t threads = tasks / 8;
+    uint32_t threads = tasks / 32;
     if (threads < 4)
         threads = 4;
     return threads < tasks ? threads : tasks;
@@ -79,7 +80,8 @@ static uint32_t threads_for(uint32_t tasks)
 
 int main(int argc, char **argv)
 {
-    struct backup backup = {.tasks = 32, .verify = true, .on_terminal = isatty(STDOUT_FILENO) == 1};
+    struct backup backup = {
+        .tasks = 128, .verify = true, .on_terminal = isatty(STDOUT_FILENO) == 1};
     struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
     int option;
     while ((option = getopt(argc, argv, "j:nv")) != -1) {
