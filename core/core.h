@@ -25,6 +25,8 @@
 
 /* Dispatches and instant completions in a turn, at most; fewer when they turn out to be long. */
 #define AIO__SLICE_MAX 128
+/* What so many bytes that were moved at once count for: about as long as a system call or two. */
+#define AIO__CHARGE_BYTES 32768
 /* What a slice should take at most. */
 #define AIO__SLICE_NS 400000
 /* Instant completions a task may have in a row before the others get their turn. */
@@ -237,6 +239,15 @@ static inline void aio__charge(struct aio__core *core)
     core->slice--;
     if (__builtin_expect(--core->budget <= 0, 0))
         aio__reschedule(core);
+}
+
+/* The same of one that moved bytes; many of them count as many operations. */
+static inline void aio__charge_bytes(struct aio__core *core, size_t bytes)
+{
+    int32_t more = (int32_t)(bytes / AIO__CHARGE_BYTES);
+    core->slice -= more;
+    core->budget -= more;
+    aio__charge(core);
 }
 
 #endif

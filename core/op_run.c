@@ -66,7 +66,7 @@ int aio__op_run(struct aio__core *core, struct aio__op_frame *frame, const char 
         return rc;
     if (op_start(core, frame)) {
         rc = frame->op.result;
-        aio__charge(core);
+        aio__charge_bytes(core, rc > 0 ? (size_t)rc : 0);
         return rc;
     }
     frame->wait.abort = op_abort;

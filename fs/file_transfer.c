@@ -13,9 +13,6 @@
 /* Vectors that are handed on at a time when they cannot be handed on as they are. */
 #define TRANSFER_WINDOW 64
 
-/* From so many bytes on, a piece that is done at once is work enough for a task's turn. */
-#define TRANSFER_HEAVY_BYTES ((size_t)65536)
-
 static size_t transfer_piece(const struct aio__file_transfer *transfer)
 {
     size_t limit = transfer->file->direct ? AIO__TRANSFER_BYTES_MAX : AIO__FILE_PIECE_BYTES;
@@ -36,14 +33,11 @@ static int transfer_perform(void *op)
 }
 
 static int transfer_run(struct aio__file_call *call, struct aio__file_transfer *transfer,
-                        struct aio__op_frame *frame, size_t bytes)
+                        struct aio__op_frame *frame)
 {
-    struct aio__core *core = call->file->handle.core;
     frame->op.fd = call->file->handle.fd;
     if (transfer->file->threaded)
         return aio__file_offload(call, transfer_perform, &frame->op);
-    if (bytes >= TRANSFER_HEAVY_BYTES)
-        core->budget = 1;
     return aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
 }
 
@@ -55,7 +49,7 @@ static int transfer_single(struct aio__file_call *call, struct aio__file_transfe
     frame.op.file.buffer = (char *)transfer->vectors->iov_base + transfer->done;
     frame.op.file.length = bytes;
     frame.op.file.offset = transfer_offset(transfer);
-    return transfer_run(call, transfer, &frame, bytes);
+    return transfer_run(call, transfer, &frame);
 }
 
 /* The vectors of the next piece: those of the caller, or as many as fit into window. */
@@ -89,7 +83,7 @@ static int transfer_vectored(struct aio__file_call *call, struct aio__file_trans
     frame.op.vectored.vectors = transfer_window(transfer, window, &frame.op.vectored.count, bytes);
     frame.op.vectored.flags = transfer->flags;
     frame.op.vectored.offset = transfer_offset(transfer);
-    return transfer_run(call, transfer, &frame, bytes);
+    return transfer_run(call, transfer, &frame);
 }
 
 /* Returns bytes, 0 or -errno. */

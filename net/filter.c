@@ -100,7 +100,7 @@ static ssize_t filter_try(struct aio_filter *filter, void *buffer, size_t size)
         recv(filter_handle(filter)->fd, buffer, size, MSG_DONTWAIT); /* tidy: allow recv: no wait */
     if (n < 0)
         return -errno;
-    aio__charge(filter_handle(filter)->core);
+    aio__charge_bytes(filter_handle(filter)->core, (size_t)n);
     return n;
 }
 

@@ -159,9 +159,7 @@ static int sendfile_splice(struct sendfile *file, size_t length)
     sendfile_advance(file, (size_t)n);
     if ((size_t)n < length)
         return sendfile_wait(file);
-    struct aio__core *core = file->call.stream->handle.core;
-    core->budget -= (int32_t)((size_t)n / SENDFILE_BUFFER_BYTES); /* as if it were so many sends */
-    aio__charge(core);
+    aio__charge_bytes(file->call.stream->handle.core, (size_t)n);
     return 1;
 }
 

@@ -4,7 +4,10 @@
 #define SUITE "fairness"
 #include "tests/behaviour/task_tools.h"
 
+#include <aio/file.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 
 /* A task that writes and reads on its own wire: there is always a byte, and always room. */
 struct busy {
@@ -164,6 +167,26 @@ BEHAVIOUR(endless_spawns_starve_nobody)
     while (task_stats().tasks_live > 1)
         REQUIRE_OK(aio_task_yield());
     AIO_CHECK(task_stats().stacks_mapped <= 64);
+}
+
+/* Long reads of what is cached are long work, however few they are: the loop takes its turns
+ * meanwhile, also when all turns before were short. */
+BEHAVIOUR(cached_reads_starve_nobody)
+{
+    const size_t size = (size_t)32 << 20;
+    const uint64_t wanted = 4; /* at least once per 8 MiB */
+    struct aio_file *file;
+    char *memory = calloc(1, size);
+    REQUIRE(memory != NULL);
+    REQUIRE_OK(aio_file_open(&file, "/tmp", O_TMPFILE | O_RDWR, 0600));
+    AIO_CHECK_EQ(aio_file_write_at(file, memory, size, 0), (ssize_t)size);
+    for (int i = 0; i < 100; i++)
+        AIO_CHECK_OK(aio_time_sleep(AIO_US(10)));
+    uint64_t before = task_stats().turns;
+    AIO_CHECK_EQ(aio_file_read_at(file, memory, size, 0), (ssize_t)size);
+    AIO_CHECK(task_stats().turns - before >= wanted);
+    AIO_CHECK_OK(aio_file_close(file));
+    free(memory);
 }
 
 /* A deadline ends a task's endless I/O although no call of it ever waits. */
