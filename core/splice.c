@@ -3,12 +3,12 @@
  */
 #include "core/splice.h"
 
+#include "core/core.h"
+#include "core/sigpipe.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/sendfile.h>
-#include <time.h>
 
 struct splice_call {
     ssize_t (*make)(const struct splice_call *call);
@@ -44,27 +44,12 @@ static ssize_t splice_make(const struct splice_call *call)
     return n < 0 ? -errno : n;
 }
 
-/*
- * These calls have no MSG_NOSIGNAL. The signal of a peer that is gone comes to this thread: it is
- * held back during the call and taken away after it, unless one was pending already. It may have
- * come although some bytes were moved before.
- */
+/* These calls have no MSG_NOSIGNAL. A thread of the pool has all signals blocked. */
 static ssize_t splice_quietly(const struct splice_call *call)
 {
-    static const struct timespec now = {0, 0};
-    sigset_t broken, before, pending;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    sigemptyset(&pending);
-    (void)pthread_sigmask(SIG_BLOCK, &broken, &before);
-    if (sigismember(&before, SIGPIPE) == 1)
-        (void)sigpending(&pending);
-    ssize_t n = splice_make(call);
-    bool stopped = n == -EPIPE || (n > 0 && (size_t)n < call->length);
-    if (stopped && sigismember(&pending, SIGPIPE) != 1)
-        (void)sigtimedwait(&broken, NULL, &now);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return n;
+    if (aio__core_current != NULL)
+        aio__sigpipe_hold(aio__core_current);
+    return splice_make(call);
 }
 
 ssize_t aio__splice_move(int from, int to, size_t length)
