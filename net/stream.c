@@ -150,6 +150,39 @@ ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size
     return rc;
 }
 
+/* What the socket takes at once, with the word that more follows. Returns 0 or -errno. */
+static int stream_push_more(struct aio_stream *stream, const char *buffer, size_t size,
+                            size_t *through)
+{
+    if (stream->kind != AIO__STREAM_SOCKET || stream->filter != NULL || stream->outbox != NULL)
+        return 0;
+    ssize_t n = send(stream->handle.fd, buffer, size, /* tidy: allow send: no wait */
+                     MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    *through = (size_t)n;
+    aio__charge_bytes(stream->handle.core, (size_t)n);
+    return 0;
+}
+
+ssize_t aio_stream_write_more(struct aio_stream *stream, const void *buffer, size_t size,
+                              size_t *done)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    struct aio__stream_call call;
+    size_t through = 0;
+    ssize_t rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
+    if (rc == 0) {
+        rc = size > 0 ? stream_push_more(stream, buffer, size, &through) : 0;
+        if (rc == 0)
+            rc = stream_transfer_all(&call, false, (char *)(uintptr_t)buffer, size, &through);
+        rc = aio__stream_leave(&call, rc);
+    }
+    if (done != NULL)
+        *done = through;
+    return rc;
+}
+
 ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t size, size_t *done)
 {
     (void)aio__handle_core(&stream->handle, __func__);

@@ -12,18 +12,12 @@
  * waited for. */
 #define PROGRESS_BYTES ((size_t)32 * 1024)
 
-/* A cork keeps a packet that is not full until more follows. */
-static void cork(struct output *output, bool on)
-{
-    if (output->corked != on)
-        (void)aio_stream_option_set(output->stream, AIO_STREAM_CORK, on);
-    output->corked = on;
-}
+typedef ssize_t write_fn(struct aio_stream *stream, const void *buffer, size_t size, size_t *done);
 
-static int send_gathered(struct output *output)
+static int send_gathered(struct output *output, write_fn *write)
 {
     if (output->error == 0 && output->count > 0) {
-        ssize_t n = aio_stream_write_all(output->stream, output->bytes, output->count, NULL);
+        ssize_t n = write(output->stream, output->bytes, output->count, NULL);
         output->error = n < 0 ? (int)n : 0;
     }
     output->count = 0;
@@ -32,15 +26,13 @@ static int send_gathered(struct output *output)
 
 int output_flush(struct output *output)
 {
-    (void)send_gathered(output);
-    cork(output, false);
-    return output->error;
+    return send_gathered(output, aio_stream_write_all);
 }
 
 /* Sends what is gathered, if there is no room for so much more. Returns whether there is now. */
 static bool make_room(struct output *output, size_t size)
 {
-    return OUTPUT_BYTES - output->count >= size || send_gathered(output) == 0;
+    return OUTPUT_BYTES - output->count >= size || output_flush(output) == 0;
 }
 
 int output_text(struct output *output, const char *text, size_t size)
@@ -72,8 +64,7 @@ int output_file(struct output *output, const struct file *file, uint64_t first, 
         return output->error;
     if (length <= SMALL_BYTES)
         return output_small(output, file, first, (size_t)length);
-    cork(output, true);
-    (void)send_gathered(output);
+    (void)send_gathered(output, aio_stream_write_more); /* one packet for the head and the file */
     while (output->error == 0 && length > 0) {
         size_t done;
         ssize_t n = aio_stream_sendfile(output->stream, aio_file_fd(file->handle), (int64_t)first,

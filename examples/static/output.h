@@ -16,7 +16,6 @@
 struct output {
     struct aio_stream *stream;
     int error; /* the first one: nothing is sent any more */
-    bool corked;
     size_t count;
     char bytes[OUTPUT_BYTES];
 };

@@ -85,6 +85,18 @@ AIO_API ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buff
                                      size_t *done);
 
 /*
+ * aio_stream_write_more sends as aio_stream_write_all does, and tells TCP that more follows: a last
+ * packet that is not full waits for the next write of any kind, or for 200 ms; see MSG_MORE in
+ * send(2). So a head goes out in one packet with the body that a later aio_stream_write or
+ * aio_stream_sendfile sends. Only what the socket takes at once is told so; other streams (TLS,
+ * rented buffers waiting, pipes) send as by aio_stream_write_all.
+ *
+ * Suspends, context, lifetime, returns: as aio_stream_write_all.
+ */
+AIO_API ssize_t aio_stream_write_more(struct aio_stream *stream, const void *buffer, size_t size,
+                                      size_t *done);
+
+/*
  * aio_stream_writev sends from several buffers, in order, possibly not all of them; see writev(2).
  *
  * Suspends:  as aio_stream_write.
