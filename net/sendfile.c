@@ -8,6 +8,7 @@
 #include "core/splice.h"
 
 #include <aio/copy.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -163,13 +164,27 @@ static int sendfile_splice(struct sendfile *file, size_t length)
     return 1;
 }
 
+/* A file of several pieces goes out in full packets: an ACK that arrives meanwhile would push one
+ * that is not. Returns whether it is to be undone: not what others have set, nor what is no TCP. */
+static bool sendfile_cork(const struct sendfile *file)
+{
+    int on = 0, fd = file->call.stream->handle.fd;
+    if (file->left <= SENDFILE_PIECE_BYTES || !sendfile_is_bare(file) ||
+        aio__socket_get(fd, IPPROTO_TCP, TCP_CORK, &on) < 0 || on != 0)
+        return false;
+    return aio__socket_set(fd, IPPROTO_TCP, TCP_CORK, 1) == 0;
+}
+
 static ssize_t sendfile_run(struct sendfile *file)
 {
     int rc = 1;
+    bool corked = sendfile_cork(file);
     while (rc > 0 && file->left > 0) {
         size_t cached = sendfile_is_bare(file) ? sendfile_cached(file) : 0;
         rc = cached > 0 ? sendfile_splice(file, cached) : sendfile_copy(file);
     }
+    if (corked)
+        (void)aio__socket_set(file->call.stream->handle.fd, IPPROTO_TCP, TCP_CORK, 0);
     aio__free(file->buffer);
     return rc < 0 ? rc : (ssize_t)file->sent;
 }

@@ -103,6 +103,9 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * KiB. CPU of an HTTP server per byte of a file of 100 MiB, measured in one run on Linux 6.18: 0.43
  * ns by reading and writing, 0.13 ns without the copy.
  *
+ * A TCP stream that is not corked (AIO_STREAM_CORK) is so for as long as a call sends more than 1
+ * MiB; a head before the file is best sent by aio_stream_write_more.
+ *
  * Bytes that are overwritten in the file while they are being sent may arrive as old or new ones,
  * also some time after the call: until the peer has acknowledged them.
  *

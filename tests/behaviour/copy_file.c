@@ -182,6 +182,27 @@ BEHAVIOUR(sendfile_to_peers_that_leave_at_any_time)
     close(fd);
 }
 
+/* The cork of long files is gone with them; one that was set before stays. */
+BEHAVIOUR(sendfile_leaves_the_cork_as_it_was)
+{
+    int fd = pattern_file(FILE_BYTES);
+    for (int before = 0; before < 2; before++) {
+        struct tcp_pair pair;
+        int after = 9;
+        REQUIRE(tcp_pair_open(&pair));
+        AIO_CHECK_OK(aio_stream_option_set(pair.near, AIO_STREAM_CORK, before));
+        struct file_call call = {.stream = pair.near, .fd = fd, .length = FILE_BYTES};
+        REQUIRE_OK(aio_task_spawn(&call.task, file_task, &call, NULL));
+        copy_check_bytes(pair.far, 0, FILE_BYTES);
+        AIO_CHECK_OK(aio_task_join(call.task, NULL));
+        AIO_CHECK_EQ(call.result, FILE_BYTES);
+        AIO_CHECK_OK(aio_stream_option_get(pair.near, AIO_STREAM_CORK, &after));
+        AIO_CHECK_EQ(after, before);
+        tcp_pair_close(&pair);
+    }
+    close(fd);
+}
+
 /* One file to several peers at once. */
 BEHAVIOUR(sendfile_of_one_file_many_times)
 {
