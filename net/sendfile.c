@@ -16,7 +16,7 @@
 
 #define SENDFILE_BUFFER_BYTES ((size_t)65536)
 /* What is asked about, and sent, at a time: a core does nothing else meanwhile. */
-#define SENDFILE_PIECE_BYTES ((size_t)1 << 20)
+#define SENDFILE_PIECE_BYTES ((size_t)2 << 20)
 /* For how long what was in the cache is taken to be there. */
 #define SENDFILE_CACHED_NS AIO_MS(100)
 

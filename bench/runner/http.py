@@ -22,7 +22,6 @@ events { worker_connections 1024; }
 http {
     access_log off;
     sendfile on;
-    tcp_nopush on;
     default_type text/plain;
     keepalive_requests 1000000000;
     client_body_temp_path %(folder)s/body;

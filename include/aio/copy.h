@@ -95,7 +95,7 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * aio_stream_sendfile sends bytes of a file: length of them from offset on, fewer if the file ends
  * before. The file's own position is neither used nor moved.
  *
- * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 1 MiB at a
+ * What is in the page cache goes to the socket by sendfile(2), without a copy, up to 2 MiB at a
  * time; what would have to be waited for is read on a thread of the offload pool. A piece is taken
  * for cached when its first and its last byte are, as what was read together leaves the cache
  * together: a page that is missing between them is waited for in place. Streams with a filter (TLS)
@@ -103,7 +103,7 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * KiB. CPU of an HTTP server per byte of a file of 100 MiB, measured in one run on Linux 6.18: 0.43
  * ns by reading and writing, 0.13 ns without the copy.
  *
- * A TCP stream that is not corked (AIO_STREAM_CORK) is so for as long as a call sends more than 1
+ * A TCP stream that is not corked (AIO_STREAM_CORK) is so for as long as a call sends more than 2
  * MiB; a head before the file is best sent by aio_stream_write_more.
  *
  * Bytes that are overwritten in the file while they are being sent may arrive as old or new ones,
