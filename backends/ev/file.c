@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "backends/caps.h"
+#include "backends/ev/preadv.h"
 #include "backends/ev/private.h"
 
 /* Asks epoll itself. Returns 0, or -errno when it has no memory to answer. */
@@ -200,10 +201,11 @@ static int32_t file_read_cached(const struct aio__ev_backend *self, struct aio__
     if ((self->caps & AIO__EV_CACHED_READ) == 0 ||
         (entry->flags & (AIO__EV_FD_NO_RWF | AIO__EV_FD_DIRECT)) != 0)
         return AIO__EV_OFFLOAD;
-    got = file_call(preadv2, entry->fd, transfer, RWF_NOWAIT);
+    got = aio__ev_preadv2(entry->fd, transfer->vectors, transfer->count, transfer->offset,
+                          transfer->flags | RWF_NOWAIT);
     if (got > 0 || (got == 0 && file_at_end(entry->fd, transfer)))
         return (int32_t)got;
-    if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+    if (got == -EOPNOTSUPP || got == -ENOSYS)
         entry->flags |= AIO__EV_FD_NO_RWF;
     return AIO__EV_OFFLOAD;
 }

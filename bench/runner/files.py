@@ -57,7 +57,9 @@ def run_fio(words):
     rate = job["read"]["iops"]
     threads = int(job["job options"].get("numjobs", 1))
     cpu = (job["usr_cpu"] + job["sys_cpu"]) / 100 * threads
-    return {"reads_per_s": rate, "cpu_ns_per_read": cpu / max(rate, 1) * 1e9}
+    # A rate is the sum over threads that start one after another, each in its own time: together
+    # they would have had more than the one processor there is.
+    return {"reads_per_s": rate / max(1, cpu), "cpu_ns_per_read": cpu / max(rate, 1) * 1e9}
 
 
 class FileRead:
