@@ -92,6 +92,8 @@ struct uring {
     struct aio__op *cancel_backlog; /* by backend_link: a stream op may stand on `done` as well */
     bool inline_send;               /* the next send may be tried at once, see submit.c */
     unsigned batch;                 /* completions to wait a moment for, see poll.c */
+    unsigned files;                 /* reads and writes at an offset that the kernel has */
+    bool files_only;                /* the last completions were of such alone */
     unsigned pinned;                /* of pins, such as are not empty */
     bool pins_opened;
     struct iovec pins[URING_PINS];
@@ -108,8 +110,8 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring);
 /* Makes the entries written so far visible to the kernel. Returns how many it has not taken yet. */
 unsigned aio__uring_publish(struct uring *uring);
 
-/* The turn's system call. Returns 0 or -errno. */
-int aio__uring_enter(struct uring *uring, unsigned to_submit, unsigned wait, int64_t timeout_ns);
+/* The turn's system call, without a wait. Returns 0 or -errno. */
+int aio__uring_enter(struct uring *uring, unsigned to_submit);
 
 /* wake.c: the eventfd's read is put into the ring, if it is not there; and given to the kernel; and
  * taken out for good. Whether the kernel takes messages for a ring from any thread. */
@@ -133,7 +135,17 @@ static inline bool aio__uring_is_call(unsigned opcode)
     return ((calls >> opcode) & 1u) != 0;
 }
 
-/* Tries such an op, or waits for readiness. */
+/* Reads and writes at an offset, of which many are awaited together: see poll.c. */
+static inline bool aio__uring_is_file(const struct aio__op *op)
+{
+    const uint32_t single = 1u << AIO__OP_READ | 1u << AIO__OP_WRITE;
+    const uint32_t vectored = 1u << AIO__OP_READV | 1u << AIO__OP_WRITEV;
+    if ((((single | vectored) >> op->opcode) & 1u) == 0)
+        return false;
+    return (((single >> op->opcode) & 1u) != 0 ? op->file.offset : op->vectored.offset) >= 0;
+}
+
+/* Tries an op of those that are calls, or waits for readiness. */
 void aio__uring_batch(struct uring *uring, struct aio__op *op);
 
 /* Sends the op's cancel, or keeps it until there is room. */

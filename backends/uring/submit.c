@@ -65,6 +65,7 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
         return;
     }
     op->flags |= URING_IN_KERNEL;
+    uring->files += aio__uring_is_file(op);
     if (submit_may_be_quiet(uring, op)) {
         op->flags |= URING_QUIET;
         aio__op_list_append(&uring->quiet, op);

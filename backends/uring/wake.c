@@ -58,7 +58,7 @@ int aio__uring_wake_arm_now(struct uring *uring)
 {
     aio__uring_wake_arm(uring);
     unsigned to_submit = aio__uring_publish(uring);
-    return to_submit > 0 ? aio__uring_enter(uring, to_submit, 0, 0) : 0;
+    return to_submit > 0 ? aio__uring_enter(uring, to_submit) : 0;
 }
 
 void aio__uring_wake_close(struct uring *uring)
