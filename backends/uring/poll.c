@@ -262,7 +262,7 @@ static int64_t poll_timeout(int64_t deadline_ns)
  * A device does best with many requests at a time, and each message to it costs: so when there is
  * nothing but reads and writes of files, half of them are awaited together, for no longer than
  * that. What the page cache had is complete as soon as it is submitted, and waits for nothing. (4
- * KiB with O_DIRECT, 32 at a time, on virtio: 10 % more of them, each for a fifth less CPU.)
+ * KiB with O_DIRECT, 32 at a time, on virtio: 10 % more of them, each for a quarter less CPU.)
  */
 static bool poll_gathers(const struct uring *uring, int64_t timeout_ns)
 {
