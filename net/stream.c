@@ -134,22 +134,6 @@ stream_transfer_all(struct aio__stream_call *call, bool reads, char *buffer, siz
     return (ssize_t)size;
 }
 
-ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size_t size,
-                             size_t *done)
-{
-    (void)aio__handle_core(&stream->handle, __func__);
-    struct aio__stream_call call;
-    size_t through = 0;
-    ssize_t rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
-    if (rc == 0) {
-        rc = stream_transfer_all(&call, false, (char *)(uintptr_t)buffer, size, &through);
-        rc = aio__stream_leave(&call, rc);
-    }
-    if (done != NULL)
-        *done = through;
-    return rc;
-}
-
 /* What the socket takes at once, with the word that more follows. Returns 0 or -errno. */
 static int stream_push_more(struct aio_stream *stream, const char *buffer, size_t size,
                             size_t *through)
@@ -165,15 +149,17 @@ static int stream_push_more(struct aio_stream *stream, const char *buffer, size_
     return 0;
 }
 
-ssize_t aio_stream_write_more(struct aio_stream *stream, const void *buffer, size_t size,
-                              size_t *done)
+static inline __attribute__((always_inline)) ssize_t stream_write_whole(struct aio_stream *stream,
+                                                                        const char *buffer,
+                                                                        size_t size, size_t *done,
+                                                                        bool more)
 {
-    (void)aio__handle_core(&stream->handle, __func__);
     struct aio__stream_call call;
     size_t through = 0;
     ssize_t rc = aio__stream_enter(&call, stream, &stream->writing, stream->write_ns);
     if (rc == 0) {
-        rc = size > 0 ? stream_push_more(stream, buffer, size, &through) : 0;
+        if (more && size > 0)
+            rc = stream_push_more(stream, buffer, size, &through);
         if (rc == 0)
             rc = stream_transfer_all(&call, false, (char *)(uintptr_t)buffer, size, &through);
         rc = aio__stream_leave(&call, rc);
@@ -181,6 +167,20 @@ ssize_t aio_stream_write_more(struct aio_stream *stream, const void *buffer, siz
     if (done != NULL)
         *done = through;
     return rc;
+}
+
+ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buffer, size_t size,
+                             size_t *done)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    return stream_write_whole(stream, buffer, size, done, false);
+}
+
+ssize_t aio_stream_write_more(struct aio_stream *stream, const void *buffer, size_t size,
+                              size_t *done)
+{
+    (void)aio__handle_core(&stream->handle, __func__);
+    return stream_write_whole(stream, buffer, size, done, true);
 }
 
 ssize_t aio_stream_read_exact(struct aio_stream *stream, void *buffer, size_t size, size_t *done)

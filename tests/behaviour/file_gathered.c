@@ -62,6 +62,13 @@ static bool readers_open(struct readers *readers, const struct file_home *home)
     return rc == 0;
 }
 
+static void readers_start(struct aio_scope *scope, struct readers *readers, int (*read)(void *arg))
+{
+    AIO_CHECK_OK(aio_scope_open(scope, NULL));
+    for (int i = 0; i < READERS; i++)
+        AIO_CHECK_OK(aio_scope_spawn(scope, read, readers));
+}
+
 BEHAVIOUR(gathered_reads_are_right)
 {
     struct file_home home;
@@ -69,9 +76,7 @@ BEHAVIOUR(gathered_reads_are_right)
     struct aio_scope scope;
     REQUIRE(file_home_open(&home));
     if (readers_open(&readers, &home)) {
-        AIO_CHECK_OK(aio_scope_open(&scope, NULL));
-        for (int i = 0; i < READERS; i++)
-            AIO_CHECK_OK(aio_scope_spawn(&scope, read_blocks, &readers));
+        readers_start(&scope, &readers, read_blocks);
         AIO_CHECK_OK(aio_scope_join(&scope));
         AIO_CHECK_EQ(readers.reads, READERS * ROUNDS);
         file_end(readers.file);
@@ -99,9 +104,7 @@ BEHAVIOUR(gathered_reads_hold_up_nobody)
     REQUIRE(file_home_open(&home));
     REQUIRE_OK(aio_unix_pair(pair));
     if (readers_open(&readers, &home)) {
-        AIO_CHECK_OK(aio_scope_open(&scope, NULL));
-        for (int i = 0; i < READERS; i++)
-            AIO_CHECK_OK(aio_scope_spawn(&scope, read_blocks, &readers));
+        readers_start(&scope, &readers, read_blocks);
         AIO_CHECK_OK(aio_scope_spawn(&scope, echo, pair[1]));
         for (int i = 0; i < 20; i++) {
             char byte = 'x';
@@ -127,9 +130,7 @@ BEHAVIOUR(gathered_reads_are_cancelled)
     struct aio_scope scope;
     REQUIRE(file_home_open(&home));
     if (readers_open(&readers, &home)) {
-        AIO_CHECK_OK(aio_scope_open(&scope, NULL));
-        for (int i = 0; i < READERS; i++)
-            AIO_CHECK_OK(aio_scope_spawn(&scope, read_for_ever, &readers));
+        readers_start(&scope, &readers, read_for_ever);
         AIO_CHECK_OK(aio_time_sleep(AIO_MS(2)));
         aio_scope_cancel(&scope);
         AIO_CHECK_OK(aio_scope_join(&scope));
