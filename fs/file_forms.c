@@ -136,8 +136,8 @@ ssize_t aio_file_append(struct aio_file *file, const void *buffer, size_t size, 
     (void)aio__handle_core(&file->handle, __func__);
     const struct iovec whole = {(void *)(uintptr_t)buffer, size};
     struct aio__file_transfer transfer =
-        forms_buffer(file, false, &whole, file->seekable ? 0 : FORMS_CURSOR);
-    if (file->seekable)
+        forms_buffer(file, false, &whole, file->regular ? 0 : FORMS_CURSOR);
+    if (file->regular)
         transfer.flags = RWF_APPEND;
     return aio__file_transfer_all(&transfer, done);
 }

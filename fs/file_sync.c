@@ -6,12 +6,22 @@
  */
 #include "fs/private.h"
 
-/* What the file system said, not what became of the wait: a server that does not answer is
- * -ETIMEDOUT, a device that has failed may be -EROFS. Some of it says nothing of bytes. */
+/* What the file system said of bytes, not what became of the wait: a server that does not answer is
+ * -ETIMEDOUT, a device that has failed may be -EROFS. Some errors are of the arguments, and of the
+ * rest nobody can tell whether they came before the sync, with nothing lost. */
 static bool sync_is_harmless(const struct aio_file *file, int result)
 {
-    return result >= 0 || result == -ECANCELED || result == -EBADF || result == -EINVAL ||
-           (result == -EROFS && !file->regular);
+    static const int of_arguments[] = {EBADF, EINVAL, EFAULT, EFBIG, EPERM, EAGAIN, EOPNOTSUPP};
+    for (size_t i = 0; i < sizeof of_arguments / sizeof of_arguments[0]; i++)
+        if (result == -of_arguments[i])
+            return true;
+    return result >= 0 || result == -ECANCELED || (result == -EROFS && !file->regular);
+}
+
+void aio__file_note_sync(struct aio_file *file, int result)
+{
+    if (file->sync_error == 0 && !sync_is_harmless(file, result))
+        file->sync_error = result;
 }
 
 static int sync_run(struct aio__file_call *call, bool data)
@@ -23,8 +33,7 @@ static int sync_run(struct aio__file_call *call, bool data)
     frame.op.sync.data = data;
     frame.op.result = 0; /* stays so when the call is interrupted before it begins */
     int rc = aio__file_run(call, &frame, "file sync");
-    if (!sync_is_harmless(file, frame.op.result) && file->sync_error == 0)
-        file->sync_error = frame.op.result;
+    aio__file_note_sync(file, frame.op.result);
     return file->sync_error < 0 ? file->sync_error : rc;
 }
 
@@ -49,7 +58,8 @@ ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t si
 {
     (void)aio__handle_core(&file->handle, __func__);
     const struct iovec whole = {(void *)(uintptr_t)buffer, size};
-    bool together = !file->served && (size <= AIO__FILE_PIECE_BYTES || file->direct);
+    bool together =
+        file->regular && !file->served && (size <= AIO__FILE_PIECE_BYTES || file->direct);
     struct aio__file_transfer transfer = {
         .file = file,
         .flags = together ? RWF_DSYNC : 0,

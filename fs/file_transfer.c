@@ -27,18 +27,31 @@ static int64_t transfer_offset(const struct aio__file_transfer *transfer)
                                            : transfer->offset + (int64_t)transfer->done;
 }
 
-static int transfer_perform(void *op)
+static int transfer_perform(void *arg)
 {
-    return aio__file_perform(op);
+    struct aio__op *op = arg;
+    return op->result = aio__file_perform(op);
+}
+
+/* What has failed may have been a sync: of it the kernel does not tell twice. */
+static bool transfer_syncs(const struct aio__file_transfer *transfer)
+{
+    return !transfer->reads && (transfer->file->lasting || (transfer->flags & RWF_DSYNC) != 0);
 }
 
 static int transfer_run(struct aio__file_call *call, struct aio__file_transfer *transfer,
                         struct aio__op_frame *frame)
 {
+    int rc;
     frame->op.fd = call->file->handle.fd;
+    frame->op.result = 0; /* stays so when the call is interrupted before it begins */
     if (transfer->file->threaded)
-        return aio__file_offload(call, transfer_perform, &frame->op);
-    return aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
+        rc = aio__file_offload(call, transfer_perform, &frame->op);
+    else
+        rc = aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
+    if (rc < 0 && transfer_syncs(transfer))
+        aio__file_note_sync(transfer->file, frame->op.result);
+    return rc;
 }
 
 static int transfer_single(struct aio__file_call *call, struct aio__file_transfer *transfer,
@@ -133,12 +146,6 @@ static ssize_t transfer_result(const struct aio__file_transfer *transfer, bool a
     return all && transfer->done < transfer->total ? -ENODATA : (ssize_t)transfer->done;
 }
 
-/* What has failed may have been a sync: of it the kernel does not tell twice. */
-static bool transfer_syncs(const struct aio__file_transfer *transfer)
-{
-    return !transfer->reads && (transfer->file->lasting || (transfer->flags & RWF_DSYNC) != 0);
-}
-
 ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
 {
     struct aio_file *file = transfer->file;
@@ -156,8 +163,6 @@ ssize_t aio__file_transfer(struct aio__file_transfer *transfer, bool all)
     if (rc < 0)
         return rc;
     rc = transfer_pieces(&call, transfer, all);
-    if (rc == -EIO && transfer_syncs(transfer) && file->sync_error == 0)
-        file->sync_error = rc; /* here, as a file that is being closed tells its caller of that */
     return aio__file_leave(&call, transfer_result(transfer, all, rc));
 }
 

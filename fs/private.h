@@ -42,6 +42,9 @@ struct aio__file_call {
     struct aio__wait *waits;   /* likewise: what it waits for */
 };
 
+/* file_sync.c: a sync, or a write that is one as well, has ended so; its first failure is kept. */
+void aio__file_note_sync(struct aio_file *file, int result);
+
 /* Begins a call. Returns 0; -ECANCELED, -ETIMEDOUT, -EBADF, with nothing begun. */
 int aio__file_enter(struct aio__file_call *call, struct aio_file *file, struct aio__gate *gate);
 

@@ -99,7 +99,8 @@ AIO_API AIO_NODISCARD int aio_file_open_with(struct aio_file **out, const char *
 AIO_API AIO_NODISCARD int aio_file_adopt(struct aio_file **out, int fd);
 
 /*
- * aio_file_release gives the descriptor back and ends the handle without closing it.
+ * aio_file_release gives the descriptor back and ends the handle without closing it. That a sync
+ * has failed is forgotten: ask before, by aio_file_sync.
  *
  * Suspends:  never.
  * Context:   a task of the file's core.
@@ -282,7 +283,7 @@ AIO_API ssize_t aio_file_writev_at(struct aio_file *file, const struct iovec *ve
  * Suspends:  as aio_file_write_all.
  * Context:   a task of the file's core.
  * Lifetime:  buffer until the call returns.
- * Returns:   as aio_file_write_all; -EOPNOTSUPP before Linux 4.16.
+ * Returns:   as aio_file_write_all; -EOPNOTSUPP before Linux 4.16, and of /proc and its like.
  */
 AIO_API ssize_t aio_file_append(struct aio_file *file, const void *buffer, size_t size,
                                 size_t *done);
@@ -297,9 +298,10 @@ enum aio_file_sync_flag {
  *
  * A sync that has failed is never forgotten. The kernel tells of lost bytes once, and a second sync
  * may succeed although they are lost; so once a sync of this handle has failed, every later one
- * returns the same error, and so does aio_file_close. The -EIO of a write that is a sync as well
- * (aio_file_write_sync, O_SYNC, O_DSYNC) counts as one. What to do is to write the bytes to another
- * file.
+ * returns the same error, and so does aio_file_close. The failure of a write that is a sync as well
+ * (aio_file_write_sync, O_SYNC, O_DSYNC) counts as one, unless it is of the arguments: the -ENOSPC
+ * of such a write may be of bytes that were written before. What to do is to write the bytes to
+ * another file. The handle keeps the error, not the descriptor: aio_file_release forgets it.
  *
  * Suspends:  until the device has it.
  * Context:   a task of the file's core. Calls on the file that have not returned may or may not be

@@ -268,6 +268,9 @@ BEHAVIOUR(file_bytes_of_special_files)
     AIO_CHECK_ERROR(aio_file_write(file, "x", 1), -ENOSPC);
     AIO_CHECK_ERROR(aio_file_write_all_at(file, "x", 1, 0, &done), -ENOSPC);
     AIO_CHECK_EQ(done, 0);
+    AIO_CHECK_ERROR(aio_file_append(file, "x", 1, &done), -ENOSPC);
+    AIO_CHECK_ERROR(aio_file_write_sync(file, "x", 1, 0, &done), -ENOSPC);
+    AIO_CHECK_EQ(done, 0);
     AIO_CHECK_EQ(aio_file_read_exact(file, block, sizeof block, NULL), sizeof block);
     file_end(file);
     REQUIRE_OK(aio_file_open(&file, "/tmp", O_RDONLY, 0));
