@@ -129,7 +129,9 @@ struct aio__core {
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__pipe_pool pipes;
-    bool sigpipe_held;              /* by us: see core/sigpipe.h */
+    bool sigpipe_held;              /* see core/sigpipe.h */
+    bool sigpipe_ours;              /* it was not blocked before */
+    bool sigpipe_pending;           /* there was one before */
     struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
     void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;

@@ -19,11 +19,16 @@ static sigset_t sigpipe_set(void)
 
 void aio__sigpipe_hold(struct aio__core *core)
 {
-    sigset_t set = sigpipe_set(), before;
+    sigset_t set = sigpipe_set(), before, pending;
     if (core->sigpipe_held)
         return;
+    sigemptyset(&pending);
     (void)pthread_sigmask(SIG_BLOCK, &set, &before);
-    core->sigpipe_held = sigismember(&before, SIGPIPE) == 0;
+    core->sigpipe_ours = sigismember(&before, SIGPIPE) == 0;
+    if (!core->sigpipe_ours)
+        (void)sigpending(&pending);
+    core->sigpipe_pending = sigismember(&pending, SIGPIPE) == 1;
+    core->sigpipe_held = true;
 }
 
 void aio__sigpipe_release(struct aio__core *core)
@@ -32,8 +37,9 @@ void aio__sigpipe_release(struct aio__core *core)
     sigset_t set = sigpipe_set();
     if (!core->sigpipe_held)
         return;
-    while (sigtimedwait(&set, NULL, &now) == SIGPIPE)
+    while (!core->sigpipe_pending && sigtimedwait(&set, NULL, &now) == SIGPIPE)
         ;
-    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    if (core->sigpipe_ours)
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     core->sigpipe_held = false;
 }

@@ -12,7 +12,8 @@ struct aio__core;
 /* Holds the signal back; on the core's thread. Nothing if it was held back before. */
 void aio__sigpipe_hold(struct aio__core *core);
 
-/* Takes away what has come since, and lets the signal through again. */
+/* Takes away what has come since, unless one was pending before, and lets the signal through again
+ * if it was. */
 void aio__sigpipe_release(struct aio__core *core);
 
 #endif

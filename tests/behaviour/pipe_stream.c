@@ -150,6 +150,24 @@ BEHAVIOUR_OUTSIDE(signal_mask_is_given_back)
     AIO_CHECK_EQ(sigismember(&pending, SIGPIPE), 0);
 }
 
+/* Also where the signal was blocked before; one that was there before stays. */
+BEHAVIOUR_OUTSIDE(blocked_signal_is_given_back)
+{
+    sigset_t broken, before, pending;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    REQUIRE(pthread_sigmask(SIG_BLOCK, &broken, &before) == 0);
+    for (int had = 0; had < 2; had++) {
+        if (had == 1)
+            pthread_kill(pthread_self(), SIGPIPE);
+        AIO_CHECK_EQ(test_run(run_and_leave_the_mask, NULL), 0);
+        REQUIRE(sigpending(&pending) == 0);
+        AIO_CHECK_EQ(sigismember(&pending, SIGPIPE), had);
+    }
+    AIO_CHECK_EQ(sigtimedwait(&broken, NULL, &(struct timespec){0}), SIGPIPE);
+    REQUIRE(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
 BEHAVIOUR(vectors)
 {
     struct ends ends;
