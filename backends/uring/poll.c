@@ -273,8 +273,11 @@ static bool poll_gathers(const struct uring *uring, int64_t timeout_ns)
 static int poll_gather(struct uring *uring, unsigned to_submit, int64_t timeout_ns)
 {
     int rc = to_submit > 0 ? aio__uring_enter(uring, to_submit) : 0;
-    if (rc < 0 || (to_submit > 0 && poll_cq_count(uring) >= (to_submit + 1) / 2))
+    if (rc < 0 ||
+        aio__uring_publish(uring) > 0) /* it has not taken all: what it has may be little */
         return rc;
+    if (to_submit > 0 && poll_cq_count(uring) >= (to_submit + 1) / 2)
+        return 0;
     unsigned half = uring->files / 2;
     return poll_enter(uring, 0,
                       &(struct poll_wait){half < POLL_BATCH_MAX ? half : POLL_BATCH_MAX,

@@ -92,7 +92,7 @@ struct uring {
     struct aio__op *cancel_backlog; /* by backend_link: a stream op may stand on `done` as well */
     bool inline_send;               /* the next send may be tried at once, see submit.c */
     unsigned batch;                 /* completions to wait a moment for, see poll.c */
-    unsigned files;                 /* reads and writes at an offset that the kernel has */
+    unsigned files;                 /* reads and writes at an offset that are under way */
     bool files_only;                /* the last completions were of such alone */
     unsigned pinned;                /* of pins, such as are not empty */
     bool pins_opened;

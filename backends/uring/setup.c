@@ -217,7 +217,9 @@ static void setup_enter_flags(struct setup *setup)
         uring->caps |= AIO__URING_RING_FD;
         uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
     }
-    if ((setup->params.features & IORING_FEAT_MIN_TIMEOUT) != 0)
+    /* Without the second, completions that come after the moment may wake nobody. */
+    if ((setup->params.features & IORING_FEAT_MIN_TIMEOUT) != 0 &&
+        (setup->params.flags & IORING_SETUP_DEFER_TASKRUN) != 0)
         uring->caps |= setup->wanted & AIO__URING_MIN_WAIT;
     if ((setup->wanted & AIO__URING_MSG_RING_WAKE) != 0 && aio__uring_wake_probe(uring))
         uring->caps |= AIO__URING_MSG_RING_WAKE;
