@@ -14,11 +14,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_ASIDE_BYTES (AIO_UNIX_NAME_MAX + 48)
+/* For how often, and for how long each time, another process's few calls are waited for. */
+#define PATH_LOCK_TRIES 20
+#define PATH_LOCK_PAUSE_NS 200000
 
 struct aio__path {
     dev_t device;
@@ -38,6 +43,35 @@ static bool path_same(const struct stat *left, const struct stat *right)
     return left->st_dev == right->st_dev && left->st_ino == right->st_ino &&
            left->st_mtim.tv_sec == right->st_mtim.tv_sec &&
            left->st_mtim.tv_nsec == right->st_mtim.tv_nsec;
+}
+
+/* Locks the folder of a path against others who replace or remove a socket's file there: between
+ * the look at a file and its removal somebody might put a new one in its place. Returns a
+ * descriptor to be closed; -1 where that is not possible; or -EAGAIN when others take too long. */
+static int path_lock(const char *text)
+{
+    static const struct timespec pause = {.tv_nsec = PATH_LOCK_PAUSE_NS};
+    char folder[AIO_UNIX_NAME_MAX + 3];
+    const char *slash = strrchr(text, '/');
+    snprintf(folder, sizeof folder, "%.*s.", slash == NULL ? 0 : (int)(slash + 1 - text), text);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    bool busy = true;
+    for (int i = 0; i < PATH_LOCK_TRIES && busy; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return fd;
+        busy = errno == EWOULDBLOCK;
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)close(fd); /* tidy: allow close: no op has used it */
+    return busy ? -EAGAIN : -1;
+}
+
+static void path_unlock(int lock)
+{
+    if (lock >= 0)
+        (void)close(lock); /* tidy: allow close: no op has used it */
 }
 
 /* Unlinks the file that was looked at, or nothing. */
@@ -76,10 +110,13 @@ static bool path_is_stale(const struct aio_address *address)
 static int path_replace(int fd, const char *text, const struct aio_address *address)
 {
     struct stat seen;
-    if (!path_is_ours(text, &seen) || !path_is_stale(address))
-        return -EADDRINUSE;
-    path_unlink(text, &seen);
-    return aio__socket_bind(fd, address);
+    int lock = path_lock(text), rc = -EADDRINUSE;
+    if (lock != -EAGAIN && path_is_ours(text, &seen) && path_is_stale(address)) {
+        path_unlink(text, &seen);
+        rc = aio__socket_bind(fd, address);
+    }
+    path_unlock(lock);
+    return rc;
 }
 
 /* The mode of the descriptor's file is that of the path's, less the umask; what the umask took away
@@ -142,8 +179,10 @@ void aio__path_remove(struct aio__path *path)
     struct stat status;
     if (path == NULL)
         return;
+    int lock = path_lock(path->text);
     if (path_is_ours(path->text, &status) && status.st_dev == path->device &&
         status.st_ino == path->inode)
         path_unlink(path->text, &status);
+    path_unlock(lock);
     aio__free(path);
 }

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,6 +170,58 @@ BEHAVIOUR(replaced_meanwhile)
     aio_socket_close(socket);
     AIO_CHECK(packet_exists(folder.file));
     packet_folder_close(&folder);
+}
+
+enum { RIVALS = 4 };
+
+struct rivals {
+    const char *path;
+    pthread_barrier_t begun, done;
+    int winners;
+};
+
+static int rival_run(void *arg)
+{
+    struct rivals *rivals = arg;
+    struct aio_listener *listener;
+    (void)pthread_barrier_wait(&rivals->begun);
+    int rc = aio_unix_listen(&listener, rivals->path, NULL);
+    AIO_CHECK(rc == 0 || rc == -EADDRINUSE);
+    if (rc == 0)
+        __atomic_add_fetch(&rivals->winners, 1, __ATOMIC_RELAXED);
+    (void)pthread_barrier_wait(&rivals->done);
+    if (rc == 0)
+        aio_listener_close(listener);
+    return 0;
+}
+
+static void *rival_main(void *arg)
+{
+    AIO_CHECK_EQ(test_run(rival_run, arg), 0);
+    return NULL;
+}
+
+/* Of several that would replace what is stale one does, and has the path. */
+BEHAVIOUR_OUTSIDE(replaced_by_one_of_many)
+{
+    struct packet_folder folder;
+    REQUIRE(packet_folder_open(&folder));
+    for (int round = 0; round < 20; round++) {
+        struct rivals rivals = {.path = folder.file};
+        pthread_t threads[RIVALS];
+        pthread_barrier_init(&rivals.begun, NULL, RIVALS);
+        pthread_barrier_init(&rivals.done, NULL, RIVALS);
+        close(plain_bound(folder.file, SOCK_STREAM));
+        for (int i = 0; i < RIVALS; i++)
+            REQUIRE(pthread_create(&threads[i], NULL, rival_main, &rivals) == 0);
+        for (int i = 0; i < RIVALS; i++)
+            pthread_join(threads[i], NULL);
+        AIO_CHECK_EQ(rivals.winners, 1);
+        AIO_CHECK(!packet_exists(folder.file));
+        pthread_barrier_destroy(&rivals.begun);
+        pthread_barrier_destroy(&rivals.done);
+    }
+    packet_folder_close(&folder); /* which is empty, or this fails */
 }
 
 /* Nothing is left behind where it cannot be bound. */
