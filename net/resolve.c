@@ -202,7 +202,7 @@ int aio_resolve_name(struct aio_address *out, size_t capacity, const char *name,
     struct aio__core *core = AIO__CORE_OR_DIE();
     struct aio_address numeric;
     struct aio__name parsed;
-    if (capacity == 0)
+    if (capacity == 0 || (unsigned)family > AIO_RESOLVE_V6)
         return -EINVAL;
     int rc = aio_address_parse(&numeric, name);
     bool numbers = rc != -EINVAL;

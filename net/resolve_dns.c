@@ -18,6 +18,7 @@
 #include <ares.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,6 +195,18 @@ static void dns_on_state(void *arg, ares_socket_t fd, int readable, int writable
     socket->wanted = (readable ? (uint32_t)POLLIN : 0) | (writable ? (uint32_t)POLLOUT : 0);
 }
 
+/* c-ares takes any number for a port, and forgets what is above 16 bits of it. */
+static bool dns_servers_valid(const char *servers)
+{
+    for (const char *at = servers; (at = strchr(at, ':')) != NULL; at++) {
+        size_t digits = strspn(at + 1, "0123456789");
+        char after = at[1 + digits];
+        if (digits > 0 && (after == '\0' || after == ',') && strtoul(at + 1, NULL, 10) > UINT16_MAX)
+            return false;
+    }
+    return true;
+}
+
 static int dns_open_channel(struct aio__dns *dns, const struct aio_resolve_options *options)
 {
     char lookups[] = "b"; /* servers; the hosts file is not its business */
@@ -208,6 +221,8 @@ static int dns_open_channel(struct aio__dns *dns, const struct aio_resolve_optio
     if (options->servers != NULL)
         mask |= ARES_OPT_DOMAINS; /* none */
     int status = dns_library;
+    if (options->servers != NULL && !dns_servers_valid(options->servers))
+        return -EINVAL;
     if (status == ARES_SUCCESS)
         status = ares_init_options(&dns->channel, &settings, mask);
     if (status != ARES_SUCCESS)

@@ -158,10 +158,8 @@ static int sendfile_splice(struct sendfile *file, size_t length)
     if (n <= 0)
         return (int)n;
     sendfile_advance(file, (size_t)n);
-    if ((size_t)n < length)
-        return sendfile_wait(file);
     aio__charge_bytes(file->call.stream->handle.core, (size_t)n);
-    return 1;
+    return (size_t)n < length ? sendfile_wait(file) : 1;
 }
 
 /* A file of several pieces goes out in full packets: an ACK that arrives meanwhile would push one
@@ -195,6 +193,8 @@ static int sendfile_check(struct sendfile *file)
     if (fstat(file->fd, &status) < 0)
         return -errno;
     file->size = status.st_size;
+    if (S_ISREG(status.st_mode) && file->size > 0 && file->offset >= file->size)
+        file->left = 0; /* the kernel would add to the offset what is asked for */
     return file->offset >= 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) ? 0 : -EINVAL;
 }
 

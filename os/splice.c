@@ -90,14 +90,20 @@ static ssize_t splice_run(struct splice *job)
     }
 }
 
+/* The kernel adds a file's position to it, and takes no sum that is too large. */
+static size_t splice_part(size_t length)
+{
+    return length < AIO__TRANSFER_BYTES_MAX ? length : AIO__TRANSFER_BYTES_MAX;
+}
+
 ssize_t aio_splice_move(int from, int to, size_t length)
 {
-    struct splice job = {.call = aio__splice_move, .from = from, .to = to, .length = length};
-    return splice_run(&job);
+    return splice_run(&(struct splice){
+        .call = aio__splice_move, .from = from, .to = to, .length = splice_part(length)});
 }
 
 ssize_t aio_splice_tee(int from, int to, size_t length)
 {
-    struct splice job = {.call = aio__splice_tee, .from = from, .to = to, .length = length};
-    return splice_run(&job);
+    return splice_run(&(struct splice){
+        .call = aio__splice_tee, .from = from, .to = to, .length = splice_part(length)});
 }

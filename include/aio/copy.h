@@ -104,7 +104,10 @@ AIO_API int aio_stream_relay(struct aio_stream *a, struct aio_stream *b,
  * ns by reading and writing, 0.13 ns without the copy.
  *
  * A TCP stream that is not corked (AIO_STREAM_CORK) is so for as long as a call sends more than 2
- * MiB; a head before the file is best sent by aio_stream_write_more.
+ * MiB; one that somebody corks in that time is not corked after it. A head before the file is best
+ * sent by aio_stream_write_more. As sendfile(2) cannot be told otherwise, SIGPIPE is blocked on the
+ * core's thread from the first such call to the core's end, and in what that thread starts with its
+ * mask (system(3), threads; not processes of <aio/process.h>).
  *
  * Bytes that are overwritten in the file while they are being sent may arrive as old or new ones,
  * also some time after the call: until the peer has acknowledged them.

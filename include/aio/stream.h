@@ -86,12 +86,15 @@ AIO_API ssize_t aio_stream_write_all(struct aio_stream *stream, const void *buff
 
 /*
  * aio_stream_write_more sends as aio_stream_write_all does, and tells TCP that more follows: a last
- * packet that is not full waits for the next write of any kind, or for 200 ms; see MSG_MORE in
- * send(2). So a head goes out in one packet with the body that a later aio_stream_write or
- * aio_stream_sendfile sends. Only what the socket takes at once is told so; other streams (TLS,
- * rented buffers waiting, pipes) send as by aio_stream_write_all.
+ * packet that is not full waits for the next write of any kind, though not beyond an ACK that comes
+ * in, or about 200 ms; see MSG_MORE in send(2). So a head goes out in one packet with the body that
+ * a later aio_stream_write or aio_stream_sendfile sends. Only what the socket takes at once is told
+ * so; other streams (TLS, rented buffers waiting, pipes) send as by aio_stream_write_all.
  *
- * Suspends, context, lifetime, returns: as aio_stream_write_all.
+ * Suspends:  until the kernel has taken everything, or an error.
+ * Context:   a task of the stream's core.
+ * Lifetime:  buffer until the call returns.
+ * Returns:   as aio_stream_write_all, *done too.
  */
 AIO_API ssize_t aio_stream_write_more(struct aio_stream *stream, const void *buffer, size_t size,
                                       size_t *done);

@@ -269,6 +269,11 @@ BEHAVIOUR(bad_options)
     AIO_CHECK_ERROR(aio_resolve_setup(&options), -EINVAL);
     options.servers = "";
     AIO_CHECK_ERROR(aio_resolve_setup(&options), -EINVAL);
+    options.servers = "127.0.0.1:99999";
+    AIO_CHECK_ERROR(aio_resolve_setup(&options), -EINVAL);
+    struct aio_address address;
+    AIO_CHECK_ERROR(aio_resolve_name(&address, 1, "127.0.0.1:1", (enum aio_resolve_family)77),
+                    -EINVAL);
     options = names_options(&names);
     options.timeout_ns = -1;
     AIO_CHECK_ERROR(aio_resolve_setup(&options), -EINVAL);
