@@ -13,6 +13,8 @@
  * was interrupted is continued by running it again. What is only in TARGET stays there. Nothing is
  * synced: before the disk is taken out, or where power may fail, sync(1) is still to be run.
  *
+ * One run at a time for a TARGET: a second one would take away what the first has begun.
+ *
  * Exit codes: 0; 1 something could not be read, written or verified, or it was interrupted; 2 bad
  * usage. What failed is on standard error.
  */

@@ -4,6 +4,7 @@
 #define SUITE "udp_basic"
 #include "tests/behaviour/packet_support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +178,25 @@ BEHAVIOUR(broadcast_is_asked_for)
     AIO_CHECK_OK(aio_socket_option_get(socket, AIO_SOCKET_BROADCAST, &value));
     AIO_CHECK_EQ(value, 1);
     aio_socket_close(socket);
+}
+
+BEHAVIOUR(broadcast_arrives)
+{
+    struct aio_udp_options options = AIO_UDP_OPTIONS;
+    struct aio_address at, to, from;
+    struct aio_socket *sender, *receiver;
+    char text[AIO_ADDRESS_TEXT_BYTES], byte = 0;
+    receiver = udp_bound("0.0.0.0:0", &at, text);
+    REQUIRE(receiver != NULL);
+    options.broadcast = true;
+    REQUIRE_OK(aio_udp_bind(&sender, "127.0.0.1:0", &options));
+    snprintf(text, sizeof text, "127.255.255.255:%d", aio_address_port(&at));
+    REQUIRE_OK(aio_address_parse(&to, text));
+    AIO_CHECK_EQ(aio_socket_send_to(sender, "b", 1, &to), 1);
+    AIO_CHECK_EQ(aio_socket_recv_from(receiver, &byte, 1, &from, NULL), 1);
+    AIO_CHECK_EQ(byte, 'b');
+    aio_socket_close(sender);
+    aio_socket_close(receiver);
 }
 
 BEHAVIOUR(bad_arguments)

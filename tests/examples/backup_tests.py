@@ -277,6 +277,19 @@ def test_usage(context):
         assert status == 1 and "this is the source" in said, said
 
 
+def test_copies_that_differ(context):
+    """A source that reads otherwise each time gets no name in the target, unless nobody looks."""
+    source = "/proc/sys/kernel/random"
+    if not os.access(source + "/uuid", os.R_OK):
+        raise Skip("there is no %s/uuid" % source)
+    with Trees() as trees:
+        status, said = backup(context, source, trees.target)
+        assert status == 1 and "uuid: the copy differs" in said, said
+        assert sorted(os.listdir(trees.target)) == sorted(set(os.listdir(source)) - {"uuid"})
+        status, said = backup(context, "-n", source, trees.target)
+        assert status == 0 and os.path.exists(trees.target + "/uuid"), said
+
+
 def test_progress(context):
     """A bar on a terminal; no control characters elsewhere."""
     with Trees() as trees:

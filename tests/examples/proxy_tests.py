@@ -293,6 +293,15 @@ def test_proxy_headers_are_made(context):
     stop(proxy)
 
 
+def test_slow_proxy_headers(context):
+    """Whoever says nothing, or stops within the header, is closed in some seconds."""
+    proxy, _ = through_headers(context, "accept-proxy")
+    silent, stopped = context.connect(proxy.port), context.connect(proxy.port)
+    stopped.sendall(b"PROXY TCP4 1.2")
+    assert ended(stopped) and ended(silent)
+    stop(proxy)
+
+
 def test_bad_proxy_headers(context):
     """Whoever begins otherwise, or ends within the header, is closed and no target hears of it."""
     proxy, listener = through_headers(context, "accept-proxy")
