@@ -80,6 +80,10 @@ struct uring_rent {
 
 /* Pieces of pinned memory, see pin.c. */
 #define URING_PINS 32u
+/* Files that are used with them, see fixed.c. */
+#define URING_FIXED 64u
+
+enum uring_fixed_state { URING_FIXED_UNTRIED, URING_FIXED_OPEN, URING_FIXED_REFUSED };
 
 struct uring {
     struct aio__backend base;
@@ -97,6 +101,8 @@ struct uring {
     unsigned pinned;                /* of pins, such as are not empty */
     bool pins_opened;
     struct iovec pins[URING_PINS];
+    enum uring_fixed_state fixed_state;
+    int fixed[URING_FIXED]; /* descriptors; -1: none */
     int wake_fd;
     uint64_t wake_value;
     bool wake_armed;
@@ -167,6 +173,11 @@ void aio__uring_keep(struct uring *uring, struct aio__op *op);
 int32_t aio__uring_pin(struct uring *uring, const struct aio__op *op);
 int32_t aio__uring_unpin(struct uring *uring, const struct aio__op *op);
 int aio__uring_pin_find(const struct uring *uring, const char *buffer, size_t length);
+
+/* fixed.c: lets an entry that uses pinned memory name its file by the ring's table, where it can
+ * be; and takes a descriptor out of that, if it is in it. */
+void aio__uring_fix(struct uring *uring, struct io_uring_sqe *sqe);
+void aio__uring_unfix(struct uring *uring, int fd);
 
 /* open.c: whether an OPEN would wait in the ring's own attempt, so that a thread of the kernel's
  * has to make it. Waits for nothing. */

@@ -71,6 +71,8 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
         aio__op_list_append(&uring->quiet, op);
     }
     aio__uring_prep(uring, sqe, op);
+    if (sqe->opcode == IORING_OP_READ_FIXED || sqe->opcode == IORING_OP_WRITE_FIXED)
+        aio__uring_fix(uring, sqe);
 }
 
 /*
@@ -101,7 +103,11 @@ static int32_t submit_instant(struct uring *uring, const struct aio__op *op)
 {
     if (op->opcode == AIO__OP_PIN)
         return aio__uring_pin(uring, op);
-    return op->opcode == AIO__OP_UNPIN ? aio__uring_unpin(uring, op) : 0;
+    if (op->opcode == AIO__OP_UNPIN)
+        return aio__uring_unpin(uring, op);
+    if (op->opcode == AIO__OP_FORGET)
+        aio__uring_unfix(uring, op->fd);
+    return 0;
 }
 
 void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
