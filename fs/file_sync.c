@@ -11,7 +11,8 @@
  * rest nobody can tell whether they came before the sync, with nothing lost. */
 static bool sync_is_harmless(const struct aio_file *file, int result)
 {
-    static const int of_arguments[] = {EBADF, EINVAL, EFAULT, EFBIG, EPERM, EAGAIN, EOPNOTSUPP};
+    static const int of_arguments[] = {EBADF, EINVAL, EFAULT,     EFBIG,
+                                       EPERM, EAGAIN, EOPNOTSUPP, EPIPE};
     for (size_t i = 0; i < sizeof of_arguments / sizeof of_arguments[0]; i++)
         if (result == -of_arguments[i])
             return true;
@@ -72,5 +73,7 @@ ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t si
     if (rc < 0)
         return rc;
     int synced = together ? file->sync_error : aio_file_sync(file, AIO_FILE_DATA);
+    if (synced == -EINVAL && !file->regular)
+        synced = 0; /* a device that keeps nothing has nothing to sync */
     return synced < 0 ? synced : rc;
 }

@@ -47,7 +47,8 @@ static bool path_same(const struct stat *left, const struct stat *right)
 
 /* Locks the folder of a path against others who replace or remove a socket's file there: between
  * the look at a file and its removal somebody might put a new one in its place. Returns a
- * descriptor to be closed; -1 where that is not possible; or -EAGAIN when others take too long. */
+ * descriptor for path_unlock; or -1 where that is not possible, or somebody keeps the folder
+ * locked: then it is done without. */
 static int path_lock(const char *text)
 {
     static const struct timespec pause = {.tv_nsec = PATH_LOCK_PAUSE_NS};
@@ -55,23 +56,25 @@ static int path_lock(const char *text)
     const char *slash = strrchr(text, '/');
     snprintf(folder, sizeof folder, "%.*s.", slash == NULL ? 0 : (int)(slash + 1 - text), text);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    bool busy = true;
-    for (int i = 0; i < PATH_LOCK_TRIES && busy; i++) {
+    for (int i = 0; i < PATH_LOCK_TRIES && fd >= 0; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return fd;
-        busy = errno == EWOULDBLOCK;
+        if (errno != EWOULDBLOCK)
+            break;
         (void)nanosleep(&pause, NULL);
     }
-    (void)close(fd); /* tidy: allow close: no op has used it */
-    return busy ? -EAGAIN : -1;
+    if (fd >= 0)
+        (void)close(fd); /* tidy: allow close: no op has used it */
+    return -1;
 }
 
+/* A child that was forked meanwhile may have the descriptor too. */
 static void path_unlock(int lock)
 {
-    if (lock >= 0)
-        (void)close(lock); /* tidy: allow close: no op has used it */
+    if (lock < 0)
+        return;
+    (void)flock(lock, LOCK_UN);
+    (void)close(lock); /* tidy: allow close: no op has used it */
 }
 
 /* Unlinks the file that was looked at, or nothing. */
@@ -111,7 +114,7 @@ static int path_replace(int fd, const char *text, const struct aio_address *addr
 {
     struct stat seen;
     int lock = path_lock(text), rc = -EADDRINUSE;
-    if (lock != -EAGAIN && path_is_ours(text, &seen) && path_is_stale(address)) {
+    if (path_is_ours(text, &seen) && path_is_stale(address)) {
         path_unlink(text, &seen);
         rc = aio__socket_bind(fd, address);
     }

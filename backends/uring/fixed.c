@@ -6,16 +6,31 @@
  */
 #include "backends/uring/private.h"
 
+#include <sys/resource.h>
+
+/* IORING_FEAT_RW_ATTR (Linux 6.14) stands for what came with 6.13: that a file which is taken out
+ * of the table is let go at once, and not when all requests have ended that began before. */
+#define FIXED_FEATURE (1u << 16)
+
 static unsigned fixed_slot(int fd)
 {
     return (unsigned)fd % URING_FIXED;
+}
+
+/* With a lower limit liburing would raise it, for the whole process. */
+static bool fixed_register(struct uring *uring)
+{
+    struct rlimit limit;
+    return (uring->ring.features & FIXED_FEATURE) != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           limit.rlim_cur >= URING_FIXED &&
+           io_uring_register_files_sparse(&uring->ring, URING_FIXED) == 0;
 }
 
 /* The table is registered empty, with the first of them. */
 static bool fixed_open(struct uring *uring)
 {
     if (uring->fixed_state == URING_FIXED_UNTRIED) {
-        bool opened = io_uring_register_files_sparse(&uring->ring, URING_FIXED) == 0;
+        bool opened = fixed_register(uring);
         uring->fixed_state = opened ? URING_FIXED_OPEN : URING_FIXED_REFUSED;
         for (unsigned slot = 0; slot < URING_FIXED; slot++)
             uring->fixed[slot] = -1;

@@ -273,6 +273,9 @@ BEHAVIOUR(file_bytes_of_special_files)
     AIO_CHECK_EQ(done, 0);
     AIO_CHECK_EQ(aio_file_read_exact(file, block, sizeof block, NULL), sizeof block);
     file_end(file);
+    REQUIRE_OK(aio_file_open(&file, "/dev/null", O_WRONLY, 0));
+    AIO_CHECK_EQ(aio_file_write_sync(file, "x", 1, 0, &done), 1);
+    file_end(file);
     REQUIRE_OK(aio_file_open(&file, "/tmp", O_RDONLY, 0));
     AIO_CHECK_ERROR(aio_file_read(file, block, 1), -EISDIR);
     AIO_CHECK_ERROR(aio_file_read_at(file, block, 1, 0), -EISDIR);
