@@ -73,7 +73,7 @@ BEHAVIOUR(copy_to_a_peer_that_stalls_is_cancelled)
 
 BEHAVIOUR(copy_to_a_peer_that_stalls_is_idle)
 {
-    check_stalled(AIO_MS(50), -ETIMEDOUT);
+    check_stalled(AIO_MS(50) * test_slowness(), -ETIMEDOUT);
 }
 
 /* A reader that keeps up: copies are cancelled all the time, and it sees one unbroken sequence. */
