@@ -11,10 +11,10 @@
  * rest nobody can tell whether they came before the sync, with nothing lost. */
 static bool sync_is_harmless(const struct aio_file *file, int result)
 {
-    static const int of_arguments[] = {EBADF, EINVAL, EFAULT,     EFBIG,
+    static const int of_no_bytes[] = {EBADF, EINVAL, EFAULT,     EFBIG,
                                        EPERM, EAGAIN, EOPNOTSUPP, EPIPE};
-    for (size_t i = 0; i < sizeof of_arguments / sizeof of_arguments[0]; i++)
-        if (result == -of_arguments[i])
+    for (size_t i = 0; i < sizeof of_no_bytes / sizeof of_no_bytes[0]; i++)
+        if (result == -of_no_bytes[i])
             return true;
     return result >= 0 || result == -ECANCELED || (result == -EROFS && !file->regular);
 }

@@ -16,7 +16,7 @@
 
 enum { MUCH = 4 << 20 };
 
-/* One packet for both, as the first look at the receiving side finds all or nothing. */
+/* Nothing arrives before the rest is written. */
 BEHAVIOUR(waits_for_what_follows)
 {
     struct tcp_raw raw;
