@@ -12,7 +12,7 @@
 static bool sync_is_harmless(const struct aio_file *file, int result)
 {
     static const int of_no_bytes[] = {EBADF, EINVAL, EFAULT,     EFBIG,
-                                       EPERM, EAGAIN, EOPNOTSUPP, EPIPE};
+                                      EPERM, EAGAIN, EOPNOTSUPP, EPIPE};
     for (size_t i = 0; i < sizeof of_no_bytes / sizeof of_no_bytes[0]; i++)
         if (result == -of_no_bytes[i])
             return true;

@@ -47,7 +47,8 @@ def cubic():
             return
         try:
             _loopback_up()
-            with contextlib.suppress(OSError), open(CONTROL, "w") as file:  # a kernel without it
+            # Not every kernel has it.
+            with contextlib.suppress(OSError), open(CONTROL, "w") as file:
                 file.write("cubic")
             yield congestion_control()
         finally:
