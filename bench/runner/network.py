@@ -36,7 +36,8 @@ def congestion_control():
 @contextlib.contextmanager
 def cubic():
     """Within it, this process and those it starts are in a namespace with CUBIC, if there is
-    such; or, without the right to that, where they were. Gives the name of the congestion control in use."""
+    such; or, without the right to that, where they were. Gives the name of the congestion control
+    in use."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
