@@ -133,15 +133,15 @@ def test_nobody_reads_the_output(context):
 
 
 def running(mark):
-    """Whether a process has the mark in its command line."""
+    """How many processes have the mark in their command line."""
+    count = 0
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
             with open(path) as words:
-                if mark in words.read():
-                    return True
+                count += mark in words.read()
         except OSError:  # it has ended
             continue
-    return False
+    return count
 
 
 def caught(pid, number):
@@ -157,7 +157,7 @@ def check_signal(context, number, *scripts):
     process = start(context, "-j9", "-k")
     process.stdin.write("".join(script % mark + "\n" for script in scripts))
     process.stdin.flush()  # and stays open: it waits for more
-    until(lambda: running("sleep\0" + mark), "the jobs run")
+    until(lambda: running("sleep\0" + mark) == len(scripts), "the jobs run")
     begin = time.monotonic()
     process.send_signal(number)
     out, errors = process.communicate(timeout=PATIENCE)
