@@ -39,7 +39,21 @@ static ssize_t file_op_open(const struct aio__op *op)
     return openat(op->fd, op->open.path, (int)how->flags, (mode_t)how->mode);
 }
 
-static ssize_t file_op_call(const struct aio__op *op)
+static ssize_t file_op_write_sync(struct aio__op *op)
+{
+    size_t length = op->write_sync.length;
+    ssize_t n = pwrite(op->fd, op->write_sync.buffer, length, op->write_sync.offset);
+    if (n < 0 || (size_t)n < length)
+        return n;
+    int rc;
+    do
+        rc = fdatasync(op->fd);
+    while (rc < 0 && errno == EINTR);
+    op->write_sync.synced = rc < 0 ? -errno : 0;
+    return n;
+}
+
+static ssize_t file_op_call(struct aio__op *op)
 {
     switch (op->opcode) {
     case AIO__OP_READ:
@@ -56,13 +70,15 @@ static ssize_t file_op_call(const struct aio__op *op)
         return file_op_open(op);
     case AIO__OP_FSYNC:
         return op->sync.data ? fdatasync(op->fd) : fsync(op->fd);
+    case AIO__OP_WRITE_SYNC:
+        return file_op_write_sync(op);
     default:
         errno = EOPNOTSUPP;
         return -1;
     }
 }
 
-int32_t aio__file_perform(const struct aio__op *op)
+int32_t aio__file_perform(struct aio__op *op)
 {
     ssize_t n;
     do

@@ -19,9 +19,9 @@ static inline bool aio__file_is_served(const struct statx *found)
     return (found->stx_attributes_mask & STATX_ATTR_IMMUTABLE) == 0;
 }
 
-/* Runs READ, WRITE, READV, WRITEV, OPEN or FSYNC. Returns the op's result; -EOPNOTSUPP for others.
- */
-int32_t aio__file_perform(const struct aio__op *op);
+/* Runs READ, WRITE, READV, WRITEV, OPEN, FSYNC or WRITE_SYNC. Returns the op's result; -EOPNOTSUPP
+ * for others. */
+int32_t aio__file_perform(struct aio__op *op);
 
 /*
  * Sees to it that a cursor that stood at `before` has moved by what a READ or WRITE at the cursor

@@ -35,6 +35,7 @@
     X(WRITEV, writev, "pwritev2(2); at the cursor when offset is -1")                              \
     X(OPEN, open, "openat2(2), where fd is the folder; never waits for a peer if O_NONBLOCK")      \
     X(FSYNC, fsync, "fsync(2) or fdatasync(2)")                                                    \
+    X(WRITE_SYNC, write_sync, "pwrite(2), and when that wrote all, fdatasync(2)")                  \
     X(SPLICE_IN, splice_in, "splice(2) of a stream socket or pipe into a pipe that has room")      \
     X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into either, see sigpipe.h")   \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
@@ -109,6 +110,12 @@ struct aio__op {
         struct {
             bool data; /* and of the rest only what reading it back needs */
         } sync;        /* FSYNC */
+        struct {
+            void *buffer;
+            uint32_t length;
+            int32_t synced; /* -ECANCELED; once DONE what the sync said, if there was one */
+            int64_t offset; /* >= 0 */
+        } write_sync;       /* WRITE_SYNC; the result is that of the write */
         struct {
             struct msghdr *header;
             int32_t flags; /* MSG_* */

@@ -51,9 +51,19 @@ int aio_file_sync(struct aio_file *file, unsigned flags)
     return (int)aio__file_leave(&call, rc);
 }
 
-/* One write that returns when its bytes are on the device, and a short one can be continued; linked
- * to a sync it could not. Several pieces are better synced together; and of a FUSE server that is
- * written through the kernel expects that it sync by itself, which few do. */
+/* What became of the sync behind a write. When there was none, as the write was cut short or the
+ * call interrupted, it is now. */
+static int sync_behind(struct aio_file *file, int synced)
+{
+    if (synced == -ECANCELED)
+        return aio_file_sync(file, AIO_FILE_DATA);
+    aio__file_note_sync(file, synced);
+    return file->sync_error < 0 ? file->sync_error : synced;
+}
+
+/* One write that returns when its bytes are on the device is the cheapest. But several pieces are
+ * better synced together; and of a FUSE server that is written through the kernel expects that it
+ * sync by itself, which few do. Then a sync is linked to the last piece. */
 ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t size, int64_t offset,
                             size_t *done)
 {
@@ -64,6 +74,8 @@ ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t si
     struct aio__file_transfer transfer = {
         .file = file,
         .flags = together ? RWF_DSYNC : 0,
+        .syncs = !together,
+        .synced = -ECANCELED,
         .offset = offset < 0 ? INT64_MIN : offset,
         .vectors = &whole,
         .count = 1,
@@ -72,7 +84,7 @@ ssize_t aio_file_write_sync(struct aio_file *file, const void *buffer, size_t si
     ssize_t rc = aio__file_transfer_all(&transfer, done);
     if (rc < 0)
         return rc;
-    int synced = together ? file->sync_error : aio_file_sync(file, AIO_FILE_DATA);
+    int synced = together ? file->sync_error : sync_behind(file, transfer.synced);
     if (synced == -EINVAL && !file->regular)
         synced = 0; /* a device that keeps nothing has nothing to sync */
     return synced < 0 ? synced : rc;

@@ -65,6 +65,22 @@ static int transfer_single(struct aio__file_call *call, struct aio__file_transfe
     return transfer_run(call, transfer, &frame);
 }
 
+/* The last piece, and the sync behind it. */
+static int transfer_linked(struct aio__file_call *call, struct aio__file_transfer *transfer,
+                           size_t bytes)
+{
+    struct aio__op_frame frame;
+    frame.op.opcode = AIO__OP_WRITE_SYNC;
+    frame.op.write_sync.buffer = (char *)transfer->vectors->iov_base + transfer->done;
+    frame.op.write_sync.length = (uint32_t)bytes;
+    frame.op.write_sync.synced = -ECANCELED;
+    frame.op.write_sync.offset = transfer_offset(transfer);
+    int n = transfer_run(call, transfer, &frame);
+    if (n == (int)bytes)
+        transfer->synced = frame.op.write_sync.synced;
+    return n;
+}
+
 /* The vectors of the next piece: those of the caller, or as many as fit into window. */
 static const struct iovec *transfer_window(const struct aio__file_transfer *transfer,
                                            struct iovec *window, uint32_t *count, size_t bytes)
@@ -106,8 +122,13 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
     size_t bytes = transfer_piece(transfer);
     bool cursor = transfer->offset < 0 && transfer->file->seekable;
     off_t before = cursor ? lseek(fd, 0, SEEK_CUR) : 0;
-    int n = transfer->count == 1 && transfer->flags == 0 ? transfer_single(call, transfer, bytes)
-                                                         : transfer_vectored(call, transfer, bytes);
+    int n;
+    if (transfer->syncs && bytes == transfer->total - transfer->done)
+        n = transfer_linked(call, transfer, bytes);
+    else if (transfer->count == 1 && transfer->flags == 0)
+        n = transfer_single(call, transfer, bytes);
+    else
+        n = transfer_vectored(call, transfer, bytes);
     if (cursor && n > 0 && ((size_t)n < bytes || transfer->file->direct))
         aio__file_mend_cursor(fd, before, n);
     return n;

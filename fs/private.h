@@ -72,6 +72,8 @@ struct aio__file_transfer {
     int64_t offset; /* -1: the cursor; less: -EINVAL */
     const struct iovec *vectors;
     int count;
+    bool syncs;   /* a sync follows the last piece, which is of one buffer */
+    int synced;   /* its result; -ECANCELED: there was none */
     size_t total; /* bytes in vectors */
     size_t done;
     int index;   /* of the vector that comes next */

@@ -246,6 +246,7 @@ const struct aio__ev_row aio__ev_rows[AIO__OP_COUNT] = {
     [AIO__OP_WRITEV] = {aio__ev_write, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_OPEN] = {perform_on_thread, AIO__EV_IN_NO_QUEUE},
     [AIO__OP_FSYNC] = {perform_on_thread, AIO__EV_IN_NO_QUEUE},
+    [AIO__OP_WRITE_SYNC] = {perform_on_thread, AIO__EV_IN_NO_QUEUE},
     [AIO__OP_SPLICE_IN] = {perform_splice, AIO__EV_IN_READ_QUEUE},
     [AIO__OP_SPLICE_OUT] = {perform_splice, AIO__EV_IN_WRITE_QUEUE},
     [AIO__OP_POLL] = {aio__ev_poll_now, AIO__EV_IN_POLL_QUEUE},

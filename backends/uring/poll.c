@@ -114,6 +114,14 @@ static void poll_quiet_told(struct aio__op *op, int32_t result)
     op->result = result;
 }
 
+static void poll_linked_completed(struct uring *uring, struct aio__op *op,
+                                  const struct io_uring_cqe *cqe)
+{
+    bool sync = (cqe->user_data & URING_TAG_SYNC) != 0;
+    if (aio__uring_link_completed(uring, op, sync, cqe->res))
+        poll_op_completed(uring, op, op->result);
+}
+
 static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     uint64_t data = cqe->user_data;
@@ -124,6 +132,8 @@ static void poll_completed(struct uring *uring, const struct io_uring_cqe *cqe)
     struct aio__op *op = (struct aio__op *)(uintptr_t)(data & ~(uint64_t)URING_TAG_MASK);
     if ((data & URING_TAG_CANCEL) != 0)
         poll_cancel_completed(uring, op, cqe->res);
+    else if (__builtin_expect(op->opcode == AIO__OP_WRITE_SYNC, 0))
+        poll_linked_completed(uring, op, cqe);
     else if (op->opcode == AIO__OP_RENT)
         aio__uring_rent_completed(uring, op, cqe->res, cqe->flags);
     else if (__builtin_expect(op->opcode == AIO__OP_ACCEPT, 0))

@@ -176,7 +176,8 @@ static prep_fn *const prep_rows[AIO__OP_COUNT] = {
     [AIO__OP_OPEN] = prep_open,
     [AIO__OP_FSYNC] = prep_fsync,
     [AIO__OP_POLL] = prep_poll,
-    [AIO__OP_RENT] = NULL, /* written by rent.c */
+    [AIO__OP_RENT] = NULL,       /* written by rent.c */
+    [AIO__OP_WRITE_SYNC] = NULL, /* written by link.c */
     /* These never reach the ring: batch.c, and submit.c. */
     [AIO__OP_RECVMMSG] = NULL,
     [AIO__OP_SENDMMSG] = NULL,

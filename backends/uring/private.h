@@ -2,7 +2,8 @@
  * What the files of the io_uring backend share.
  *
  * user_data of a completion is the op's address, with a tag in the low bits: 0 for the op itself,
- * CANCEL for the request that cancels it; WAKE and RUNG alone for what other threads wake us by.
+ * CANCEL for the request that cancels it, SYNC for the second of two linked ones; WAKE and RUNG
+ * alone for what other threads wake us by.
  *
  * How an op stands is in its flags:
  *   BACKLOG          waits for a free submission entry; the kernel does not know it
@@ -14,6 +15,9 @@
  *   QUIET            its request posts no completion unless it fails; on the list of those
  *   TOLD             a QUIET op whose request did fail; its result stands in the op
  *   LOUD             a lazy op that could not be had at once: no more QUIET
+ *   WROTE            a WRITE_SYNC whose write is over; op->result keeps its result
+ *   SYNCED           a WRITE_SYNC whose sync is over
+ *   UNLINKED         that sync may have been before the write's end, so it says nothing
  *   CANCEL_WANTED    core called cancel
  *   CANCEL_BACKLOG   the cancel waits for a free submission entry
  *   CANCEL_IN_KERNEL the cancel's own completion is still to come
@@ -61,10 +65,14 @@ enum uring_flag {
     URING_TOLD = 1u << 8,
     URING_LOUD = 1u << 9,
     URING_NOTIFIES = 1u << 10,
+    URING_WROTE = 1u << 11,
+    URING_SYNCED = 1u << 12,
+    URING_UNLINKED = 1u << 13,
 };
 
 #define URING_TAG_MASK 7u
 #define URING_TAG_CANCEL 1u
+#define URING_TAG_SYNC 2u
 #define URING_DATA_WAKE 2u /* the eventfd was read */
 #define URING_DATA_RUNG 4u /* a message from another thread */
 
@@ -98,6 +106,7 @@ struct uring {
     unsigned batch;                 /* completions to wait a moment for, see poll.c */
     unsigned files;                 /* reads and writes at an offset that are under way */
     bool files_only;                /* the last completions were of such alone */
+    unsigned linked;                /* WRITE_SYNC that the ring has */
     unsigned pinned;                /* of pins, such as are not empty */
     bool pins_opened;
     struct iovec pins[URING_PINS];
@@ -112,6 +121,9 @@ struct uring {
 
 /* A free submission entry, after a flush if need be; NULL when the kernel takes no more now. */
 struct io_uring_sqe *aio__uring_sqe(struct uring *uring);
+
+/* Gives the kernel what the ring holds; what it does not take goes with a later call. */
+void aio__uring_flush(struct uring *uring);
 
 /* Makes the entries written so far visible to the kernel. Returns how many it has not taken yet. */
 unsigned aio__uring_publish(struct uring *uring);
@@ -178,6 +190,13 @@ int aio__uring_pin_find(const struct uring *uring, const char *buffer, size_t le
  * be; and takes a descriptor out of that, if it is in it. */
 void aio__uring_fix(struct uring *uring, struct io_uring_sqe *sqe);
 void aio__uring_unfix(struct uring *uring, int fd);
+
+/* link.c: gives a WRITE_SYNC to the kernel, or to the backlog; before each call to the kernel,
+ * looks whether it has taken one without the other; and one of the two is over. Returns true when
+ * both are, and with them the op's request. */
+void aio__uring_link_issue(struct uring *uring, struct aio__op *op);
+void aio__uring_link_check(const struct uring *uring);
+bool aio__uring_link_completed(struct uring *uring, struct aio__op *op, bool sync, int32_t result);
 
 /* open.c: whether an OPEN would wait in the ring's own attempt, so that a thread of the kernel's
  * has to make it. Waits for nothing. */

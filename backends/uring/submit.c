@@ -15,10 +15,12 @@ unsigned aio__uring_publish(struct uring *uring)
         sq->sqe_head = sq->sqe_tail;
         io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
     }
+    if (__builtin_expect(uring->linked > 0, 0))
+        aio__uring_link_check(uring);
     return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
 }
 
-static void submit_flush(struct uring *uring)
+void aio__uring_flush(struct uring *uring)
 {
     unsigned count = aio__uring_publish(uring);
     /* Whatever it answers, entries it did not take are still in the ring and go with a later call.
@@ -31,7 +33,7 @@ struct io_uring_sqe *aio__uring_sqe(struct uring *uring)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     if (__builtin_expect(sqe == NULL, 0)) {
-        submit_flush(uring);
+        aio__uring_flush(uring);
         sqe = io_uring_get_sqe(&uring->ring);
     }
     return sqe;
@@ -57,6 +59,10 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
     }
     if (__builtin_expect(aio__uring_is_call(op->opcode), 0)) {
         aio__uring_batch(uring, op);
+        return;
+    }
+    if (__builtin_expect(op->opcode == AIO__OP_WRITE_SYNC, 0)) {
+        aio__uring_link_issue(uring, op);
         return;
     }
     struct io_uring_sqe *sqe = aio__uring_sqe(uring);
@@ -140,7 +146,8 @@ void aio__uring_send_cancel(struct uring *uring, struct aio__op *op)
         uring->cancel_backlog = op;
         return;
     }
-    io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
+    bool syncs = op->opcode == AIO__OP_WRITE_SYNC && (op->flags & URING_WROTE) != 0;
+    io_uring_prep_cancel64(sqe, (uintptr_t)op | (syncs ? URING_TAG_SYNC : 0), 0);
     io_uring_sqe_set_data64(sqe, (uintptr_t)op | URING_TAG_CANCEL);
     op->flags |= URING_CANCEL_IN_KERNEL;
 }

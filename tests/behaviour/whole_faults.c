@@ -110,7 +110,7 @@ static void check_walk_goes_on(const struct fuse_mount *mount)
     aio_walk_close(walk);
     AIO_CHECK_EQ(lists, 2);
     AIO_CHECK_EQ(failed, 1);
-    AIO_CHECK_EQ(files, 10);
+    AIO_CHECK_EQ(files, 11);
 }
 
 /* What was read before the error is given, then the error, then the end. */
@@ -226,6 +226,7 @@ struct using
     struct aio_file *file;
     int what;
     ssize_t rc;
+    size_t done;
 };
 
 static int use_file(void *arg)
@@ -236,8 +237,10 @@ static int use_file(void *arg)
         using->rc = aio_file_read_at(using->file, bytes, 3, 0);
     else if (using->what == 1)
         using->rc = aio_file_write_at(using->file, bytes, 3, 0);
-    else
+    else if (using->what == 2)
         using->rc = aio_file_sync(using->file, 0);
+    else
+        using->rc = aio_file_write_sync(using->file, bytes, 1, 0, &using->done);
     return 0;
 }
 
@@ -258,6 +261,46 @@ BEHAVIOUR(calls_that_wait_hold_up_nobody)
             release_server(&folder, task);
             AIO_CHECK_EQ(using.rc, using.what < 2 ? 3 : 0);
         }
+        close(folder.fd);
+    }
+    file_end(using.file);
+    fuse_close(&mount);
+}
+
+/* Meanwhile the bytes are there. */
+static void check_write_sync(struct using *using, const struct folder *folder, bool cancelled)
+{
+    struct aio_task *task;
+    char bytes[1] = "";
+    using->rc = -1;
+    using->done = 0;
+    REQUIRE_OK(aio_task_spawn(&task, use_file, using, NULL));
+    AIO_CHECK(test_wait(server_waits, (void *)(uintptr_t)folder));
+    AIO_CHECK_EQ(aio_file_read_at(using->file, bytes, 1, 0), 1);
+    AIO_CHECK_EQ(bytes[0], 'n');
+    AIO_CHECK_EQ(using->rc, -1);
+    if (cancelled)
+        aio_task_cancel(task);
+    release_server(folder, task);
+    AIO_CHECK_EQ(using->done, 1);
+}
+
+/* A sync is under way when its write is done. To whom is cancelled then the server may say yes
+ * first. */
+BEHAVIOUR(a_sync_behind_a_write)
+{
+    struct fuse_mount mount;
+    struct folder folder;
+    struct using using = {.what = 3};
+    if (!fuse_open(&mount, "steps_fs"))
+        return;
+    struct file_path path = file_path_of(&mount.home, "await/old");
+    AIO_CHECK_OK(aio_file_open(&using.file, path.text, O_RDWR, 0));
+    if (steps_folder(&folder, &mount, "await")) {
+        check_write_sync(&using, &folder, false);
+        AIO_CHECK_EQ(using.rc, 1);
+        check_write_sync(&using, &folder, true);
+        AIO_CHECK(using.rc == 1 || using.rc == -ECANCELED);
         close(folder.fd);
     }
     file_end(using.file);

@@ -67,6 +67,15 @@ bool fd_tcp_pair(int fds[2])
     return AIO_CHECK(fds[0] >= 0 && fds[1] >= 0);
 }
 
+int fd_file(void)
+{
+    char path[] = "/tmp/aio-test-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (AIO_CHECK(fd >= 0))
+        unlink(path);
+    return fd;
+}
+
 bool fd_writes(int fd, const void *data, size_t size)
 {
     return AIO_CHECK_EQ(write(fd, data, size), size);

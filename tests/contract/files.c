@@ -111,15 +111,6 @@ CONTRACT(read_and_write_of_an_eventfd)
     }
 }
 
-static int temporary_file(void)
-{
-    char path[] = "/tmp/aio-test-XXXXXX";
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (AIO_CHECK(fd >= 0))
-        unlink(path);
-    return fd;
-}
-
 /* The whole of it, however it is cut. offset -1: by the cursor. */
 static void write_file(int fd, const char *data, size_t size, bool positioned)
 {
@@ -149,7 +140,7 @@ CONTRACT(read_and_write_of_a_regular_file)
 {
     static char data[100000];
     for (int positioned = 0; positioned < 2; positioned++) {
-        int fd = temporary_file();
+        int fd = fd_file();
         REQUIRE(fd >= 0);
         test_pattern_fill(data, sizeof data, 0);
         write_file(fd, data, sizeof data, positioned);
@@ -166,7 +157,7 @@ CONTRACT(contract_10_positioned_reads_of_one_file_at_a_time)
     enum { COUNT = 40, SIZE = 100 };
     static char data[COUNT * SIZE], buffers[COUNT][SIZE];
     struct aio__op ops[COUNT];
-    int fd = temporary_file();
+    int fd = fd_file();
     REQUIRE(fd >= 0);
     test_pattern_fill(data, sizeof data, 0);
     REQUIRE(write(fd, data, sizeof data) == (ssize_t)sizeof data);
@@ -263,7 +254,7 @@ CONTRACT(readv_and_writev_of_a_regular_file)
     static char data[5000], back[5000];
     test_pattern_fill(data, sizeof data, 0);
     for (int64_t offset = -1; offset <= 0; offset++) {
-        int fd = temporary_file();
+        int fd = fd_file();
         struct iovec out[2] = {{data, 1}, {data + 1, sizeof data - 1}};
         struct iovec in[2] = {{back, 4999}, {back + 4999, 1}};
         REQUIRE(fd >= 0);
@@ -283,7 +274,7 @@ CONTRACT(readv_and_writev_of_a_regular_file)
 
 CONTRACT(writev_appends_wherever_it_is_told_to_write)
 {
-    int fd = temporary_file();
+    int fd = fd_file();
     char back[2];
     struct iovec part = {(char[]){"x"}, 1};
     REQUIRE(fd >= 0);

@@ -53,6 +53,16 @@ struct aio__op op_write(int fd, const void *buffer, size_t size, int64_t offset)
     return op;
 }
 
+struct aio__op op_write_sync(int fd, const void *buffer, uint32_t size, int64_t offset)
+{
+    struct aio__op op = op_make(AIO__OP_WRITE_SYNC, fd);
+    op.write_sync.buffer = unconst(buffer);
+    op.write_sync.length = size;
+    op.write_sync.synced = -ECANCELED;
+    op.write_sync.offset = offset;
+    return op;
+}
+
 int storm(int count)
 {
     int divisor = (test_slowness() > 1 ? 10 : 1) * (test_row()->faults ? 4 : 1);

@@ -47,6 +47,7 @@ struct aio__op op_recv(int fd, void *buffer, size_t size);
 struct aio__op op_send(int fd, const void *buffer, size_t size);
 struct aio__op op_read(int fd, void *buffer, size_t size, int64_t offset);
 struct aio__op op_write(int fd, const void *buffer, size_t size, int64_t offset);
+struct aio__op op_write_sync(int fd, const void *buffer, uint32_t size, int64_t offset);
 
 void op_submit(struct aio__op *op);
 void op_cancel(struct aio__op *op);
@@ -90,6 +91,9 @@ int fd_listen(struct sockaddr_in *address, int backlog);
 
 /* A plain client, non-blocking, connected or about to be. */
 int fd_connect(const struct sockaddr_in *address);
+
+/* An empty regular file without a name; -1 and a failure when there is none to be had. */
+int fd_file(void);
 
 bool fd_writes(int fd, const void *data, size_t size);
 

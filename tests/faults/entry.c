@@ -45,7 +45,8 @@ static bool is_stream_socket(int fd)
 static bool is_of_any_file(const struct aio__op *op)
 {
     return op->opcode == AIO__OP_READ || op->opcode == AIO__OP_WRITE ||
-           op->opcode == AIO__OP_READV || op->opcode == AIO__OP_WRITEV;
+           op->opcode == AIO__OP_READV || op->opcode == AIO__OP_WRITEV ||
+           op->opcode == AIO__OP_WRITE_SYNC;
 }
 
 /* An eventfd or a datagram is not a stream: cutting it short is an error or a loss. */
@@ -125,6 +126,8 @@ static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
         op->transfer.length = cut(faults, op, op->transfer.length);
     else if (op->opcode == AIO__OP_READ || op->opcode == AIO__OP_WRITE)
         op->file.length = cut(faults, op, op->file.length);
+    else if (op->opcode == AIO__OP_WRITE_SYNC)
+        op->write_sync.length = (uint32_t)cut(faults, op, op->write_sync.length);
     else if (op->opcode == AIO__OP_READV || op->opcode == AIO__OP_WRITEV)
         copy_vectored(faults, entry);
     else if (op->opcode == AIO__OP_SPLICE_IN || op->opcode == AIO__OP_SPLICE_OUT)
@@ -167,6 +170,8 @@ struct fault_entry *fault_entry_open(struct faults *faults, struct aio__op *oute
 
 void fault_entry_restore(struct fault_entry *entry)
 {
+    if (entry->op.opcode == AIO__OP_WRITE_SYNC)
+        entry->outer->write_sync.synced = entry->op.write_sync.synced;
     if (entry->op.opcode != AIO__OP_RECVMSG && entry->op.opcode != AIO__OP_SENDMSG)
         return;
     struct msghdr *header = entry->outer->message.header;

@@ -1,16 +1,23 @@
 /*
- * A FUSE file system in memory whose folders each fail at one step, for tests of what is done in
- * several:
+ * A FUSE file system in memory whose folders each fail or wait at one step, for tests of what is
+ * done in several:
  *
- *     steps_fs FOLDER         until SIGTERM; the folder then has the folders below, each with a
- * file "old"
+ *     steps_fs FOLDER     until SIGTERM; FOLDER then has the folders below, each with a file "old"
  *
- *     write     writing fails with EIO          sync      syncing a file fails with EIO
- *     rename    renaming fails with EIO         folder    syncing the folder fails with EIO
- *     flush     closing fails with EIO          flags     a rename has no flags, and a folder
- * nothing held      closing makes a file "waiting"            to be synced: EINVAL and waits for
- * one that is       list      the folder fails with EIO after its first called "release" entry late
- * opening does the same           slow      reading, writing and syncing do the same
+ *     write     writing fails with EIO
+ *     sync      syncing a file fails with EIO
+ *     rename    renaming fails with EIO
+ *     folder    syncing the folder fails with EIO
+ *     flush     closing fails with EIO
+ *     flags     a rename has no flags, and a folder nothing to be synced: EINVAL
+ *     list      the folder fails with EIO after its first entry
+ *     held      closing waits
+ *     late      opening waits
+ *     slow      reading, writing and syncing wait
+ *     await     syncing waits
+ *
+ * What waits makes a file "waiting" in its folder and goes on when there is one called "release",
+ * or fails with ETIMEDOUT after some seconds.
  */
 #define FUSE_USE_VERSION 31
 #include <fuse.h>
@@ -31,8 +38,8 @@ struct node {
     size_t size;
 };
 
-static const char *const folders[] = {"/write", "/sync", "/rename", "/folder", "/flush",
-                                      "/flags", "/held", "/list",   "/late",   "/slow"};
+static const char *const folders[] = {"/write", "/sync", "/rename", "/folder", "/flush", "/flags",
+                                      "/held",  "/list", "/late",   "/slow",   "/await"};
 static struct node nodes[NODES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of nodes */
 static pthread_cond_t made = PTHREAD_COND_INITIALIZER;
@@ -218,6 +225,8 @@ static int steps_fsync(const char *path, int data, struct fuse_file_info *info)
     (void)data, (void)info;
     if (is_in(path, "/slow"))
         return wait_for_release(path, "/slow");
+    if (is_in(path, "/await"))
+        return wait_for_release(path, "/await");
     return is_in(path, "/sync") ? -EIO : 0;
 }
 
