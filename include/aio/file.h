@@ -387,6 +387,36 @@ AIO_API AIO_NODISCARD int aio_file_stat(struct aio_file *file, struct aio_stat *
  */
 AIO_API int64_t aio_file_size(struct aio_file *file);
 
+/*
+ * aio_file_chmod sets the permissions of the file; see fchmod(2).
+ *
+ * Suspends:  until it is done.
+ * Context:   a task of the file's core.
+ * Returns:   0; -EPERM; -EROFS; -ECANCELED; -ETIMEDOUT; -EBADF; or another -errno of fchmod(2).
+ */
+AIO_API AIO_NODISCARD int aio_file_chmod(struct aio_file *file, mode_t mode);
+
+/*
+ * aio_file_chown sets the owner and group of the file; AIO_PATH_SAME_ID of <aio/path.h> leaves one
+ * as it is; see fchown(2).
+ *
+ * Suspends:  as aio_file_chmod.
+ * Context:   as aio_file_chmod.
+ * Returns:   as aio_file_chmod, of fchown(2).
+ */
+AIO_API AIO_NODISCARD int aio_file_chown(struct aio_file *file, uint32_t uid, uint32_t gid);
+
+/*
+ * aio_file_utime sets when the file was read and when it was changed last, as aio_path_utime does;
+ * see futimens(2).
+ *
+ * Suspends:  as aio_file_chmod.
+ * Context:   as aio_file_chmod.
+ * Lifetime:  times until the call returns.
+ * Returns:   as aio_file_chmod, of futimens(2).
+ */
+AIO_API AIO_NODISCARD int aio_file_utime(struct aio_file *file, const struct timespec times[2]);
+
 /* Locks: any number of shared ones, or one exclusive one. */
 enum aio_file_lock {
     AIO_FILE_SHARED,   /* the file must be open for reading */

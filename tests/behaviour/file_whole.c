@@ -7,6 +7,7 @@
 
 #include "tests/behaviour/task_tools.h"
 
+#include <aio/path.h>
 #include <dirent.h>
 #include <sys/resource.h>
 
@@ -66,6 +67,32 @@ BEHAVIOUR(file_sync_and_its_errors)
     AIO_CHECK_ERROR(aio_file_sync(file, 0), -EINVAL);
     file_end(file);
     close(fds[1]);
+    file_home_close(&home);
+}
+
+BEHAVIOUR(file_permissions_owner_and_times)
+{
+    const struct timespec times[2] = {{7, 9}, {5, 0}}, one[2] = {{0, UTIME_OMIT}, {6, 0}};
+    struct file_home home;
+    struct aio_stat stat;
+    REQUIRE(file_home_open(&home));
+    struct aio_file *file = file_make(&home, "file", 1);
+    REQUIRE(file != NULL);
+    AIO_CHECK_OK(aio_file_chmod(file, 0640));
+    AIO_CHECK_OK(aio_file_utime(file, times));
+    AIO_CHECK_OK(aio_file_utime(file, one));
+    AIO_CHECK_OK(aio_file_chown(file, AIO_PATH_SAME_ID, AIO_PATH_SAME_ID));
+    AIO_CHECK_OK(aio_file_stat(file, &stat));
+    AIO_CHECK_EQ(stat.mode & 07777, 0640);
+    AIO_CHECK_EQ(stat.accessed.tv_sec, 7);
+    AIO_CHECK_EQ(stat.modified.tv_sec, 6);
+    AIO_CHECK_EQ(stat.user, geteuid());
+    if (geteuid() == 0) {
+        AIO_CHECK_OK(aio_file_chown(file, 12, 34));
+        AIO_CHECK_OK(aio_file_stat(file, &stat));
+        AIO_CHECK(stat.user == 12 && stat.group == 34);
+    }
+    file_end(file);
     file_home_close(&home);
 }
 
