@@ -123,17 +123,23 @@ static int copy_piece(struct copy *copy)
     return 0;
 }
 
-/* Others may own what is not ours to give; then bits that lend our rights are not given either. */
+/* Others may own what is not ours to give; then bits that lend our rights are not given either.
+ * What is right already is left alone: each of these is a change to the file system. */
 static int copy_attributes(const struct copy *copy)
 {
     const struct stat *status = &copy->status;
     const struct timespec times[2] = {status->st_atim, status->st_mtim};
     mode_t mode = status->st_mode & 07777;
+    struct stat made;
     if ((copy->flags & AIO_FILE_COPY_KEEP) == 0)
         return 0;
-    if (fchown(copy->target.fd, status->st_uid, status->st_gid) < 0)
+    if (fstat(copy->target.fd, &made) < 0)
+        return -errno;
+    bool owned = made.st_uid == status->st_uid && made.st_gid == status->st_gid;
+    if (!owned && fchown(copy->target.fd, status->st_uid, status->st_gid) < 0)
         mode &= (mode_t) ~(S_ISUID | S_ISGID);
-    if (fchmod(copy->target.fd, mode) < 0 || futimens(copy->target.fd, times) < 0)
+    bool same = owned && (made.st_mode & 07777) == mode;
+    if ((!same && fchmod(copy->target.fd, mode) < 0) || futimens(copy->target.fd, times) < 0)
         return -errno;
     return 0;
 }
@@ -172,14 +178,14 @@ static bool copy_is_taken(const struct copy *copy)
 
 static int copy_begin(struct copy *copy)
 {
-    bool keep = (copy->flags & AIO_FILE_COPY_KEEP) != 0; /* its permissions come at the end */
+    bool keep = (copy->flags & AIO_FILE_COPY_KEEP) != 0;
     int rc = copy_open_source(copy);
     if (rc == 0 && copy_is_taken(copy))
         rc = -EEXIST;
     if (rc != 0)
         return rc;
-    return aio__replace_begin(&copy->target,
-                              keep ? S_IRUSR | S_IWUSR : copy->status.st_mode & 0777);
+    mode_t mode = copy->status.st_mode & 0777;
+    return aio__replace_begin(&copy->target, mode, keep ? S_IRUSR | S_IWUSR : mode);
 }
 
 static int copy_some(void *arg)

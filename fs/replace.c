@@ -24,33 +24,52 @@ static int replace_make(void *arg, const char *path)
         openat(make->at, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, make->mode));
 }
 
-int aio__replace_begin(struct aio__replace *replace, mode_t mode)
+/* The directory of both names. Returns a descriptor or -errno. */
+static int replace_directory(struct aio__replace *replace, int flags, mode_t mode)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(replace->path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash + 1 - replace->path);
+    if (length >= sizeof directory)
+        return -ENAMETOOLONG;
+    memcpy(directory, replace->path, length);
+    directory[length] = '\0';
+    const char *path = slash == NULL ? "." : directory;
+    return aio__fs_result(openat(replace->at, path, flags | O_CLOEXEC, mode));
+}
+
+/* A file without a name gets one by way of /proc. */
+static bool replace_has_proc(void)
+{
+    static _Atomic signed char known; /* 1: it has, -1: it has not */
+    if (known == 0)
+        known = access("/proc/self/fd", X_OK) == 0 ? 1 : -1;
+    return known > 0;
+}
+
+static int replace_begin_named(struct aio__replace *replace, mode_t mode)
 {
     struct replace_make make = {replace->at, mode};
     char *marks = aio__temporary_beside(replace->temporary, replace->path);
     if (marks == NULL)
         return -ENAMETOOLONG;
-    int fd = aio__temporary_name(replace->temporary, marks, replace_make, &make);
+    return aio__temporary_name(replace->temporary, marks, replace_make, &make);
+}
+
+/* Whatever is wrong with the directory is told by the attempt to make a named one. */
+int aio__replace_begin(struct aio__replace *replace, mode_t mode, mode_t mode_named)
+{
+    int fd = replace_has_proc() ? replace_directory(replace, O_WRONLY | O_TMPFILE, mode) : -ENOENT;
+    replace->nameless = fd >= 0;
+    if (fd < 0)
+        fd = replace_begin_named(replace, mode_named);
     replace->fd = fd < 0 ? -1 : fd;
     return fd < 0 ? fd : 0;
 }
 
-/* The directory of both names. Returns a descriptor or -errno. */
-static int replace_directory(struct aio__replace *replace)
-{
-    char *slash = strrchr(replace->temporary, '/');
-    char *end = slash == NULL ? replace->temporary : slash + 1;
-    char first = *end; /* the temporary name is used no more, but by a removal */
-    *end = '\0';
-    const char *path = slash == NULL ? "." : replace->temporary;
-    int fd = aio__fs_result(openat(replace->at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    *end = first;
-    return fd;
-}
-
 static int replace_sync_directory(struct aio__replace *replace)
 {
-    int fd = replace_directory(replace);
+    int fd = replace_directory(replace, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return fd;
     int rc = aio__fs_result(fsync(fd));
@@ -86,19 +105,46 @@ static int replace_error(const struct aio__replace *replace, int rc)
     return rc;
 }
 
+static int replace_close(struct aio__replace *replace)
+{
+    int rc = aio__fs_result(close(replace->fd));
+    replace->fd = -1;
+    return rc;
+}
+
+/* It is closed before, for a close may say that the bytes have not arrived. */
+static int replace_finish_named(struct aio__replace *replace, bool keep_old)
+{
+    int rc = replace_close(replace);
+    if (rc == 0)
+        rc = replace_rename(replace, keep_old);
+    if (rc < 0)
+        (void)unlinkat(replace->at, replace->temporary, 0);
+    return rc;
+}
+
+/* Closed it would be gone. Closing another descriptor of it says the same. */
+static int replace_finish_nameless(struct aio__replace *replace, bool keep_old)
+{
+    int other = aio__fs_result(fcntl(replace->fd, F_DUPFD_CLOEXEC, 0));
+    int rc = other < 0 ? other : aio__fs_result(close(other));
+    if (rc == 0)
+        rc = aio__temporary_publish(replace->fd, replace->at, replace->path, keep_old);
+    (void)replace_close(replace);
+    return rc;
+}
+
 int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lasting)
 {
     int rc = lasting ? aio__fs_result(fsync(replace->fd)) : 0;
-    int closed = aio__fs_result(close(replace->fd));
-    replace->fd = -1;
-    if (rc == 0)
-        rc = closed;
-    if (rc == 0)
-        rc = replace_rename(replace, keep_old);
-    if (rc < 0) {
-        (void)unlinkat(replace->at, replace->temporary, 0);
+    if (rc < 0)
+        aio__replace_abandon(replace);
+    else if (replace->nameless)
+        rc = replace_finish_nameless(replace, keep_old);
+    else
+        rc = replace_finish_named(replace, keep_old);
+    if (rc < 0)
         return replace_error(replace, rc);
-    }
     return lasting ? replace_sync_directory(replace) : 0;
 }
 
@@ -106,7 +152,7 @@ void aio__replace_abandon(struct aio__replace *replace)
 {
     if (replace->fd < 0)
         return;
-    (void)close(replace->fd);
-    replace->fd = -1;
-    (void)unlinkat(replace->at, replace->temporary, 0);
+    (void)replace_close(replace);
+    if (!replace->nameless)
+        (void)unlinkat(replace->at, replace->temporary, 0);
 }

@@ -5,6 +5,7 @@
 #define AIO_FS_TEMPORARY_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 /* The X's that a pattern ends with. */
 #define AIO__TEMPORARY_MARKS 6
@@ -19,5 +20,11 @@ int aio__temporary_name(char *path, char *marks, int (*make)(void *arg, const ch
 /* Writes a pattern for a name in the directory of that path. Returns where its marks begin; NULL
  * when it does not fit. */
 char *aio__temporary_beside(char out[PATH_MAX], const char *path);
+
+/*
+ * Gives a file without a name, of O_TMPFILE, that name: in place of who has it, or with `keep_old`
+ * only if nobody has. Needs /proc. Returns 0 or -errno.
+ */
+int aio__temporary_publish(int fd, int at, const char *path, bool keep_old);
 
 #endif

@@ -150,7 +150,8 @@ static int store_write(struct store *store)
 static int store_some(void *arg)
 {
     struct store *store = arg;
-    int rc = store->replace.fd < 0 ? aio__replace_begin(&store->replace, store->mode) : 0;
+    int rc =
+        store->replace.fd < 0 ? aio__replace_begin(&store->replace, store->mode, store->mode) : 0;
     if (rc == 0)
         rc = store_write(store);
     if (rc < 0)
