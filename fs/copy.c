@@ -8,12 +8,20 @@
 
 #include <aio/whole.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Of one call of the pool. */
 #define COPY_PIECE_BYTES ((int64_t)8 << 20)
 #define COPY_BUFFER_BYTES ((size_t)131072) /* on the stack of a thread of the pool */
+
+/* How bytes move, from the best; what the kernel refuses between two files is not tried again. */
+enum copy_way {
+    COPY_IN_PLACE,  /* copy_file_range(2): shared blocks, or a server's own copy */
+    COPY_BY_SPLICE, /* sendfile(2): from one page cache into the other */
+    COPY_BY_READING
+};
 
 struct copy {
     int from_at;
@@ -23,10 +31,10 @@ struct copy {
     struct aio__replace target;
     struct stat status; /* of the source, when it was opened */
     int64_t offset;
-    int64_t end;     /* of the source; INT64_MAX: it does not tell */
-    int64_t hole;    /* there are data up to here */
-    bool sparse;     /* it has holes */
-    bool by_reading; /* the kernel does not copy between these two */
+    int64_t end;  /* of the source; INT64_MAX: it does not tell */
+    int64_t hole; /* there are data up to here */
+    bool sparse;  /* it has holes */
+    enum copy_way way;
     bool ended;
     bool done;
 };
@@ -45,7 +53,7 @@ static int copy_open_source(struct copy *copy)
     copy->end = told ? copy->status.st_size : INT64_MAX;
     copy->sparse = (int64_t)copy->status.st_blocks * 512 < copy->status.st_size;
     copy->hole = copy->sparse ? 0 : copy->end;
-    copy->by_reading = !told; /* files of /proc can be read and not copied */
+    copy->way = told ? COPY_IN_PLACE : COPY_BY_READING; /* as files of /proc have to be */
     return 0;
 }
 
@@ -64,23 +72,38 @@ static ssize_t copy_by_reading(const struct copy *copy, size_t length)
     return n < 0 ? -errno : n;
 }
 
-static bool copy_is_refused(int error)
+static bool copy_is_refused(ssize_t result)
 {
-    return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||
-           error == EPERM || error == ETXTBSY;
+    return result == -EXDEV || result == -EINVAL || result == -ENOSYS || result == -EOPNOTSUPP ||
+           result == -EPERM || result == -ETXTBSY;
 }
 
-/* Returns bytes; 0 at the end of the source; or -errno. */
+static ssize_t copy_in_place(const struct copy *copy, size_t length)
+{
+    off_t from = copy->offset, to = copy->offset;
+    ssize_t n = copy_file_range(copy->in, &from, copy->target.fd, &to, length, 0);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t copy_by_splice(const struct copy *copy, size_t length)
+{
+    off_t from = copy->offset;
+    if (lseek(copy->target.fd, copy->offset, SEEK_SET) < 0)
+        return -errno;
+    ssize_t n = sendfile(copy->target.fd, copy->in, &from, length);
+    return n < 0 ? -errno : n;
+}
+
+/* Returns bytes; 0 at the end of the source; or -errno. There are file systems that say 0 where
+ * they cannot. */
 static ssize_t copy_range(struct copy *copy, size_t length)
 {
-    if (!copy->by_reading) {
-        off_t from = copy->offset, to = copy->offset;
-        ssize_t n = copy_file_range(copy->in, &from, copy->target.fd, &to, length, 0);
-        if (n > 0)
+    while (copy->way != COPY_BY_READING) {
+        ssize_t n =
+            copy->way == COPY_IN_PLACE ? copy_in_place(copy, length) : copy_by_splice(copy, length);
+        if (n != 0 && !copy_is_refused(n))
             return n;
-        if (n < 0 && !copy_is_refused(errno))
-            return -errno;
-        copy->by_reading = true; /* there are file systems that say 0 where they cannot */
+        copy->way++;
     }
     return copy_by_reading(copy, length);
 }

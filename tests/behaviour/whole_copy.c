@@ -50,15 +50,18 @@ BEHAVIOUR(of_any_size)
 
 BEHAVIOUR(to_another_file_system)
 {
+    static const size_t sizes[] = {0, 1, 300000, LARGE};
     struct folder folder;
     char path[] = "/tmp/aio-test-XXXXXX";
     REQUIRE(folder_open(&folder));
-    pattern_file(&folder, "from", 300000);
     int fd = mkostemp(path, O_CLOEXEC);
     REQUIRE(AIO_CHECK(fd >= 0));
     close(fd);
-    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", AT_FDCWD, path, NULL));
-    check_pattern(AT_FDCWD, path, 300000);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pattern_file(&folder, "from", sizes[i]);
+        AIO_CHECK_OK(aio_file_copy(folder.fd, "from", AT_FDCWD, path, NULL));
+        check_pattern(AT_FDCWD, path, sizes[i]);
+    }
     unlink(path);
     AIO_CHECK_OK(aio_file_copy(AT_FDCWD, "/proc/self/status", folder.fd, "status", NULL));
     struct stat status;
@@ -66,27 +69,46 @@ BEHAVIOUR(to_another_file_system)
     folder_close(&folder);
 }
 
-BEHAVIOUR(holes_stay_holes)
+enum { HOLES_END = 64 << 20 };
+
+/* Bytes far apart. */
+static void make_holes(const struct folder *folder)
 {
-    enum { END = 64 << 20 };
-    struct folder folder;
-    struct stat status;
-    char byte = 0;
-    REQUIRE(folder_open(&folder));
-    int fd = openat(folder.fd, "from", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    int fd = openat(folder->fd, "from", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     AIO_CHECK_EQ(pwrite(fd, "1", 1, 1 << 20), 1);
     AIO_CHECK_EQ(pwrite(fd, "2", 1, 40 << 20), 1);
-    AIO_CHECK_EQ(ftruncate(fd, END), 0);
+    AIO_CHECK_EQ(ftruncate(fd, HOLES_END), 0);
     close(fd);
-    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
-    REQUIRE(AIO_CHECK_EQ(fstatat(folder.fd, "to", &status, 0), 0));
-    AIO_CHECK_EQ(status.st_size, END);
+}
+
+static void check_holes(int at, const char *path)
+{
+    struct stat status;
+    char byte = 0;
+    REQUIRE(AIO_CHECK_EQ(fstatat(at, path, &status, 0), 0));
+    AIO_CHECK_EQ(status.st_size, HOLES_END);
     AIO_CHECK(status.st_blocks * 512 < 1 << 20);
-    fd = openat(folder.fd, "to", O_RDONLY | O_CLOEXEC);
+    int fd = openat(at, path, O_RDONLY | O_CLOEXEC);
     AIO_CHECK(pread(fd, &byte, 1, 1 << 20) == 1 && byte == '1');
     AIO_CHECK(pread(fd, &byte, 1, 40 << 20) == 1 && byte == '2');
     AIO_CHECK(pread(fd, &byte, 1, (40 << 20) + 1) == 1 && byte == 0);
     close(fd);
+}
+
+BEHAVIOUR(holes_stay_holes)
+{
+    struct folder folder;
+    char path[] = "/tmp/aio-test-XXXXXX";
+    REQUIRE(folder_open(&folder));
+    int fd = mkostemp(path, O_CLOEXEC);
+    REQUIRE(AIO_CHECK(fd >= 0));
+    close(fd);
+    make_holes(&folder);
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
+    check_holes(folder.fd, "to");
+    AIO_CHECK_OK(aio_file_copy(folder.fd, "from", AT_FDCWD, path, NULL));
+    check_holes(AT_FDCWD, path);
+    unlink(path);
     folder_close(&folder);
 }
 
