@@ -32,6 +32,22 @@ static void check_file(struct aio_file *file, char *memory, int byte)
     AIO_CHECK_EQ(aio_file_write_at(file, memory, BYTES, 0), BYTES);
 }
 
+/* The backend says whether it can, and what it says is so. */
+BEHAVIOUR(pinned_memory_is_pinned)
+{
+    char text[4096];
+    void *memory;
+    AIO_CHECK(aio_runtime_explain(text, sizeof text) < sizeof text);
+    const char *features = strstr(text, "features used:");
+    const char *found = features != NULL ? strstr(features, " pinned") : NULL;
+    bool can = found != NULL && found < strchr(features, '\n');
+    AIO_CHECK_EQ(aio_pinned_alloc(&memory, BYTES), can);
+    if (strcmp(test_row()->backend, "uring") == 0)
+        AIO_CHECK(strstr(text, " pinned") != NULL); /* used, masked, or not in this kernel */
+    AIO_CHECK_EQ((uintptr_t)memory % 4096, 0);
+    aio_pinned_free(memory);
+}
+
 /* Descriptors that were closed, or given back and closed, come again as those of others. */
 BEHAVIOUR(pinned_reads_are_of_their_file)
 {

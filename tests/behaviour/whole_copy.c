@@ -48,15 +48,21 @@ BEHAVIOUR(of_any_size)
     folder_close(&folder);
 }
 
+/* A file of another file system than the folder's. */
+static bool make_elsewhere(char *pattern)
+{
+    int fd = mkostemp(pattern, O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return AIO_CHECK(fd >= 0);
+}
+
 BEHAVIOUR(to_another_file_system)
 {
     static const size_t sizes[] = {0, 1, 300000, LARGE};
     struct folder folder;
     char path[] = "/tmp/aio-test-XXXXXX";
-    REQUIRE(folder_open(&folder));
-    int fd = mkostemp(path, O_CLOEXEC);
-    REQUIRE(AIO_CHECK(fd >= 0));
-    close(fd);
+    REQUIRE(folder_open(&folder) && make_elsewhere(path));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         pattern_file(&folder, "from", sizes[i]);
         AIO_CHECK_OK(aio_file_copy(folder.fd, "from", AT_FDCWD, path, NULL));
@@ -99,10 +105,7 @@ BEHAVIOUR(holes_stay_holes)
 {
     struct folder folder;
     char path[] = "/tmp/aio-test-XXXXXX";
-    REQUIRE(folder_open(&folder));
-    int fd = mkostemp(path, O_CLOEXEC);
-    REQUIRE(AIO_CHECK(fd >= 0));
-    close(fd);
+    REQUIRE(folder_open(&folder) && make_elsewhere(path));
     make_holes(&folder);
     AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
     check_holes(folder.fd, "to");
