@@ -61,6 +61,7 @@ void aio__uring_unfix(struct uring *uring, int fd)
     unsigned slot = fixed_slot(fd);
     if (fd < 0 || uring->fixed_state != URING_FIXED_OPEN || uring->fixed[slot] != fd)
         return;
-    (void)fixed_set(uring, slot, -1);
+    if (!fixed_set(uring, slot, -1)) /* the next file of that number must not be taken for it */
+        uring->fixed_state = URING_FIXED_REFUSED;
     uring->fixed[slot] = -1;
 }
