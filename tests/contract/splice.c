@@ -154,7 +154,10 @@ CONTRACT(splice_out_waits_for_room)
     fd_writes(ends.pipe[1], "x", 1);
     fill_socket(ends.socket[0]);
     struct aio__op op = splice_op(AIO__OP_SPLICE_OUT, &ends, 1);
-    AIO_CHECK(op_waits(&op));
+    for (int i = 0; i < 1000 && !op_waits(&op); i++) { /* before Linux 6.5 there is still room */
+        AIO_CHECK_EQ(op.result, 1);
+        fd_writes(ends.pipe[1], "x", 1);
+    }
     AIO_CHECK_ERROR(op_stop(&op), -ECANCELED);
     AIO_CHECK(op_waits(&op));
     while (read(ends.socket[1], block, sizeof block) > 0)
