@@ -5,6 +5,7 @@
  */
 #include "fs/call.h"
 #include "fs/replace.h"
+#include "fs/xattr.h"
 
 #include <aio/whole.h>
 #include <string.h>
@@ -146,6 +147,12 @@ static int copy_piece(struct copy *copy)
     return 0;
 }
 
+static int copy_xattrs(const struct copy *copy)
+{
+    bool wanted = (copy->flags & AIO_FILE_COPY_XATTRS) != 0;
+    return wanted ? aio__xattr_copy(copy->in, copy->target.fd) : 0;
+}
+
 /* Others may own what is not ours to give; then bits that lend our rights are not given either.
  * What is right already is left alone: each of these is a change to the file system. */
 static int copy_attributes(const struct copy *copy)
@@ -155,12 +162,15 @@ static int copy_attributes(const struct copy *copy)
     mode_t mode = status->st_mode & 07777;
     struct stat made;
     if ((copy->flags & AIO_FILE_COPY_KEEP) == 0)
-        return 0;
+        return copy_xattrs(copy);
     if (fstat(copy->target.fd, &made) < 0)
         return -errno;
     bool owned = made.st_uid == status->st_uid && made.st_gid == status->st_gid;
     if (!owned && fchown(copy->target.fd, status->st_uid, status->st_gid) < 0)
         mode &= (mode_t) ~(S_ISUID | S_ISGID);
+    int rc = copy_xattrs(copy);
+    if (rc < 0)
+        return rc;
     bool same = owned && (made.st_mode & 07777) == mode;
     if ((!same && fchmod(copy->target.fd, mode) < 0) || futimens(copy->target.fd, times) < 0)
         return -errno;
@@ -226,8 +236,8 @@ static int copy_some(void *arg)
 
 static int copy_check(const struct aio_file_copy_options *options)
 {
-    const unsigned known =
-        AIO_FILE_COPY_KEEP | AIO_FILE_COPY_NOREPLACE | AIO_FILE_COPY_NOFOLLOW | AIO_FILE_COPY_SYNC;
+    const unsigned known = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_NOREPLACE | AIO_FILE_COPY_NOFOLLOW |
+                           AIO_FILE_COPY_SYNC | AIO_FILE_COPY_XATTRS;
     return options->size == sizeof *options && (options->flags & ~known) == 0 ? 0 : -EINVAL;
 }
 

@@ -83,7 +83,7 @@ static int job_copy(struct job *job)
 {
     struct backup *backup = job->backup;
     struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
-    options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_NOFOLLOW;
+    options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_XATTRS | AIO_FILE_COPY_NOFOLLOW;
     options.copied = &job->copied;
     if (!job->fresh && job_is_done(job)) {
         backup->files_same++;

@@ -130,6 +130,8 @@ static int set_attributes(const struct backup *backup, const char *path,
     const struct timespec times[2] = {stat->accessed, stat->modified};
     int rc = aio_path_chown(backup->to, path, stat->user, stat->group, 0);
     if (rc == 0 || rc == -EPERM)
+        rc = aio_path_copy_xattrs(backup->from, path, backup->to, path);
+    if (rc == 0)
         rc = aio_path_chmod(backup->to, path, stat->mode & 07777);
     return rc < 0 ? rc : aio_path_utime(backup->to, path, times, 0);
 }

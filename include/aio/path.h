@@ -185,6 +185,20 @@ AIO_API AIO_NODISCARD int aio_path_utime(int at, const char *path, const struct 
                                          unsigned flags);
 
 /*
+ * aio_path_copy_xattrs gives a file or directory the extended attributes that another one has, and
+ * its access lists, which are such; access lists that only the second one has are taken away. See
+ * xattr(7), acl(5). Those that the caller may not set, or the file system does not know, are left
+ * out. Set the owner before, which takes capabilities away, and the permissions after it.
+ *
+ * Suspends:  as aio_path_stat.
+ * Context:   a task that may read both.
+ * Returns:   0; -ELOOP for a symlink; -ENOSPC, -EDQUOT, -E2BIG; else as aio_path_stat, or -errno of
+ *            open(2), listxattr(2), getxattr(2) or setxattr(2). After an error a part may be set.
+ */
+AIO_API AIO_NODISCARD int aio_path_copy_xattrs(int from_at, const char *from, int to_at,
+                                               const char *to);
+
+/*
  * aio_path_mkstemp makes a file with a name nobody has, and opens it for reading and writing, for
  * the owner alone. pattern is a path that ends with XXXXXX; these are replaced by what was chosen.
  *

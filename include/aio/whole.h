@@ -59,6 +59,7 @@ enum aio_file_copy_flags {
     AIO_FILE_COPY_NOREPLACE = 2, /* -EEXIST when there is such a file already */
     AIO_FILE_COPY_NOFOLLOW = 4,  /* -ELOOP when the source is a symlink */
     AIO_FILE_COPY_SYNC = 8,      /* it lasts, as of aio_file_store */
+    AIO_FILE_COPY_XATTRS = 16, /* extended attributes and access lists, see aio_path_copy_xattrs */
 };
 
 /* Options of a copy. Start from AIO_FILE_COPY_OPTIONS. */
@@ -75,8 +76,8 @@ struct aio_file_copy_options {
  * aio_file_copy copies a regular file: by sharing its blocks where the file system can (reflinks of
  * btrfs and xfs), else within the kernel (copy_file_range(2); from one file system to another
  * sendfile(2), which splices pages), else by reading and writing. Holes stay holes. Without
- * AIO_FILE_COPY_KEEP the copy has the permissions of the source less the umask. Extended attributes
- * and access lists are not copied. options NULL means AIO_FILE_COPY_OPTIONS.
+ * AIO_FILE_COPY_KEEP the copy has the permissions of the source less the umask. options NULL means
+ * AIO_FILE_COPY_OPTIONS.
  *
  * A file of up to 8 MiB is one call of the pool, a larger one is a call for each 8 MiB. It is
  * copied with the size it has at the beginning; a source that is written to meanwhile gives a

@@ -5,7 +5,9 @@
 #include "tests/behaviour/folder_support.h"
 
 #include <aio/offload.h>
+#include <aio/path.h>
 #include <aio/whole.h>
+#include <sys/xattr.h>
 
 enum { LARGE = 20 << 20 }; /* several pieces */
 
@@ -137,6 +139,79 @@ BEHAVIOUR(attributes)
     AIO_CHECK_EQ(to.st_uid, from.st_uid);
     AIO_CHECK(to.st_mtim.tv_sec == 2000 && to.st_mtim.tv_nsec == 2);
     AIO_CHECK(to.st_atim.tv_sec == from.st_atim.tv_sec);
+    folder_close(&folder);
+}
+
+/* acl(5) as the kernel has it, little-endian: the owner, user 12, the group, the mask, others. */
+static const unsigned char access_list[] = {
+    2,  0, 0, 0,                         /* version */
+    1,  0, 6, 0, 0xff, 0xff, 0xff, 0xff, /* ACL_USER_OBJ rw- */
+    2,  0, 4, 0, 12,   0,    0,    0,    /* ACL_USER r-- */
+    4,  0, 0, 0, 0xff, 0xff, 0xff, 0xff, /* ACL_GROUP_OBJ --- */
+    16, 0, 4, 0, 0xff, 0xff, 0xff, 0xff, /* ACL_MASK r-- */
+    32, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, /* ACL_OTHER --- */
+};
+
+static bool set_attribute(const struct folder *folder, const char *path, const char *name,
+                          const void *value, size_t size)
+{
+    int fd = openat(folder->fd, path, O_RDONLY | O_CLOEXEC);
+    int rc = fsetxattr(fd, name, value, size, 0);
+    if (rc < 0 && AIO_CHECK_EQ(errno, EOPNOTSUPP))
+        aio_test_skip("this file system has no such attributes");
+    close(fd);
+    return rc == 0;
+}
+
+/* The size of an attribute; -1: it is not there. */
+static ssize_t attribute_size(const struct folder *folder, const char *path, const char *name)
+{
+    char value[256];
+    int fd = openat(folder->fd, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fgetxattr(fd, name, value, sizeof value);
+    close(fd);
+    return n;
+}
+
+static void check_attributes(const struct folder *folder, const char *path)
+{
+    struct stat status;
+    AIO_CHECK_EQ(attribute_size(folder, path, "user.aio"), 5);
+    AIO_CHECK_EQ(attribute_size(folder, path, "user.empty"), 0);
+    AIO_CHECK_EQ(attribute_size(folder, path, "system.posix_acl_access"), sizeof access_list);
+    AIO_CHECK_EQ(fstatat(folder->fd, path, &status, 0), 0);
+    AIO_CHECK_EQ(status.st_mode & 0777, 0640);
+}
+
+BEHAVIOUR(extended_attributes)
+{
+    static const char list[] = "system.posix_acl_access";
+    struct folder folder;
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    REQUIRE(folder_open(&folder));
+    folder_text(&folder, "from", "x");
+    folder_directory(&folder, "below");
+    if (set_attribute(&folder, "from", "user.aio", "value", 5) &&
+        set_attribute(&folder, "from", list, access_list, sizeof access_list) &&
+        set_attribute(&folder, "below", "system.posix_acl_default", access_list,
+                      sizeof access_list)) {
+        set_attribute(&folder, "from", "user.empty", "", 0);
+        AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
+        AIO_CHECK_EQ(attribute_size(&folder, "to", "user.aio"), -1);
+        options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_XATTRS;
+        AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", &options));
+        check_attributes(&folder, "to");
+        folder_text(&folder, "plain", "x"); /* what the folder gives, a plain source takes away */
+        AIO_CHECK_OK(aio_file_copy(folder.fd, "plain", folder.fd, "below/plain", NULL));
+        AIO_CHECK_EQ(attribute_size(&folder, "below/plain", list), sizeof access_list);
+        AIO_CHECK_OK(aio_file_copy(folder.fd, "plain", folder.fd, "below/plain", &options));
+        AIO_CHECK_EQ(attribute_size(&folder, "below/plain", list), -1);
+        AIO_CHECK_OK(aio_path_copy_xattrs(folder.fd, "from", folder.fd, "plain"));
+        check_attributes(&folder, "plain");
+        folder_link(&folder, "link", "from");
+        AIO_CHECK_ERROR(aio_path_copy_xattrs(folder.fd, "link", folder.fd, "plain"), -ELOOP);
+        AIO_CHECK_ERROR(aio_path_copy_xattrs(folder.fd, "from", folder.fd, "absent"), -ENOENT);
+    }
     folder_close(&folder);
 }
 

@@ -95,6 +95,22 @@ def test_a_tree(context):
         same(trees)
 
 
+def test_extended_attributes(context):
+    """Of files, of directories, and of the folder itself."""
+    with Trees() as trees:
+        paths = [trees.write("below/file"), trees.source + "/below", trees.source]
+        try:
+            for path in paths:
+                os.setxattr(path, "user.aio", os.path.basename(path).encode())
+        except OSError:
+            raise Skip("this file system has no such attributes") from None
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0, said
+        for path in paths:
+            copy = trees.target + path[len(trees.source):]
+            assert os.getxattr(copy, "user.aio") == os.path.basename(path).encode(), copy
+
+
 def test_a_private_tree(context):
     """The folder that is copied keeps others out of the copy as well."""
     with Trees() as trees:

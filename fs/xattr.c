@@ -1,0 +1,107 @@
+/*
+ * See xattr.h; and of files by their paths.
+ */
+#include "fs/xattr.h"
+
+#include "fs/call.h"
+
+#include <aio/path.h>
+#include <linux/limits.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* The limits are the kernel's. On the stack of a thread of the pool. */
+struct xattr_copy {
+    int from;
+    int to;
+    ssize_t length; /* of names */
+    char names[XATTR_LIST_MAX];
+    char value[XATTR_SIZE_MAX];
+};
+
+static const char *const xattr_lists[] = {"system.posix_acl_access", "system.posix_acl_default"};
+
+static bool xattr_is_left_out(int error)
+{
+    return error == EOPNOTSUPP || error == EPERM || error == EACCES || error == ENODATA;
+}
+
+static int xattr_copy_one(struct xattr_copy *copy, const char *name)
+{
+    ssize_t n = fgetxattr(copy->from, name, copy->value, sizeof copy->value);
+    if (n >= 0 && fsetxattr(copy->to, name, copy->value, (size_t)n, 0) == 0)
+        return 0;
+    return xattr_is_left_out(errno) ? 0 : -errno;
+}
+
+static int xattr_copy_all(struct xattr_copy *copy)
+{
+    int rc = 0;
+    for (const char *name = copy->names; name < copy->names + copy->length && rc == 0;
+         name += strlen(name) + 1)
+        rc = xattr_copy_one(copy, name);
+    return rc;
+}
+
+static bool xattr_has(const struct xattr_copy *copy, const char *wanted)
+{
+    for (const char *name = copy->names; name < copy->names + copy->length;
+         name += strlen(name) + 1)
+        if (strcmp(name, wanted) == 0)
+            return true;
+    return false;
+}
+
+/* Only where there is any attribute to be taken away. */
+static int xattr_drop_lists(const struct xattr_copy *copy)
+{
+    int rc = 0;
+    if (flistxattr(copy->to, NULL, 0) <= 0)
+        return 0;
+    for (size_t i = 0; i < sizeof xattr_lists / sizeof *xattr_lists && rc == 0; i++)
+        if (!xattr_has(copy, xattr_lists[i]) && fremovexattr(copy->to, xattr_lists[i]) < 0)
+            rc = xattr_is_left_out(errno) ? 0 : -errno;
+    return rc;
+}
+
+int aio__xattr_copy(int from, int to)
+{
+    struct xattr_copy copy;
+    copy.from = from;
+    copy.to = to;
+    copy.length = flistxattr(from, copy.names, sizeof copy.names);
+    if (copy.length < 0 && !xattr_is_left_out(errno))
+        return -errno;
+    int rc = xattr_drop_lists(&copy);
+    return rc == 0 ? xattr_copy_all(&copy) : rc;
+}
+
+struct xattr_call {
+    int from_at;
+    const char *from;
+    int to_at;
+    const char *to;
+};
+
+static int xattr_call(void *arg)
+{
+    const struct xattr_call *call = arg;
+    int from, to;
+    int rc = aio__fs_open(&from, call->from_at, call->from, O_NOFOLLOW);
+    if (rc != 0)
+        return rc;
+    rc = aio__fs_open(&to, call->to_at, call->to, O_NOFOLLOW);
+    if (rc == 0) {
+        rc = aio__xattr_copy(from, to);
+        (void)close(to);
+    }
+    (void)close(from);
+    return rc;
+}
+
+int aio_path_copy_xattrs(int from_at, const char *from, int to_at, const char *to)
+{
+    struct xattr_call call = {from_at, from, to_at, to};
+    return aio__fs_call_open(xattr_call, &call);
+}
