@@ -53,7 +53,6 @@ static int copy_open_source(struct copy *copy)
     bool told = copy->status.st_size > 0;
     copy->end = told ? copy->status.st_size : INT64_MAX;
     copy->sparse = (int64_t)copy->status.st_blocks * 512 < copy->status.st_size;
-    copy->hole = copy->sparse ? 0 : copy->end;
     copy->way = told ? COPY_IN_PLACE : COPY_BY_READING; /* as files of /proc have to be */
     return 0;
 }
@@ -147,34 +146,64 @@ static int copy_piece(struct copy *copy)
     return 0;
 }
 
-static int copy_xattrs(const struct copy *copy)
+/* Others may own what is not ours to give, and users of a namespace may have no number there. */
+static int copy_owner(const struct copy *copy)
 {
-    bool wanted = (copy->flags & AIO_FILE_COPY_XATTRS) != 0;
-    return wanted ? aio__xattr_copy(copy->in, copy->target.fd) : 0;
+    const struct stat *status = &copy->status;
+    int fd = copy->target.fd;
+    if (fchown(fd, status->st_uid, status->st_gid) == 0)
+        return 0;
+    int error = errno;
+    bool refused = error == EPERM || error == EINVAL || error == EOPNOTSUPP || error == ENOSYS;
+    if (refused && fchown(fd, (uid_t)-1, status->st_gid) < 0) /* it may be a group of ours */
+        error = errno;
+    return refused ? -EPERM : -error;
 }
 
-/* Others may own what is not ours to give; then bits that lend our rights are not given either.
- * What is right already is left alone: each of these is a change to the file system. */
-static int copy_attributes(const struct copy *copy)
+/* Access lists too, or else what the directory gave of them is taken away: permissions are those of
+ * the source. */
+static int copy_xattrs(const struct copy *copy)
+{
+    if ((copy->flags & AIO_FILE_COPY_XATTRS) != 0)
+        return aio__xattr_copy(copy->in, copy->target.fd);
+    return (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? aio__xattr_drop_lists(copy->target.fd) : 0;
+}
+
+/* Bits that lend our rights are not given with a file that is still ours. What is right already is
+ * left alone: each of these is a change to the file system. */
+static int copy_keep(const struct copy *copy)
 {
     const struct stat *status = &copy->status;
     const struct timespec times[2] = {status->st_atim, status->st_mtim};
     mode_t mode = status->st_mode & 07777;
     struct stat made;
-    if ((copy->flags & AIO_FILE_COPY_KEEP) == 0)
-        return copy_xattrs(copy);
     if (fstat(copy->target.fd, &made) < 0)
         return -errno;
-    bool owned = made.st_uid == status->st_uid && made.st_gid == status->st_gid;
-    if (!owned && fchown(copy->target.fd, status->st_uid, status->st_gid) < 0)
+    bool same = made.st_uid == status->st_uid && made.st_gid == status->st_gid;
+    int owned = same ? 0 : copy_owner(copy);
+    if (owned < 0 && owned != -EPERM)
+        return owned;
+    if (owned < 0)
         mode &= (mode_t) ~(S_ISUID | S_ISGID);
     int rc = copy_xattrs(copy);
-    if (rc < 0)
-        return rc;
-    bool same = owned && (made.st_mode & 07777) == mode;
-    if ((!same && fchmod(copy->target.fd, mode) < 0) || futimens(copy->target.fd, times) < 0)
-        return -errno;
-    return 0;
+    if (rc == 0 && !(same && (made.st_mode & 07777) == mode))
+        rc = aio__fs_result(fchmod(copy->target.fd, mode));
+    return rc == 0 ? aio__fs_result(futimens(copy->target.fd, times)) : rc;
+}
+
+static int copy_attributes(const struct copy *copy)
+{
+    return (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? copy_keep(copy) : copy_xattrs(copy);
+}
+
+static int copy_make(struct copy *copy)
+{
+    mode_t mode = copy->status.st_mode & 0777;
+    copy->offset = 0;
+    copy->hole = copy->sparse ? 0 : copy->end;
+    copy->ended = false;
+    return aio__replace_begin(&copy->target, mode,
+                              (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? S_IRUSR | S_IWUSR : mode);
 }
 
 static int copy_finish(struct copy *copy)
@@ -182,13 +211,16 @@ static int copy_finish(struct copy *copy)
     int rc = copy->sparse ? aio__fs_result(ftruncate(copy->target.fd, copy->offset)) : 0;
     if (rc == 0)
         rc = copy_attributes(copy);
+    if (rc == 0)
+        rc = aio__replace_finish(&copy->target);
+    if (rc == AIO__REPLACE_AGAIN)
+        return copy_make(copy);
     if (rc < 0)
         return rc;
     (void)close(copy->in);
     copy->in = -1;
     copy->done = true;
-    return aio__replace_finish(&copy->target, (copy->flags & AIO_FILE_COPY_NOREPLACE) != 0,
-                               (copy->flags & AIO_FILE_COPY_SYNC) != 0);
+    return 0;
 }
 
 static int copy_abandon(void *arg)
@@ -211,14 +243,10 @@ static bool copy_is_taken(const struct copy *copy)
 
 static int copy_begin(struct copy *copy)
 {
-    bool keep = (copy->flags & AIO_FILE_COPY_KEEP) != 0;
     int rc = copy_open_source(copy);
     if (rc == 0 && copy_is_taken(copy))
         rc = -EEXIST;
-    if (rc != 0)
-        return rc;
-    mode_t mode = copy->status.st_mode & 0777;
-    return aio__replace_begin(&copy->target, mode, keep ? S_IRUSR | S_IWUSR : mode);
+    return rc == 0 ? copy_make(copy) : rc;
 }
 
 static int copy_some(void *arg)
@@ -255,7 +283,14 @@ int aio_file_copy(int from_at, const char *from, int to_at, const char *to,
         .from = from,
         .flags = options->flags,
         .in = -1,
-        .target = {.at = to_at, .path = to, .fd = -1},
+        .target =
+            {
+                .at = to_at,
+                .path = to,
+                .fd = -1,
+                .keep_old = (options->flags & AIO_FILE_COPY_NOREPLACE) != 0,
+                .lasting = (options->flags & AIO_FILE_COPY_SYNC) != 0,
+            },
     };
     while (rc == 0 && !copy.done) {
         rc = aio__fs_call_open(copy_some, &copy);

@@ -25,7 +25,7 @@ static int replace_make(void *arg, const char *path)
 }
 
 /* The directory of both names. Returns a descriptor or -errno. */
-static int replace_directory(struct aio__replace *replace, int flags, mode_t mode)
+static int replace_directory(const struct aio__replace *replace, int flags, mode_t mode)
 {
     char directory[PATH_MAX];
     const char *slash = strrchr(replace->path, '/');
@@ -38,14 +38,8 @@ static int replace_directory(struct aio__replace *replace, int flags, mode_t mod
     return aio__fs_result(openat(replace->at, path, flags | O_CLOEXEC, mode));
 }
 
-/* A file without a name gets one by way of /proc. */
-static bool replace_has_proc(void)
-{
-    static _Atomic signed char known; /* 1: it has, -1: it has not */
-    if (known == 0)
-        known = access("/proc/self/fd", X_OK) == 0 ? 1 : -1;
-    return known > 0;
-}
+/* A file without a name has been refused one, in this process: the next ones are named. */
+static _Atomic bool replace_refused;
 
 static int replace_begin_named(struct aio__replace *replace, mode_t mode)
 {
@@ -59,7 +53,8 @@ static int replace_begin_named(struct aio__replace *replace, mode_t mode)
 /* Whatever is wrong with the directory is told by the attempt to make a named one. */
 int aio__replace_begin(struct aio__replace *replace, mode_t mode, mode_t mode_named)
 {
-    int fd = replace_has_proc() ? replace_directory(replace, O_WRONLY | O_TMPFILE, mode) : -ENOENT;
+    bool named = replace->named || replace->lasting || replace_refused;
+    int fd = named ? -EOPNOTSUPP : replace_directory(replace, O_WRONLY | O_TMPFILE, mode);
     replace->nameless = fd >= 0;
     if (fd < 0)
         fd = replace_begin_named(replace, mode_named);
@@ -67,11 +62,23 @@ int aio__replace_begin(struct aio__replace *replace, mode_t mode, mode_t mode_na
     return fd < 0 ? fd : 0;
 }
 
-static int replace_sync_directory(struct aio__replace *replace)
+/* Who may write a directory need not be able to read it: then its file system is synced, by way of
+ * the file. */
+static int replace_sync_unread(const struct aio__replace *replace)
+{
+    int fd = openat(replace->at, replace->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -EACCES;
+    int rc = aio__fs_result(syncfs(fd));
+    (void)close(fd);
+    return rc;
+}
+
+static int replace_sync_directory(const struct aio__replace *replace)
 {
     int fd = replace_directory(replace, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
-        return fd;
+        return fd == -EACCES ? replace_sync_unread(replace) : fd;
     int rc = aio__fs_result(fsync(fd));
     (void)close(fd);
     return rc == -EINVAL ? 0 : rc; /* here a directory has nothing to be synced */
@@ -86,12 +93,12 @@ static int replace_link(const struct aio__replace *replace)
     return rc == 0 || rc == -EEXIST ? rc : -EINVAL;
 }
 
-static int replace_rename(const struct aio__replace *replace, bool keep_old)
+static int replace_rename(const struct aio__replace *replace)
 {
-    unsigned flags = keep_old ? RENAME_NOREPLACE : 0;
+    unsigned flags = replace->keep_old ? RENAME_NOREPLACE : 0;
     int rc = aio__fs_result(
         renameat2(replace->at, replace->temporary, replace->at, replace->path, flags));
-    return rc == -EINVAL && keep_old ? replace_link(replace) : rc;
+    return rc == -EINVAL && replace->keep_old ? replace_link(replace) : rc;
 }
 
 /* To rename over a directory that a path ends in by "." or a slash has other errors. */
@@ -113,39 +120,46 @@ static int replace_close(struct aio__replace *replace)
 }
 
 /* It is closed before, for a close may say that the bytes have not arrived. */
-static int replace_finish_named(struct aio__replace *replace, bool keep_old)
+static int replace_finish_named(struct aio__replace *replace)
 {
     int rc = replace_close(replace);
     if (rc == 0)
-        rc = replace_rename(replace, keep_old);
+        rc = replace_rename(replace);
     if (rc < 0)
         (void)unlinkat(replace->at, replace->temporary, 0);
     return rc;
 }
 
 /* Closed it would be gone. Closing another descriptor of it says the same. */
-static int replace_finish_nameless(struct aio__replace *replace, bool keep_old)
+static int replace_finish_nameless(struct aio__replace *replace)
 {
+    bool refused = false;
     int other = aio__fs_result(fcntl(replace->fd, F_DUPFD_CLOEXEC, 0));
     int rc = other < 0 ? other : aio__fs_result(close(other));
     if (rc == 0)
-        rc = aio__temporary_publish(replace->fd, replace->at, replace->path, keep_old);
+        rc = aio__temporary_publish(replace->fd, replace->at, replace->path, replace->keep_old,
+                                    &refused);
     (void)replace_close(replace);
-    return rc;
+    if (!refused)
+        return rc;
+    if (rc != -ENOENT || access("/proc/self/fd", X_OK) < 0) /* it is not just the directory */
+        replace_refused = true;
+    replace->named = true;
+    return AIO__REPLACE_AGAIN;
 }
 
-int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lasting)
+int aio__replace_finish(struct aio__replace *replace)
 {
-    int rc = lasting ? aio__fs_result(fsync(replace->fd)) : 0;
+    int rc = replace->lasting ? aio__fs_result(fsync(replace->fd)) : 0;
     if (rc < 0)
         aio__replace_abandon(replace);
     else if (replace->nameless)
-        rc = replace_finish_nameless(replace, keep_old);
+        rc = replace_finish_nameless(replace);
     else
-        rc = replace_finish_named(replace, keep_old);
+        rc = replace_finish_named(replace);
     if (rc < 0)
         return replace_error(replace, rc);
-    return lasting ? replace_sync_directory(replace) : 0;
+    return rc == 0 && replace->lasting ? replace_sync_directory(replace) : rc;
 }
 
 void aio__replace_abandon(struct aio__replace *replace)

@@ -1,7 +1,10 @@
 /*
  * Replacing a file by another one that was written beside it, at once and only when it is complete.
- * The new one has no name until then, where the file system has such files; elsewhere it has one
- * that nobody else has. All of it runs on the pool's threads.
+ *
+ * Where the file system has such files and it need not last, the new one has no name until then: a
+ * crash leaves nothing of it, and its directory is changed once. One that shall last has a name
+ * that nobody else has: without a journal nothing but another fsync(2) would keep a name given
+ * after the first. All of it runs on the pool's threads.
  */
 #ifndef AIO_FS_REPLACE_H
 #define AIO_FS_REPLACE_H
@@ -10,10 +13,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* The new file could not have a name after all: it is to be made once more, and will have one. */
+#define AIO__REPLACE_AGAIN 1
+
 struct aio__replace {
     int at;
     const char *path;
-    int fd; /* of the new file; -1: there is none */
+    int fd;        /* of the new file; -1: there is none */
+    bool keep_old; /* it gets its name only if nobody has it */
+    bool lasting;  /* both survive a crash */
+    bool named;    /* in any case; set by AIO__REPLACE_AGAIN */
     bool nameless;
     char temporary[PATH_MAX];
 };
@@ -22,11 +31,9 @@ struct aio__replace {
  * cannot while it has not got its owner. Returns 0 or -errno. */
 int aio__replace_begin(struct aio__replace *replace, mode_t mode, mode_t mode_named);
 
-/*
- * Gives the new file its name, with `keep_old` only if nobody has it, with `lasting` so that both
- * survive a crash. Returns 0 or -errno: then the new file is gone, unless it had its name already.
- */
-int aio__replace_finish(struct aio__replace *replace, bool keep_old, bool lasting);
+/* Gives the new file its name. Returns 0, AIO__REPLACE_AGAIN or -errno: then the new file is gone,
+ * unless it had its name already. */
+int aio__replace_finish(struct aio__replace *replace);
 
 /* Removes the new file. */
 void aio__replace_abandon(struct aio__replace *replace);

@@ -163,20 +163,29 @@ struct publish {
     int at;
     const char *path;
     bool keep_old;
+    bool refused;
 };
+
+static bool publish_is_refused(int rc)
+{
+    return rc == -ENOENT || rc == -EPERM || rc == -EACCES || rc == -EXDEV || rc == -EOPNOTSUPP ||
+           rc == -EINVAL;
+}
 
 /* By the descriptor itself, which takes a privilege (before Linux 6.10) or to have opened it; the
  * kernel says ENOENT to others. By way of /proc it is anybody's, and a copy of small files
  * spends 1.6 times as long in the call. */
 static int publish_link(void *arg, const char *path)
 {
-    const struct publish *publish = arg;
+    struct publish *publish = arg;
     char source[64];
     int rc = aio__fs_result(linkat(publish->fd, "", publish->at, path, AT_EMPTY_PATH));
-    if (rc != -ENOENT)
-        return rc;
-    (void)snprintf(source, sizeof source, "/proc/self/fd/%d", publish->fd);
-    return aio__fs_result(linkat(AT_FDCWD, source, publish->at, path, AT_SYMLINK_FOLLOW));
+    if (rc == -ENOENT) {
+        (void)snprintf(source, sizeof source, "/proc/self/fd/%d", publish->fd);
+        rc = aio__fs_result(linkat(AT_FDCWD, source, publish->at, path, AT_SYMLINK_FOLLOW));
+    }
+    publish->refused = publish_is_refused(rc);
+    return rc;
 }
 
 /* A link never replaces: the file gets another name beside the one that is taken, and that is
@@ -202,15 +211,19 @@ static int publish_call(void *arg)
     return rc == -EEXIST && !publish->keep_old ? publish_replace(publish) : rc;
 }
 
-int aio__temporary_publish(int fd, int at, const char *path, bool keep_old)
+int aio__temporary_publish(int fd, int at, const char *path, bool keep_old, bool *refused)
 {
-    return publish_call(&(struct publish){fd, at, path, keep_old});
+    struct publish publish = {.fd = fd, .at = at, .path = path, .keep_old = keep_old};
+    int rc = publish_call(&publish);
+    *refused = publish.refused;
+    return rc;
 }
 
 int aio_path_publish(int fd, int at, const char *path, unsigned flags)
 {
+    struct publish publish = {.fd = fd, .at = at, .path = path};
     if ((flags & ~(unsigned)AIO_PATH_NOREPLACE) != 0)
         return -EINVAL;
-    return aio__fs_call(publish_call,
-                        &(struct publish){fd, at, path, (flags & AIO_PATH_NOREPLACE) != 0});
+    publish.keep_old = (flags & AIO_PATH_NOREPLACE) != 0;
+    return aio__fs_call(publish_call, &publish);
 }

@@ -23,8 +23,9 @@ char *aio__temporary_beside(char out[PATH_MAX], const char *path);
 
 /*
  * Gives a file without a name, of O_TMPFILE, that name: in place of who has it, or with `keep_old`
- * only if nobody has. Needs /proc. Returns 0 or -errno.
+ * only if nobody has. Returns 0 or -errno; *refused tells whether it could not have any name there,
+ * for want of /proc or of a right.
  */
-int aio__temporary_publish(int fd, int at, const char *path, bool keep_old);
+int aio__temporary_publish(int fd, int at, const char *path, bool keep_old, bool *refused);
 
 #endif

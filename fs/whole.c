@@ -159,7 +159,7 @@ static int store_some(void *arg)
     if (rc < 0 || store->left > 0)
         return rc;
     store->done = true;
-    return aio__replace_finish(&store->replace, false, true);
+    return aio__replace_finish(&store->replace);
 }
 
 static int store_abandon(void *arg)
@@ -171,7 +171,7 @@ static int store_abandon(void *arg)
 int aio_file_store(int at, const char *path, const void *bytes, size_t size, mode_t mode)
 {
     struct store store = {
-        .replace = {.at = at, .path = path, .fd = -1},
+        .replace = {.at = at, .path = path, .fd = -1, .lasting = true},
         .bytes = bytes,
         .left = size,
         .mode = mode,

@@ -20,11 +20,10 @@ struct xattr_copy {
     char value[XATTR_SIZE_MAX];
 };
 
-static const char *const xattr_lists[] = {"system.posix_acl_access", "system.posix_acl_default"};
-
 static bool xattr_is_left_out(int error)
 {
-    return error == EOPNOTSUPP || error == EPERM || error == EACCES || error == ENODATA;
+    return error == EOPNOTSUPP || error == EPERM || error == EACCES || error == ENODATA ||
+           error == EINVAL; /* it means nothing there */
 }
 
 static int xattr_copy_one(struct xattr_copy *copy, const char *name)
@@ -44,25 +43,16 @@ static int xattr_copy_all(struct xattr_copy *copy)
     return rc;
 }
 
-static bool xattr_has(const struct xattr_copy *copy, const char *wanted)
-{
-    for (const char *name = copy->names; name < copy->names + copy->length;
-         name += strlen(name) + 1)
-        if (strcmp(name, wanted) == 0)
-            return true;
-    return false;
-}
-
 /* Only where there is any attribute to be taken away. */
-static int xattr_drop_lists(const struct xattr_copy *copy)
+int aio__xattr_drop_lists(int fd)
 {
-    int rc = 0;
-    if (flistxattr(copy->to, NULL, 0) <= 0)
+    static const char *const lists[] = {"system.posix_acl_access", "system.posix_acl_default"};
+    if (flistxattr(fd, NULL, 0) <= 0)
         return 0;
-    for (size_t i = 0; i < sizeof xattr_lists / sizeof *xattr_lists && rc == 0; i++)
-        if (!xattr_has(copy, xattr_lists[i]) && fremovexattr(copy->to, xattr_lists[i]) < 0)
-            rc = xattr_is_left_out(errno) ? 0 : -errno;
-    return rc;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (fremovexattr(fd, lists[i]) < 0 && !xattr_is_left_out(errno))
+            return -errno;
+    return 0;
 }
 
 int aio__xattr_copy(int from, int to)
@@ -73,7 +63,7 @@ int aio__xattr_copy(int from, int to)
     copy.length = flistxattr(from, copy.names, sizeof copy.names);
     if (copy.length < 0 && !xattr_is_left_out(errno))
         return -errno;
-    int rc = xattr_drop_lists(&copy);
+    int rc = aio__xattr_drop_lists(to);
     return rc == 0 ? xattr_copy_all(&copy) : rc;
 }
 

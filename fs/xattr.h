@@ -4,10 +4,13 @@
 #ifndef AIO_FS_XATTR_H
 #define AIO_FS_XATTR_H
 
+/* Takes away an open file's access lists, which a new one may have from its directory. */
+int aio__xattr_drop_lists(int fd);
+
 /*
- * Gives an open file the extended attributes that another one has, and takes away the access lists
- * that it has not: a new file may have got some from its directory. What the caller may not set, or
- * the file system does not know, is left out. Returns 0 or -errno.
+ * Gives an open file the extended attributes that another one has, in place of its own
+ * access lists. What the caller may not set, or the file system does not know, is left out. Both
+ * return 0 or -errno.
  */
 int aio__xattr_copy(int from, int to);
 

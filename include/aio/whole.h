@@ -2,11 +2,11 @@
  * <aio/whole.h>: whole files: into memory, from memory, from another file.
  *
  * What is written appears under its name when it is complete, and in place of what was there
- * before: it is written to a file without a name (O_TMPFILE of open(2)), which gets it at the end;
- * where the file system or a missing /proc does not allow that, to one with another name in the
- * same directory, which is renamed. Whoever opens the name sees the old bytes or the new ones,
- * never a part. After an error, a cancellation or a deadline the old file is as it was, and the new
- * one is gone; only a crash may leave one, if it had a name: ".aio-" and six letters.
+ * before. A copy is written to a file without a name (O_TMPFILE of open(2)), which gets it at the
+ * end; where that cannot be, or what is written shall last, to one with another name in the same
+ * directory, which is renamed. Whoever opens the name sees the old bytes or the new ones, never a
+ * part. After an error, a cancellation or a deadline the old file is as it was, and the new one is
+ * gone; only a crash may leave one, if it had a name: ".aio-" and six letters.
  *
  * Like the calls of <aio/path.h>, these take the descriptor of a directory first, from which a
  * relative path starts, or AT_FDCWD, and run on the offload pool: a small file in one call, a large

@@ -204,8 +204,11 @@ BEHAVIOUR(extended_attributes)
         folder_text(&folder, "plain", "x"); /* what the folder gives, a plain source takes away */
         AIO_CHECK_OK(aio_file_copy(folder.fd, "plain", folder.fd, "below/plain", NULL));
         AIO_CHECK_EQ(attribute_size(&folder, "below/plain", list), sizeof access_list);
-        AIO_CHECK_OK(aio_file_copy(folder.fd, "plain", folder.fd, "below/plain", &options));
-        AIO_CHECK_EQ(attribute_size(&folder, "below/plain", list), -1);
+        for (unsigned more = 0; more <= AIO_FILE_COPY_XATTRS; more += AIO_FILE_COPY_XATTRS) {
+            options.flags = AIO_FILE_COPY_KEEP | more;
+            AIO_CHECK_OK(aio_file_copy(folder.fd, "plain", folder.fd, "below/plain", &options));
+            AIO_CHECK_EQ(attribute_size(&folder, "below/plain", list), -1);
+        }
         AIO_CHECK_OK(aio_path_copy_xattrs(folder.fd, "from", folder.fd, "plain"));
         check_attributes(&folder, "plain");
         folder_link(&folder, "link", "from");

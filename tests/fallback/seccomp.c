@@ -5,7 +5,10 @@
 #define SUITE "seccomp"
 #include "tests/fallback/child.h"
 
+#include <aio/directory.h>
 #include <aio/file.h>
+#include <aio/path.h>
+#include <aio/whole.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
@@ -151,4 +154,72 @@ PLAIN(openat2_refused)
         return;
     text_has(outcome.out, "plain 0, limited -38\n");
     text_has(outcome.out, "run 0\n");
+}
+
+static int copy_and_compare(int at, const char *to)
+{
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    void *memory;
+    size_t size;
+    options.flags = AIO_FILE_COPY_KEEP;
+    int rc = aio_file_copy(at, "from", at, to, &options);
+    if (rc == 0)
+        rc = aio_file_load(at, to, &memory, &size, SIZE_MAX);
+    if (rc < 0)
+        return rc;
+    bool same = size == 7 && memcmp(memory, "content", 7) == 0;
+    aio_file_unload(memory);
+    return same ? 0 : -EILSEQ;
+}
+
+static int copy_files(void *path)
+{
+    struct aio_directory *directory;
+    struct aio_directory_entry entry;
+    int count = 0, rc = aio_directory_open(&directory, AT_FDCWD, path);
+    if (rc < 0)
+        return rc;
+    int at = aio_directory_fd(directory);
+    int stored = aio_file_store(at, "from", "content", 7, 0600);
+    int first = copy_and_compare(at, "to");
+    int other = copy_and_compare(at, "other");
+    int again = copy_and_compare(at, "to");
+    while (aio_directory_next(directory, &entry) == 1)
+        count++;
+    aio_directory_close(directory);
+    printf("stored %d, copied %d %d %d, files %d\n", stored, first, other, again, count);
+    return 0;
+}
+
+static int remove_tree(void *path)
+{
+    return aio_path_remove(AT_FDCWD, path);
+}
+
+static void copy_on_epoll(void)
+{
+    char path[] = "/tmp/aio-test-XXXXXX";
+    struct aio_runtime_options options = AIO_RUNTIME_OPTIONS;
+    options.backend = "epoll";
+    if (mkdtemp(path) == NULL)
+        return;
+    printf("run %d\n", aio_runtime_run(&options, copy_files, path));
+    (void)aio_runtime_run(&options, remove_tree, path);
+}
+
+/* A file without a name that can have none, as without /proc, is made anew with one. */
+static void check_link_refused(int error)
+{
+    struct child child = {.prepare = install_filter, .instead = copy_on_epoll};
+    refused.call = __NR_linkat;
+    refused.error = (unsigned)error;
+    struct outcome outcome = child_run(&child);
+    if (outcome.exited)
+        text_has(outcome.out, "stored 0, copied 0 0 0, files 3\n");
+}
+
+PLAIN(linkat_refused)
+{
+    check_link_refused(EPERM);
+    check_link_refused(ENOENT);
 }
