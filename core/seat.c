@@ -27,11 +27,11 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
         aio__explain_add(
             &core->explain,
             "offload pool, up to %u threads: calls; of files stat (in place on a local disk), "
-            "truncate, allocate, advise, lock, seek to data or the end, close where it may wait; "
-            "of paths all: stat, access, rename, link, symlink, readlink, unlink, mkdir, rmdir, "
-            "remove, chmod, chown, utime, mkstemp, mkdtemp, tmpfile, publish; directories, walks, "
-            "whole files, copies; spawning, adding watches, opening FIFOs, splices of files, what "
-            "blocks on terminals and sockets that linger\n",
+            "truncate, allocate, advise, chmod, chown, utime, lock, seek to data or the end, close "
+            "where it may wait; of paths all: stat, access, rename, link, symlink, readlink, "
+            "unlink, mkdir, rmdir, remove, chmod, chown, utime, copy of xattrs, mkstemp, mkdtemp, "
+            "tmpfile, publish; directories, walks, whole files, copies; spawning, adding watches, "
+            "opening FIFOs, splices of files, what blocks on terminals and sockets that linger\n",
             runtime->options.offload_threads);
     return rc;
 }

@@ -11,8 +11,8 @@
  * rest nobody can tell whether they came before the sync, with nothing lost. */
 static bool sync_is_harmless(const struct aio_file *file, int result)
 {
-    static const int of_no_bytes[] = {EBADF, EINVAL, EFAULT,     EFBIG,
-                                      EPERM, EAGAIN, EOPNOTSUPP, EPIPE};
+    static const int of_no_bytes[] = {EBADF,  EINVAL,     EFAULT, EFBIG, EPERM,
+                                      EAGAIN, EOPNOTSUPP, EPIPE,  ESPIPE};
     for (size_t i = 0; i < sizeof of_no_bytes / sizeof of_no_bytes[0]; i++)
         if (result == -of_no_bytes[i])
             return true;
@@ -57,7 +57,6 @@ static int sync_behind(struct aio_file *file, int synced)
 {
     if (synced == -ECANCELED)
         return aio_file_sync(file, AIO_FILE_DATA);
-    aio__file_note_sync(file, synced);
     return file->sync_error < 0 ? file->sync_error : synced;
 }
 

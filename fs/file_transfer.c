@@ -76,8 +76,10 @@ static int transfer_linked(struct aio__file_call *call, struct aio__file_transfe
     frame.op.write_sync.synced = -ECANCELED;
     frame.op.write_sync.offset = transfer_offset(transfer);
     int n = transfer_run(call, transfer, &frame);
-    if (n == (int)bytes)
+    if (n == (int)bytes) {
         transfer->synced = frame.op.write_sync.synced;
+        aio__file_note_sync(transfer->file, transfer->synced); /* whatever the call returns */
+    }
     return n;
 }
 

@@ -4,11 +4,11 @@
  *
  * How. On the ring, opening, reading, writing and syncing are the kernel's asynchronous operations.
  * With epoll, what stands in the page cache is read at once and all else is done by a thread of the
- * offload pool. The remaining calls (stat, truncate, allocate, advise, locks, some of seeking) are
- * made by such a thread with either backend, because a ring would only give them to a thread of its
- * own; of a file whose file system is on a local disk, status and size are asked in place, as they
- * are in memory. A task that is cancelled while a thread works for it waits for that thread; where
- * none can be had, the call is made in place.
+ * offload pool. The remaining calls (stat, truncate, allocate, advise, chmod, chown, utime, locks,
+ * some of seeking) are made by such a thread with either backend, because a ring would only give
+ * them to a thread of its own; of a file whose file system is on a local disk, status and size are
+ * asked in place, as they are in memory. A task that is cancelled while a thread works for it waits
+ * for that thread; where none can be had, the call is made in place.
  *
  * Reads and writes longer than 1 MiB that go through the page cache are done in pieces of 1 MiB, so
  * that no other task waits for a whole one.

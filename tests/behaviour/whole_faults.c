@@ -110,7 +110,7 @@ static void check_walk_goes_on(const struct fuse_mount *mount)
     aio_walk_close(walk);
     AIO_CHECK_EQ(lists, 2);
     AIO_CHECK_EQ(failed, 1);
-    AIO_CHECK_EQ(files, 11);
+    AIO_CHECK_EQ(files, 12);
 }
 
 /* What was read before the error is given, then the error, then the end. */
@@ -304,6 +304,37 @@ BEHAVIOUR(a_sync_behind_a_write)
         close(folder.fd);
     }
     file_end(using.file);
+    fuse_close(&mount);
+}
+
+static int close_used(void *arg)
+{
+    return aio_file_close(arg);
+}
+
+/* Closed meanwhile: the call says that, and the close that the sync failed. */
+BEHAVIOUR(a_sync_behind_a_write_that_fails_during_a_close)
+{
+    struct fuse_mount mount;
+    struct folder folder;
+    struct aio_task *task, *closing;
+    struct using using = {.what = 3};
+    int result = 0;
+    if (!fuse_open(&mount, "steps_fs"))
+        return;
+    struct file_path path = file_path_of(&mount.home, "refuse/old");
+    AIO_CHECK_OK(aio_file_open(&using.file, path.text, O_RDWR, 0));
+    if (steps_folder(&folder, &mount, "refuse")) {
+        REQUIRE_OK(aio_task_spawn(&task, use_file, &using, NULL));
+        AIO_CHECK(test_wait(server_waits, &folder));
+        REQUIRE_OK(aio_task_spawn(&closing, close_used, using.file, NULL));
+        REQUIRE_OK(aio_task_yield());
+        release_server(&folder, task);
+        AIO_CHECK_EQ(using.rc, -EBADF);
+        AIO_CHECK_OK(aio_task_join(closing, &result));
+        AIO_CHECK_ERROR(result, -EIO);
+        close(folder.fd);
+    }
     fuse_close(&mount);
 }
 

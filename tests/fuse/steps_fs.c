@@ -15,6 +15,7 @@
  *     late      opening waits
  *     slow      reading, writing and syncing wait
  *     await     syncing waits
+ *     refuse    syncing waits, and fails with EIO
  *
  * What waits makes a file "waiting" in its folder and goes on when there is one called "release",
  * or fails with ETIMEDOUT after some seconds.
@@ -39,7 +40,7 @@ struct node {
 };
 
 static const char *const folders[] = {"/write", "/sync", "/rename", "/folder", "/flush", "/flags",
-                                      "/held",  "/list", "/late",   "/slow",   "/await"};
+                                      "/held",  "/list", "/late",   "/slow",   "/await", "/refuse"};
 static struct node nodes[NODES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of nodes */
 static pthread_cond_t made = PTHREAD_COND_INITIALIZER;
@@ -227,7 +228,9 @@ static int steps_fsync(const char *path, int data, struct fuse_file_info *info)
         return wait_for_release(path, "/slow");
     if (is_in(path, "/await"))
         return wait_for_release(path, "/await");
-    return is_in(path, "/sync") ? -EIO : 0;
+    if (is_in(path, "/refuse"))
+        (void)wait_for_release(path, "/refuse");
+    return is_in(path, "/sync") || is_in(path, "/refuse") ? -EIO : 0;
 }
 
 static int steps_fsyncdir(const char *path, int data, struct fuse_file_info *info)
