@@ -10,6 +10,7 @@
 
 #include <aio/pipe.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -27,6 +28,14 @@ struct pipe_plan {
     enum aio__stream_kind kind;
 };
 
+/* Whether all writers are gone. A description of a FIFO that is made after that has no end before
+ * others have come and gone, see fifo(7); the one that was there has. */
+static bool pipe_is_over(int fd)
+{
+    struct pollfd query = {.fd = fd};
+    return poll(&query, 1, 0) > 0 && (query.revents & POLLHUP) != 0;
+}
+
 /* Opens the same thing again. Returns the new descriptor; -EAGAIN where that cannot be. */
 static int pipe_reopen(int fd, int flags)
 {
@@ -35,15 +44,21 @@ static int pipe_reopen(int fd, int flags)
     if (ioctl(fd, TIOCGPTN, &number) == 0)
         return -EAGAIN; /* a master: to open that makes another terminal */
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int again = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return again < 0 ? -EAGAIN : again;
+    int kept = flags & (O_ACCMODE | O_DIRECT); /* packets stay packets */
+    int again = open(path, kept | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (again < 0)
+        return -EAGAIN;
+    if (!pipe_is_over(fd) || pipe_is_over(again))
+        return again;
+    (void)close(again); /* tidy: allow close: no op has used it */
+    return -EAGAIN;
 }
 
 /* A copy of the descriptor where it has to stay the caller's. */
 static int pipe_keep(struct pipe_plan *plan)
 {
     if (!plan->kept)
-        return fcntl(plan->fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+        return aio__handle_seal(plan->fd);
     plan->fd = fcntl(plan->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return plan->fd < 0 ? -errno : 0;
 }
@@ -56,7 +71,7 @@ static int pipe_plan_ready(struct pipe_plan *plan, int flags)
     plan->unspliced = may_block;
     if (again < 0)
         return pipe_keep(plan);
-    if (!plan->kept && fcntl(plan->fd, F_SETFD, FD_CLOEXEC) == 0)
+    if (!plan->kept && aio__handle_seal(plan->fd) == 0)
         plan->origin = plan->fd;
     plan->fd = again;
     return 0;

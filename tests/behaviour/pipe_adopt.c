@@ -179,6 +179,21 @@ BEHAVIOUR(pipe_that_blocks)
 }
 
 /* By the cursor, and to the end. */
+/* As with O_DIRECT of pipe2(2). */
+BEHAVIOUR(pipe_of_packets)
+{
+    struct aio_stream *stream;
+    char bytes[8];
+    int fds[2];
+    REQUIRE(pipe2(fds, O_CLOEXEC | O_DIRECT) == 0);
+    REQUIRE_OK(aio_pipe_adopt(&stream, fds[1]));
+    AIO_CHECK_EQ(aio_stream_write_all(stream, "a", 1, NULL), 1);
+    AIO_CHECK_EQ(aio_stream_write_all(stream, "b", 1, NULL), 1);
+    AIO_CHECK_EQ(read(fds[0], bytes, sizeof bytes), 1);
+    aio_stream_close(stream);
+    close(fds[0]);
+}
+
 BEHAVIOUR(regular_file)
 {
     static char bytes[100000], got[100000];

@@ -4,7 +4,9 @@
 #define SUITE "pipe_fifo"
 #include "tests/behaviour/tcp_support.h"
 
+#include <aio/buf.h>
 #include <aio/pipe.h>
+#include <aio/select.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +134,49 @@ BEHAVIOUR(writer_that_leaves_at_once)
 {
     check_brief_writer("", 0);
     check_brief_writer("text", 4);
+}
+
+/* A reader of ours that blocks, of a FIFO that had a writer: it has written and gone. */
+static int reader_left_alone(const struct fifo *fifo, const char *text, size_t length)
+{
+    int fd = open(fifo->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct visit visit = {fifo->path, -1};
+    if (!AIO_CHECK(fd >= 0 && visit_begin(&visit) && fcntl(fd, F_SETFL, 0) == 0))
+        return -1;
+    AIO_CHECK_EQ(write(visit.fd, text, length), (ssize_t)length);
+    close(visit.fd);
+    return fd;
+}
+
+/* Opened anew it would have no end. */
+static void check_end(const char *text, size_t length, bool rents)
+{
+    struct fifo fifo;
+    struct aio_stream *stream;
+    struct aio_buffer *buffer;
+    char bytes[8];
+    REQUIRE(fifo_make(&fifo));
+    REQUIRE_OK(aio_pipe_adopt(&stream, reader_left_alone(&fifo, text, length)));
+    AIO_CHECK_EQ(aio_stream_read_exact(stream, bytes, length, NULL), (ssize_t)length);
+    AIO_TIMEOUT(AIO_SEC(5))
+    {
+        struct aio_select_case ready = aio_select_readable(stream);
+        AIO_CHECK_EQ(aio_select_wait(&ready, 1), 0);
+        AIO_CHECK_OK(ready.result);
+        if (rents)
+            AIO_CHECK_EQ(aio_stream_read_rent(stream, &buffer), 0);
+        AIO_CHECK_EQ(aio_stream_read(stream, bytes, 1), 0);
+    }
+    aio_stream_close(stream);
+    fifo_remove(&fifo);
+}
+
+BEHAVIOUR(writer_that_had_left_before)
+{
+    for (int rents = 0; rents < 2; rents++) {
+        check_end("", 0, rents);
+        check_end("text", 4, rents);
+    }
 }
 
 BEHAVIOUR(interrupted)
