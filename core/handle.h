@@ -12,6 +12,10 @@
 #include "core/core.h"
 #include "core/op_run.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 struct aio__gate {
     bool busy;                    /* a call is inside */
     struct aio__wait *inside;     /* what that call waits for, if it is parked */
@@ -152,6 +156,13 @@ static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *ga
                                 struct aio__op_frame *frame, const char *what)
 {
     return aio__handle_run(handle, &gate->inside, frame, what);
+}
+
+/* A descriptor that was given to us becomes close-on-exec; not a standard one, which children are
+ * to have as well. Returns 0 or -errno. */
+static inline int aio__handle_seal(int fd)
+{
+    return fd > STDERR_FILENO && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
 #endif

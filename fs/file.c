@@ -119,7 +119,7 @@ int aio_file_adopt(struct aio_file **out, int fd)
     struct aio_file *file = aio__alloc_zero(sizeof *file);
     if (file == NULL)
         return -ENOMEM;
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)aio__handle_seal(fd);
     file_start(file, core, fd, flags, false);
     *out = file;
     return 0;

@@ -35,7 +35,6 @@ struct aio__process_plan {
     const char *programs; /* to be tried in turn, each with its NUL; an empty one ends them */
     struct aio_process_fd *fds;
     size_t fd_count;
-    int fd_top; /* above all of the child's descriptors that are to be set up */
     int directory_fd;
     int pipe_fds[AIO__PROCESS_PIPES]; /* the child's ends; -1 */
     struct aio__process_report *report;

@@ -122,26 +122,38 @@ static int child_seal_fds(void)
     return rc < 0 ? child_seal_by_list() : rc;
 }
 
-/* A descriptor that would be overwritten before its turn is kept above all that are. */
-static int child_park(int *fd, int top)
+/* Whether one of the first so many overwrites that descriptor. */
+static bool child_overwrites(const struct aio__process_plan *plan, size_t count, int fd)
 {
-    if (*fd >= top)
+    for (size_t i = 0; i < count; i++)
+        if (plan->fds[i].child == fd && plan->fds[i].parent != fd)
+            return true;
+    return false;
+}
+
+/* A descriptor that is overwritten before its turn is kept where nothing will be. */
+static int child_park(const struct aio__process_plan *plan, size_t turn, int *fd)
+{
+    if (!child_overwrites(plan, turn, *fd))
         return 0;
-    int rc = CHILD_CALL(SYS_fcntl, *fd, F_DUPFD_CLOEXEC, top);
-    if (rc < 0)
-        return rc == -EINVAL ? -EBADF : rc; /* top is beyond the limit */
-    *fd = rc;
-    return 0;
+    for (int least = STDERR_FILENO + 1;;) {
+        int rc = CHILD_CALL(SYS_fcntl, *fd, F_DUPFD_CLOEXEC, least);
+        if (rc < 0)
+            return rc == -EINVAL ? -EMFILE : rc; /* no place is left below the limit */
+        if (!child_overwrites(plan, plan->fd_count, rc)) {
+            *fd = rc;
+            return 0;
+        }
+        (void)CHILD_CALL(SYS_close, rc);
+        least = rc + 1;
+    }
 }
 
 static int child_park_fds(struct aio__process_plan *plan)
 {
-    int rc = plan->directory_fd < 0 ? 0 : child_park(&plan->directory_fd, plan->fd_top);
-    for (size_t i = 0; i < plan->fd_count && rc >= 0; i++) {
-        struct aio_process_fd *fd = &plan->fds[i];
-        if (fd->parent != fd->child)
-            rc = child_park(&fd->parent, plan->fd_top);
-    }
+    int rc = plan->directory_fd < 0 ? 0 : child_park(plan, plan->fd_count, &plan->directory_fd);
+    for (size_t i = 0; i < plan->fd_count && rc >= 0; i++)
+        rc = child_park(plan, i, &plan->fds[i].parent);
     return rc;
 }
 

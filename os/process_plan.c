@@ -52,8 +52,6 @@ static int plan_check(const char *const *argv, const struct aio_process_options 
 static void plan_add_fd(struct aio__process_plan *plan, int child, int parent)
 {
     plan->fds[plan->fd_count++] = (struct aio_process_fd){child, parent};
-    if (child >= plan->fd_top)
-        plan->fd_top = child + 1;
 }
 
 static void plan_add_fds(struct aio__process_plan *plan)
@@ -123,7 +121,6 @@ int aio__process_plan_open(struct aio__process_plan *plan, const char *const *ar
         .environment = options->environment != NULL ? options->environment : (void *)environ,
         .programs = block + fd_bytes,
         .fds = (struct aio_process_fd *)(void *)block,
-        .fd_top = AIO__PROCESS_PIPES,
         .directory_fd = options->directory_fd,
         .pipe_fds = {-1, -1, -1},
     };

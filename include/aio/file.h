@@ -86,10 +86,10 @@ AIO_API AIO_NODISCARD int aio_file_open_with(struct aio_file **out, const char *
                                              const struct aio_file_options *options);
 
 /*
- * aio_file_adopt makes a file of a descriptor that came from elsewhere. It becomes close-on-exec;
- * what others see who share the file with it stays as it is. A regular file or block device with
- * O_NONBLOCK, of which a ring would read nothing that has to be waited for, is read and written by
- * threads of the pool.
+ * aio_file_adopt makes a file of a descriptor that came from elsewhere. It becomes close-on-exec,
+ * unless it is 0, 1 or 2; what others see who share the file with it stays as it is. A regular file
+ * or block device with O_NONBLOCK, of which a ring would read nothing that has to be waited for, is
+ * read and written by threads of the pool.
  *
  * Suspends:  never.
  * Context:   a task; the file belongs to its core.

@@ -50,8 +50,8 @@ AIO_API AIO_NODISCARD int aio_pipe_open(struct aio_stream **reader, struct aio_s
 
 /*
  * aio_pipe_adopt makes a stream of a descriptor that came from elsewhere: an end of a pipe or FIFO,
- * a terminal, a connected stream socket, a file or a device. It becomes close-on-exec; its
- * O_NONBLOCK stays as it is. aio_stream_release gives the same descriptor back.
+ * a terminal, a connected stream socket, a file or a device. It becomes close-on-exec, unless it is
+ * 0, 1 or 2; its O_NONBLOCK stays as it is. aio_stream_release gives the same descriptor back.
  *
  * Suspends:  never.
  * Context:   a task; the stream belongs to its core.

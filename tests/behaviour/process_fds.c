@@ -244,6 +244,30 @@ BEHAVIOUR(given_twice)
     AIO_CHECK_ERROR(spawn_with(&options), -EINVAL);
 }
 
+/* Up to the limit, also when others have to be kept out of the way. */
+BEHAVIOUR(at_the_limit)
+{
+    struct rlimit before, low;
+    if (test_on_valgrind()) {
+        aio_test_skip("Valgrind keeps RLIMIT_NOFILE from the kernel");
+        return;
+    }
+    AIO_CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = 256;
+    int fds[3] = {word_open("a"), word_open("b"), word_open("c")};
+    AIO_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    AIO_CHECK_EQ(spawn_with_fd(255, fds[0]), 0);
+    AIO_CHECK_EQ(spawn_with_fd(254, fds[1]), 0);
+    AIO_CHECK_ERROR(spawn_with_fd(256, fds[0]), -EBADF);
+    int last = fcntl(fds[2], F_DUPFD_CLOEXEC, 255);
+    check_places((int[]){fds[0], fds[1], last}, (int[]){1, 2, 0});
+    close(last);
+    AIO_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+}
+
 /* No descriptor is to be had: not even for the process. */
 BEHAVIOUR(none_to_be_had)
 {
@@ -264,6 +288,17 @@ BEHAVIOUR(none_to_be_had)
     AIO_CHECK_ERROR(rc, -EMFILE);
     AIO_CHECK_EQ(spawn_with(NULL), 0);
     no_children();
+}
+
+/* Children have the standard ones, also those that are streams here. */
+BEHAVIOUR(adopted_ones_are_inherited)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    struct aio_stream *stream;
+    char text[64];
+    REQUIRE_OK(aio_pipe_adopt(&stream, STDIN_FILENO));
+    AIO_CHECK_EQ(shell_run("test -e /proc/$$/fd/0", options, text, sizeof text), 0);
+    AIO_CHECK_EQ(aio_stream_release(stream), STDIN_FILENO);
 }
 
 static int list_often(void *unused)

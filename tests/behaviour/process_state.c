@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,8 +121,10 @@ BEHAVIOUR(umask_nice_and_limits)
     const struct aio_process_limit limits[] = {{RLIMIT_NOFILE, {33, 44}}, {RLIMIT_CORE, {0, 0}}};
     options.umask = 027;
     shell_prints("umask", options, "0027\n");
+    char wanted[16];
+    (void)snprintf(wanted, sizeof wanted, "%d\n", getpriority(PRIO_PROCESS, 0) + 5);
     options.nice = 5;
-    shell_prints("nice", options, "5\n");
+    shell_prints("nice", options, wanted);
     options.limits = limits;
     options.limit_count = 2;
     shell_prints("ulimit -Sn; ulimit -Hn; ulimit -c", options, "33\n44\n0\n");
