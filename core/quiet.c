@@ -83,8 +83,8 @@ void aio__outside_leave(void)
 {
     pthread_mutex_lock(&quiet_lock);
     bool ours = quiet_outside > 0; /* else it was a parent's, before fork(2) */
-    quiet_outside -= ours;
-    struct aio_runtime *runtime = ours ? quiet_runtimes : NULL;
+    bool last = ours && --quiet_outside == 0;
+    struct aio_runtime *runtime = last ? quiet_runtimes : NULL;
     for (; runtime != NULL; runtime = runtime->next)
         if (atomic_fetch_sub(&runtime->busy, 1) == 1)
             aio__quiet_again(runtime);

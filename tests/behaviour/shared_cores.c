@@ -104,6 +104,28 @@ BEHAVIOUR_OUTSIDE(a_thread_may_send)
     aio_shared_release(channel);
 }
 
+static int receive_after_another(void *unused)
+{
+    struct aio_shared_channel *others[3];
+    for (int i = 0; i < 3; i++)
+        if (aio_shared_open(&others[i], sizeof(int), 0) < 0)
+            return -1;
+    for (int i = 0; i < 3; i++)
+        aio_shared_release(others[i]);
+    return receive_one(unused);
+}
+
+/* Nor is it one when there were more channels, while one is left. */
+BEHAVIOUR_OUTSIDE(a_thread_may_send_by_the_last_channel)
+{
+    pthread_t thread;
+    REQUIRE_OK(aio_shared_open(&channel, sizeof(int), 0));
+    REQUIRE(thread_start(&thread, send_later, NULL));
+    AIO_CHECK_OK(cores_run(CORES, receive_after_another, NULL));
+    thread_join(thread);
+    aio_shared_release(channel);
+}
+
 static int sleep_without_channel(void *unused)
 {
     struct aio_shared_channel *own;
