@@ -3,8 +3,9 @@
 # The first process of the test guest: mounts what a program expects, tells the kernel's facts, and
 # hands over to guest_run.sh. Its last line is the result; then it resets the machine, which ends
 # qemu (-no-reboot).
-export PATH=/bin
+export PATH=/usr/bin:/bin
 /bin/busybox --install -s /bin
+[ ! -x /usr/bin/dash ] || ln -sf /usr/bin/dash /bin/sh
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -34,7 +35,7 @@ if [ "$shell" = 1 ]; then
     echo "A shell in the guest; the programs are under $build. Leave with ^D."
     setsid cttyhack sh
 else
-    sh /aio/guest_run.sh
+    setsid sh /aio/guest_run.sh # a process group other than 0
 fi
 sync
 reboot -f

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Makes the initramfs of the test guest: busybox as the shell, the test programs and examples at the
-# same relative paths as here, the shared libraries they name, and the guest's scripts.
+# same relative paths as here, the shared libraries they name, and the guest's scripts. Of this
+# machine's architecture it also has the programs that the tests of processes start, as busybox's are
+# not quite the same.
 #
 # usage: initramfs.sh BUILD WORK "PROGRAMS"      writes WORK/initramfs.gz; WORK/settings must exist
 # environment: CC the (cross) compiler, LIBRARIES the folders of its libraries, BUSYBOX a static one
@@ -26,12 +28,24 @@ add_program() {
     cp "$1" "$tree/aio/$1"
     # Debug information is most of a program's size and of no use in the guest.
     "$strip" --strip-debug "$tree/aio/$1"
+    add_loader "$1"
+    add_libraries "$1"
+}
+
+add_loader() {
     loader=$(readelf -lW "$1" | sed -n 's/.*program interpreter: \(.*\)]/\1/p')
     if [ -n "$loader" ] && [ ! -e "$tree$loader" ]; then
         mkdir -p "$tree$(dirname "$loader")"
         cp -L "$(find_library "$(basename "$loader")")" "$tree$loader"
     fi
-    add_libraries "$1"
+}
+
+add_tool() {
+    file=/usr/bin/$1
+    [ -x "$file" ] || return 0
+    cp -L "$file" "$tree/usr/bin/$1"
+    add_loader "$file"
+    add_libraries "$file"
 }
 
 find_library() {
@@ -62,7 +76,7 @@ add_accounts() {
 }
 
 rm -rf "$tree"
-mkdir -p "$tree/bin" "$tree/lib" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/aio"
+mkdir -p "$tree/bin" "$tree/usr/bin" "$tree/lib" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/aio"
 mkdir -m 1777 "$tree/tmp"
 cp "$BUSYBOX" "$tree/bin/busybox"
 cp "$here/guest_init.sh" "$tree/init"
@@ -80,6 +94,11 @@ for example in "$build"/examples/*; do
         add_program "$example"
     fi
 done
+if [ "$strip" = strip ]; then
+    for tool in dash cat env false grep head id ls nice perl readlink sleep true; do
+        add_tool "$tool"
+    done
+fi
 # glibc loads this one by itself when a thread is cancelled or a stack is walked.
 if [ -n "$(find_library libgcc_s.so.1)" ]; then
     cp -L "$(find_library libgcc_s.so.1)" "$tree/lib/"
