@@ -8,10 +8,10 @@
  * new one from its beginning. Who had the old one open may go on writing to it for a while, so the
  * last three are followed too. Files that replace one another before tail gets to look are found
  * under the names that they have been given meanwhile, in the same folder; those that have been
- * deleted or moved elsewhere by then are not seen. A file that is not there is waited for. A name
- * may be that of a symlink: what it leads to is followed by its own name, and another file when the
- * symlink is made anew. Nothing is asked for again and again: the kernel tells what changes, see
- * <aio/watch.h>.
+ * deleted or moved elsewhere by then are not seen. A file that is not there, or may not be read, is
+ * waited for. A name may be that of a symlink: what it leads to is followed by its own name, and
+ * another file when the symlink is made anew. Nothing is asked for again and again: the kernel
+ * tells what changes, see <aio/watch.h>.
  */
 #include "examples/tail/tail.h"
 
@@ -49,7 +49,7 @@ static int begin(struct tail *tail, struct source *source)
     source->fresh = false;
     if (rc == 0 && !source->missing)
         rc = print_header(tail, source);
-    return rc < 0 ? rc : !source->missing || source->error == -ENOENT;
+    return rc < 0 ? rc : !source->missing || !is_unfit(source->error);
 }
 
 /* Returns how many files there are to follow, those included that may yet come; or why tail ends.

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR,
+    FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB | IN_ONLYDIR,
 };
 
 const struct place *last_place(const struct source *source)

@@ -81,13 +81,21 @@ static int accept_file(struct tail *tail, struct source *source, struct file *fi
     return rc;
 }
 
+bool is_unfit(int error)
+{
+    return error == -EISDIR || error == -EINVAL || error == -ENXIO || error == -ENAMETOOLONG;
+}
+
 /* Nothing that can be followed has been found at the file's name. What is not there may be on its
- * way to another name, of which the next event tells; of a symlink its own place is to be found. */
+ * way to another name, of which the next event tells; of a symlink its own place is to be found.
+ * What is no file is not opened again, as devices and FIFOs take note of that. Anything else (no
+ * permission, no descriptors) may pass. */
 static void refuse_file(struct source *source, struct file *file, int error)
 {
     bool ours = strcmp(file->name, last_place(source)->name) == 0;
     file->awaits = error == -ENOENT;
-    file->gone = !file->awaits;
+    file->unfit = is_unfit(error);
+    file->gone = !file->awaits && !file->unfit;
     source->relinked = source->relinked || (ours && error == -ELOOP);
     if (ours)
         source->error = error;
@@ -118,7 +126,8 @@ static int meet_file(struct tail *tail, struct source *source, struct file *file
 static struct file *next_to_meet(const struct source *source)
 {
     for (struct file *file = source->files; file != NULL; file = file->next)
-        if (file->open == NULL && !file->awaits && !file->gone && file->name[0] != '\0')
+        if (file->open == NULL && !file->awaits && !file->unfit && !file->gone &&
+            file->name[0] != '\0')
             return file;
     return NULL;
 }
@@ -138,7 +147,7 @@ static int meet_files(struct tail *tail, struct source *source)
     return rc;
 }
 
-/* Tells what has become of the name. */
+/* Tells what has become of the name; of what is in the way, once. */
 static void tell(struct source *source)
 {
     const struct file *file = file_named(source, last_place(source)->name);
@@ -147,8 +156,9 @@ static void tell(struct source *source)
         say(source, "has appeared");
     else if (there && source->told != 0 && source->told != file->serial)
         say(source, "was replaced");
-    else if (!there && !source->missing && source->error < 0)
+    else if (!there && source->error < 0 && source->error != source->complaint)
         complain(source, source->error);
+    source->complaint = there ? 0 : source->error < 0 ? source->error : source->complaint;
     source->told = there ? file->serial : source->told;
     source->missing = !there;
 }

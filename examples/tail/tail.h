@@ -27,6 +27,7 @@ struct file {
     char name[AIO_WATCH_NAME]; /* in the folder, as far as has been told; empty: not there */
     bool renamed;              /* since somebody began to look at it */
     bool awaits;               /* something else to happen before it is looked at again */
+    bool unfit;                /* to be followed, whatever happens to it */
     bool gone;                 /* for good, and nobody has seen it */
 };
 
@@ -46,6 +47,7 @@ struct source {
     struct file *files; /* the oldest first */
     unsigned told;      /* the serial of the file that was last told to have the name; 0: none */
     int error;          /* why nothing has the name that could be followed; 0 */
+    int complaint;      /* the error that has been told last; 0: there is a file */
     bool fresh;         /* nothing has been printed of it */
     bool missing;       /* the name stands for no file, which has been told */
     bool grown;         /* a file may have more to print */
@@ -107,6 +109,10 @@ struct file *file_named(const struct source *source, const char *name);
 
 /* settle.c: acts on what was written down. Returns 0 or why tail ends. */
 int settle(struct tail *tail, struct source *source);
+
+/* settle.c: whether an error means that what has the name will never be a file that can be
+ * followed. */
+bool is_unfit(int error);
 
 /* settle.c: closes and frees all. */
 void close_source(struct tail *tail, struct source *source);

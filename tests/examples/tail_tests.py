@@ -1,5 +1,7 @@
 """tail: whatever becomes of a file (it grows, is cut, renamed, deleted, made anew), each of its
 lines is printed once, and in order."""
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,10 +22,19 @@ def unavailable(context, name):
 LINES = 20000
 
 
+def heed_permissions():
+    """In a new process: also the root user may not read what its mode forbids. (Others have none of
+    these capabilities to lose.)"""
+    drop, override, search = 24, 1, 2  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    prctl = ctypes.CDLL(None).prctl
+    prctl(drop, override, 0, 0, 0)
+    prctl(drop, search, 0, 0, 0)
+
+
 class Tail:
     """A tail of files in a folder of its own. printed() is all that has come so far."""
 
-    def __init__(self, context, names, *options, links=(), **contents):
+    def __init__(self, context, names, *options, links=(), arrange=None, **contents):
         self.home = tempfile.TemporaryDirectory()
         self.folder = self.home.name
         for name in links:
@@ -31,7 +42,7 @@ class Tail:
         for name, text in contents.items():
             self.write(name, text)
         words = [context.program("tail"), *options, *(self.path(name) for name in names)]
-        self.server = Server(words, context.environment())
+        self.server = Server(words, context.environment(), arrange=arrange)
         context.servers.append(self.server)
         self.bytes = b""
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -51,8 +62,24 @@ class Tail:
         with open(self.path(name), mode) as file:
             file.write(text)
 
+    def hide(self, name):
+        """A file that nobody may read yet; as if made with such a umask."""
+        os.close(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o200))
+
+    def show(self, name):
+        os.chmod(self.path(name), 0o600)
+
     def rename(self, old, new):
         os.rename(self.path(old), self.path(new))
+
+    @contextlib.contextmanager
+    def paused(self):
+        """What happens inside is seen all at once."""
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
 
     def lead(self, target):
         """Makes the symlink "link" anew, as `ln -sfn` does."""
@@ -230,14 +257,13 @@ def test_more_than_the_kernel_queues(context):
         raise Skip("fs.inotify.max_queued_events is too many to fill")
     tail = Tail(context, ["log"], log="0\n")
     tail.prints("0\n")
-    tail.server.process.send_signal(signal.SIGSTOP)
-    for _ in range(rounds):
+    with tail.paused():
+        for _ in range(rounds):
+            tail.rename("log", "other")
+            tail.rename("other", "log")
+        tail.write("log", "1\n")
         tail.rename("log", "other")
-        tail.rename("other", "log")
-    tail.write("log", "1\n")
-    tail.rename("log", "other")
-    tail.write("log", "2\n")
-    tail.server.process.send_signal(signal.SIGCONT)
+        tail.write("log", "2\n")
     tail.prints("0\n1\n2\n")
     tail.write("other", "3\n")
     tail.prints("0\n1\n2\n3\n")
@@ -320,6 +346,54 @@ def test_comes_later(context):
     tail.write("late", "2\n")
     tail.prints("==> there <==\n1\n\n==> late <==\n2\n")
     tail.stop()
+
+
+def test_rotated_before_it_may_be_read(context):
+    tail = Tail(context, ["log"], arrange=heed_permissions, log="0\n")
+    tail.prints("0\n")
+    tail.rename("log", "log.1")
+    tail.hide("log")
+    tail.says("EACCES")
+    tail.write("log", "1\n")
+    tail.write("log.1", "old\n")
+    tail.prints("0\nold\n")
+    tail.show("log")
+    tail.prints("0\nold\n1\n")
+    tail.says("has appeared")
+    tail.write("log", "2\n")
+    tail.prints("0\nold\n1\n2\n")
+    tail.stop()
+    assert tail.server.said().count("EACCES") == 1, tail.server.said()
+
+
+def test_may_be_read_and_is_rotated(context):
+    """Both at once: nobody looks in between."""
+    tail = Tail(context, ["log"], arrange=heed_permissions)
+    tail.says("ENOENT")
+    tail.hide("log")
+    tail.says("EACCES")
+    tail.write("log", "1\n")
+    with tail.paused():
+        tail.show("log")
+        tail.rename("log", "log.1")
+        tail.write("log", "2\n")
+    tail.prints("1\n2\n")
+    tail.stop()
+
+
+def test_may_not_be_read_at_first(context):
+    """All of it is new when it appears."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "log")
+        with open(path, "w") as file:
+            file.write("1\n2\n")
+        os.chmod(path, 0)
+        tail = Tail(context, [path], "-n", "1", arrange=heed_permissions)
+        tail.says("EACCES")
+        os.chmod(path, 0o600)
+        tail.prints("1\n2\n")
+        tail.stop()
+    assert tail.server.said().count("EACCES") == 1, tail.server.said()
 
 
 def test_many_lines_fast(context):
