@@ -109,8 +109,6 @@ static void note_in_folder(struct tail *tail, struct source *source,
         note_attributes(tail, source, event->name);
     if (strcmp(event->name, last_place(source)->name) == 0)
         source->changed = true;
-    if ((event->mask & IN_IGNORED) != 0)
-        say(source, "its folder is gone: only the open files are followed");
 }
 
 /* Events have been dropped: what is known of names may be wrong. */
@@ -129,7 +127,9 @@ void note_event(struct tail *tail, struct source *source, const struct aio_watch
         const struct place *place = &source->places[i];
         if (place->folder_id != event->id)
             continue;
-        if (i == source->place_count - 1)
+        if ((event->mask & IN_IGNORED) != 0)
+            source->relinked = true; /* the folder is gone */
+        else if (i == source->place_count - 1)
             note_in_folder(tail, source, event);
         else if (strcmp(place->name, event->name) == 0)
             source->relinked = true;

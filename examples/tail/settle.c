@@ -101,15 +101,28 @@ static void refuse_file(struct source *source, struct file *file, int error)
         source->error = error;
 }
 
+/* In the folder that is watched, and no other that may have come in its place. */
+static int open_here(struct tail *tail, struct source *source, struct file *file,
+                     struct file *found)
+{
+    char path[PATH_BYTES + AIO_WATCH_NAME];
+    (void)snprintf(path, sizeof path, "%s/%s", last_place(source)->folder, file->name);
+    int rc = open_file(path, found);
+    if (rc < 0)
+        return rc;
+    rc = confirm_place(tail, source);
+    if (rc < 0)
+        (void)aio_file_close(found->open);
+    return rc;
+}
+
 /* Looks at a file. The name that leads to it may change in that moment: what was opened is the one
  * that was meant if no event tells that it has. */
 static int meet_file(struct tail *tail, struct source *source, struct file *file)
 {
-    char path[PATH_BYTES + AIO_WATCH_NAME];
     struct file found = {.offset = 0};
-    (void)snprintf(path, sizeof path, "%s/%s", last_place(source)->folder, file->name);
     file->renamed = false;
-    int rc = open_file(path, &found);
+    int rc = open_here(tail, source, file, &found);
     int taken = rc == -ECANCELED ? rc : take_events(tail, EVENTS_MAX, 1);
     if (taken < 0 || file->renamed) {
         if (rc == 0)
@@ -150,7 +163,8 @@ static int meet_files(struct tail *tail, struct source *source)
 /* Tells what has become of the name; of what is in the way, once. */
 static void tell(struct source *source)
 {
-    const struct file *file = file_named(source, last_place(source)->name);
+    bool placed = source->place_count > 0; /* there was memory */
+    const struct file *file = placed ? file_named(source, last_place(source)->name) : NULL;
     bool there = file != NULL && file->open != NULL;
     if (there && source->missing)
         say(source, "has appeared");
@@ -163,16 +177,18 @@ static void tell(struct source *source)
     source->missing = !there;
 }
 
-/* Makes sure that what has the name will be looked at, whether an event has told of it or not. */
+/* Makes sure that what has the name will be looked at, whether an event has told of it or not. A
+ * path that leads nowhere may do so later. */
 static int look_at_name(struct tail *tail, struct source *source)
 {
     int rc = source->relinked ? find_places(tail, source) : 0;
     source->changed = source->relinked = false;
+    if (rc == 0 && file_named(source, last_place(source)->name) == NULL &&
+        add_file(tail, source, last_place(source)->name) == NULL)
+        rc = -ENOMEM;
     if (rc < 0)
-        return rc;
-    const char *name = last_place(source)->name;
-    bool known = file_named(source, name) != NULL || add_file(tail, source, name) != NULL;
-    return known ? 0 : -ENOMEM;
+        source->error = rc;
+    return rc == -ECANCELED ? rc : 0;
 }
 
 /* What was renamed and has not arrived since has left the folder. */
@@ -192,10 +208,6 @@ int settle(struct tail *tail, struct source *source)
     int rc = meet_files(tail, source);
     while (rc == 0 && (source->changed || source->relinked)) {
         rc = look_at_name(tail, source);
-        if (rc < 0 && rc != -ECANCELED) {
-            complain(source, rc);
-            return 0;
-        }
         if (rc == 0)
             rc = meet_files(tail, source);
     }

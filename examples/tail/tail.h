@@ -33,7 +33,7 @@ struct file {
 
 /* Where a name stands: in a folder that is watched. */
 struct place {
-    int folder_id;
+    int folder_id; /* of its watch; 0: there is no such folder, or none that can be watched */
     char folder[PATH_BYTES];
     char name[AIO_WATCH_NAME];
 };
@@ -41,8 +41,8 @@ struct place {
 /* What is to be followed. */
 struct source {
     const char *path;
-    struct place
-        *places; /* of the path, and what it leads to as a symlink; the last is the file's */
+    struct place *places; /* of the path, and what it leads to as a symlink; the last is the file's,
+                           * or the reason why there is none */
     int place_count;
     struct file *files; /* the oldest first */
     unsigned told;      /* the serial of the file that was last told to have the name; 0: none */
@@ -52,7 +52,7 @@ struct source {
     bool missing;       /* the name stands for no file, which has been told */
     bool grown;         /* a file may have more to print */
     bool changed;       /* so may the name stand for another one */
-    bool relinked;      /* so may a symlink on the way to it */
+    bool relinked;      /* so may a symlink on the way to it, or a folder */
 };
 
 struct tail {
@@ -60,6 +60,7 @@ struct tail {
     struct aio_stream *out;
     struct source *sources;
     int count;
+    int64_t looked_ns;          /* when the places were looked at last */
     unsigned serial;            /* the last one given */
     const struct source *shown; /* whose bytes were printed last */
     long lines;
@@ -69,8 +70,13 @@ struct tail {
  * none. Returns 0 or -ECANCELED. */
 int take_events(struct tail *tail, int most, int64_t wait_ns);
 
-/* place.c: finds where the path leads, and watches all folders on the way. Returns 0 or -errno. */
+/* place.c: finds where the path leads, and watches the folders of all names on the way. Returns 0;
+ * or why it leads nowhere, which only another call finds to have changed. */
 int find_places(struct tail *tail, struct source *source);
+
+/* place.c: whether the path of the file's folder still is that of the one that is watched. Returns
+ * 0; or -errno, and the source is relinked. */
+int confirm_place(struct tail *tail, struct source *source);
 
 /* place.c: where the file stands. */
 const struct place *last_place(const struct source *source);
