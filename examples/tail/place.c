@@ -47,16 +47,6 @@ static int watch_place(struct tail *tail, struct place *place)
     return id < 0 ? id : 0;
 }
 
-int confirm_place(struct tail *tail, struct source *source)
-{
-    const struct place *place = last_place(source);
-    int id = aio_watch_add(tail->watch, place->folder, FOLDER_EVENTS);
-    if (id == place->folder_id)
-        return 0;
-    source->relinked = true;
-    return id < 0 ? id : -ENOENT;
-}
-
 /* The path of what a symlink there says. */
 static int join(char path[PATH_BYTES], const struct place *place, const char *target)
 {
@@ -96,6 +86,18 @@ static bool is_used(const struct tail *tail, int id)
             if (tail->sources[i].places[j].folder_id == id)
                 return true;
     return false;
+}
+
+int confirm_place(struct tail *tail, struct source *source)
+{
+    const struct place *place = last_place(source);
+    int id = aio_watch_add(tail->watch, place->folder, FOLDER_EVENTS);
+    if (id == place->folder_id)
+        return 0;
+    source->relinked = true;
+    if (id > 0 && !is_used(tail, id))
+        (void)aio_watch_remove(tail->watch, id);
+    return id < 0 ? id : -ENOENT;
 }
 
 /* The files that are open go on, without a name in the new folder. */
