@@ -497,6 +497,22 @@ def test_bad_file_beside_a_good_one(context):
     tail.stop()
 
 
+def test_no_file_until_another_has_the_name(context):
+    """A FIFO is opened once: who writes to it would take tail for its reader."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "log")
+        os.mkfifo(path)
+        tail = Tail(context, [path, "a"], a="1\n")
+        tail.says("EINVAL")
+        tail.prints("==> a <==\n1\n")
+        os.rename(path, path + ".1")
+        with open(path, "w") as file:
+            file.write("2\n")
+        until(lambda: tail.printed().endswith("/log <==\n2\n"), "the file is printed")
+        tail.stop()
+    assert tail.server.said().count("EINVAL") == 1, tail.server.said()
+
+
 def test_output_that_nobody_reads(context):
     """A sentence and exit code 1; no signal."""
     with tempfile.NamedTemporaryFile("w") as file:
