@@ -62,7 +62,7 @@ static void take_name(struct file *file, uint32_t cookie)
     file->cookie = cookie;
     file->renamed = true;
     file->awaits = false;
-    file->gone = file->open == NULL && cookie == 0;
+    file->gone = file->open == NULL && (cookie == 0 || file->unfit);
 }
 
 static void give_name(struct source *source, struct file *file, const char *name)
@@ -88,6 +88,14 @@ static void note_arrival(struct tail *tail, struct source *source,
         (void)add_file(tail, source, event->name); /* without memory it is found by its name */
 }
 
+/* What could not be opened may be open to us now. It is known again from here on, so that it is
+ * found also when it has another name by the time that somebody looks. */
+static void note_attributes(struct tail *tail, struct source *source, const char *name)
+{
+    if (strcmp(name, last_place(source)->name) == 0 && file_named(source, name) == NULL)
+        (void)add_file(tail, source, name);
+}
+
 static void note_in_folder(struct tail *tail, struct source *source,
                            const struct aio_watch_event *event)
 {
@@ -97,10 +105,10 @@ static void note_in_folder(struct tail *tail, struct source *source,
         take_name(file_named(source, event->name), event->cookie);
     if ((event->mask & IN_DELETE) != 0)
         take_name(file_named(source, event->name), 0);
+    if ((event->mask & IN_ATTRIB) != 0)
+        note_attributes(tail, source, event->name);
     if (strcmp(event->name, last_place(source)->name) == 0)
         source->changed = true;
-    if ((event->mask & IN_IGNORED) != 0)
-        say(source, "its folder is gone: only the open files are followed");
 }
 
 /* Events have been dropped: what is known of names may be wrong. */
@@ -119,7 +127,9 @@ void note_event(struct tail *tail, struct source *source, const struct aio_watch
         const struct place *place = &source->places[i];
         if (place->folder_id != event->id)
             continue;
-        if (i == source->place_count - 1)
+        if ((event->mask & IN_IGNORED) != 0)
+            source->relinked = true; /* the folder is gone */
+        else if (i == source->place_count - 1)
             note_in_folder(tail, source, event);
         else if (strcmp(place->name, event->name) == 0)
             source->relinked = true;

@@ -8,10 +8,14 @@
  * new one from its beginning. Who had the old one open may go on writing to it for a while, so the
  * last three are followed too. Files that replace one another before tail gets to look are found
  * under the names that they have been given meanwhile, in the same folder; those that have been
- * deleted or moved elsewhere by then are not seen. A file that is not there is waited for. A name
- * may be that of a symlink: what it leads to is followed by its own name, and another file when the
- * symlink is made anew. Nothing is asked for again and again: the kernel tells what changes, see
+ * deleted or moved elsewhere by then are not seen. A file that is not there, or may not be read, is
+ * waited for. A name may be that of a symlink: what it leads to is followed by its own name, and
+ * another file when the symlink is made anew. The kernel tells of all this as it happens, see
  * <aio/watch.h>.
+ *
+ * Of the path before the name it does not tell enough, so that is looked at twice a second: a
+ * folder that is not there is waited for, and when another one takes its place (it was removed and
+ * made again, or renamed, or a symlink was switched) the file there is the next one of the name.
  */
 #include "examples/tail/tail.h"
 
@@ -20,6 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LOOK_MS = 500 }; /* twice that may pass when events come in between */
 
 int take_events(struct tail *tail, int most, int64_t wait_ns)
 {
@@ -39,17 +45,12 @@ int take_events(struct tail *tail, int most, int64_t wait_ns)
 /* Prints the last lines of a file. Returns 1; 0 when there is nothing to follow; why tail ends. */
 static int begin(struct tail *tail, struct source *source)
 {
-    int rc = find_places(tail, source);
-    if (rc < 0) {
-        complain(source, rc);
-        return rc == -ECANCELED ? rc : 0;
-    }
-    source->fresh = source->changed = true;
-    rc = settle(tail, source);
+    source->fresh = source->relinked = true;
+    int rc = settle(tail, source);
     source->fresh = false;
     if (rc == 0 && !source->missing)
         rc = print_header(tail, source);
-    return rc < 0 ? rc : !source->missing || source->error == -ENOENT;
+    return rc < 0 ? rc : !source->missing || !is_unfit(source->error);
 }
 
 /* Returns how many files there are to follow, those included that may yet come; or why tail ends.
@@ -72,7 +73,7 @@ static int settle_all(struct tail *tail)
     int rc = 0;
     for (int i = 0; i < tail->count && rc == 0; i++) {
         struct source *source = &tail->sources[i];
-        if (source->places == NULL || !(source->grown || source->changed || source->relinked))
+        if (!(source->grown || source->changed || source->relinked))
             continue;
         rc = settle(tail, source);
         i = -1;
@@ -80,8 +81,20 @@ static int settle_all(struct tail *tail)
     return rc;
 }
 
+/* Where the paths lead may change without an event. */
+static void look_at_times(struct tail *tail)
+{
+    int64_t now = aio_time_now();
+    if (now - tail->looked_ns < AIO_MS(LOOK_MS))
+        return;
+    tail->looked_ns = now;
+    for (int i = 0; i < tail->count; i++)
+        tail->sources[i].relinked = true;
+}
+
 static int follow(struct tail *tail)
 {
+    tail->looked_ns = aio_time_now();
     int rc = begin_all(tail);
     if (rc == 0) {
         fprintf(stderr, "tail: there is no file to follow\n");
@@ -90,7 +103,8 @@ static int follow(struct tail *tail)
     while (rc >= 0) {
         rc = settle_all(tail);
         if (rc == 0)
-            rc = take_events(tail, EVENTS_AT_ONCE, AIO_FOREVER);
+            rc = take_events(tail, EVENTS_AT_ONCE, AIO_MS(LOOK_MS));
+        look_at_times(tail);
     }
     return rc;
 }

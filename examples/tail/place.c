@@ -1,7 +1,12 @@
 /*
  * Where a path leads. A symlink may be made anew, and so may what it leads to be: each name on the
- * way is one of a folder that is watched. (Symlinks among the folders themselves are followed
- * once.)
+ * way is one of a folder that is watched.
+ *
+ * Events alone do not tell that a path leads through another folder than before. One that has been
+ * removed and made again lives on, in silence, as long as tail has a file of it open; and what
+ * happens to names in the middle of a path is not watched: a folder renamed, a symlink switched.
+ * So the places are found again at intervals. For a folder that is watched already the kernel has
+ * the same id again: another id is another folder.
  */
 #include "examples/tail/tail.h"
 
@@ -13,7 +18,7 @@
 #include <string.h>
 
 enum {
-    FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR,
+    FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB | IN_ONLYDIR,
 };
 
 const struct place *last_place(const struct source *source)
@@ -37,8 +42,9 @@ static int split(struct place *place, const char *path)
 
 static int watch_place(struct tail *tail, struct place *place)
 {
-    place->folder_id = aio_watch_add(tail->watch, place->folder, FOLDER_EVENTS);
-    return place->folder_id < 0 ? place->folder_id : 0;
+    int id = aio_watch_add(tail->watch, place->folder, FOLDER_EVENTS);
+    place->folder_id = id < 0 ? 0 : id;
+    return id < 0 ? id : 0;
 }
 
 /* The path of what a symlink there says. */
@@ -49,28 +55,28 @@ static int join(char path[PATH_BYTES], const struct place *place, const char *ta
     return length < PATH_BYTES ? 0 : -ENAMETOOLONG;
 }
 
-/* Watches before it looks, so that no change is missed. Returns how many places there are, or
- * -errno. */
-static int find_all(struct tail *tail, const char *begin, struct place *places)
+/* Watches before it looks, so that no change is missed. Returns 0; or why the path leads nowhere,
+ * of which the last place is then the reason. */
+static int find_all(struct tail *tail, const char *begin, struct place *places, int *count)
 {
     char path[PATH_BYTES], target[PATH_BYTES];
+    *count = 1;
     if (snprintf(path, sizeof path, "%s", begin) >= PATH_BYTES)
         return -ENAMETOOLONG;
-    for (int i = 0; i < LINKS_MAX; i++) {
-        int rc = split(&places[i], path);
+    for (;; ++*count) {
+        struct place *place = &places[*count - 1];
+        int rc = split(place, path);
         if (rc == 0)
-            rc = watch_place(tail, &places[i]);
+            rc = watch_place(tail, place);
         if (rc < 0)
             return rc;
         ssize_t n = aio_path_readlink(AT_FDCWD, path, target, sizeof target);
-        if (n == -ECANCELED)
-            return (int)n;
         if (n < 0)
-            return i + 1; /* no symlink, or nothing as yet */
-        if ((rc = join(path, &places[i], target)) < 0)
+            return n == -ECANCELED ? (int)n : 0; /* no symlink, or nothing as yet */
+        rc = *count < LINKS_MAX ? join(path, place, target) : -ELOOP;
+        if (rc < 0)
             return rc;
     }
-    return -ELOOP;
 }
 
 static bool is_used(const struct tail *tail, int id)
@@ -80,6 +86,18 @@ static bool is_used(const struct tail *tail, int id)
             if (tail->sources[i].places[j].folder_id == id)
                 return true;
     return false;
+}
+
+int confirm_place(struct tail *tail, struct source *source)
+{
+    const struct place *place = last_place(source);
+    int id = aio_watch_add(tail->watch, place->folder, FOLDER_EVENTS);
+    if (id == place->folder_id)
+        return 0;
+    source->relinked = true;
+    if (id > 0 && !is_used(tail, id))
+        (void)aio_watch_remove(tail->watch, id);
+    return id < 0 ? id : -ENOENT;
 }
 
 /* The files that are open go on, without a name in the new folder. */
@@ -93,26 +111,24 @@ static void leave_folder(struct source *source)
     }
 }
 
+static bool is_same(const struct place *a, const struct place *b)
+{
+    return a->folder_id == b->folder_id && strcmp(a->name, b->name) == 0;
+}
+
 int find_places(struct tail *tail, struct source *source)
 {
     struct place *places = calloc(LINKS_MAX, sizeof *places), *before = source->places;
     int count_before = source->place_count;
     if (places == NULL)
         return -ENOMEM;
-    int count = find_all(tail, source->path, places);
-    if (count < 0) {
-        free(places);
-        return count;
-    }
+    int rc = find_all(tail, source->path, places, &source->place_count);
     source->places = places;
-    source->place_count = count;
-    const struct place *new = last_place(source);
-    if (before != NULL && (before[count_before - 1].folder_id != new->folder_id ||
-                           strcmp(before[count_before - 1].name, new->name) != 0))
+    if (rc < 0 || (before != NULL && !is_same(&before[count_before - 1], last_place(source))))
         leave_folder(source);
     for (int i = 0; i < count_before; i++)
         if (!is_used(tail, before[i].folder_id))
             (void)aio_watch_remove(tail->watch, before[i].folder_id);
     free(before);
-    return 0;
+    return rc;
 }

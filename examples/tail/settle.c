@@ -81,27 +81,48 @@ static int accept_file(struct tail *tail, struct source *source, struct file *fi
     return rc;
 }
 
+bool is_unfit(int error)
+{
+    return error == -EISDIR || error == -EINVAL || error == -ENXIO || error == -ENAMETOOLONG;
+}
+
 /* Nothing that can be followed has been found at the file's name. What is not there may be on its
- * way to another name, of which the next event tells; of a symlink its own place is to be found. */
+ * way to another name, of which the next event tells; of a symlink its own place is to be found.
+ * What is no file is not opened again, as devices and FIFOs take note of that. Anything else (no
+ * permission, no descriptors) may pass. */
 static void refuse_file(struct source *source, struct file *file, int error)
 {
     bool ours = strcmp(file->name, last_place(source)->name) == 0;
     file->awaits = error == -ENOENT;
-    file->gone = !file->awaits;
+    file->unfit = is_unfit(error);
+    file->gone = !file->awaits && !file->unfit;
     source->relinked = source->relinked || (ours && error == -ELOOP);
     if (ours)
         source->error = error;
+}
+
+/* In the folder that is watched, and no other that may have come in its place. */
+static int open_here(struct tail *tail, struct source *source, struct file *file,
+                     struct file *found)
+{
+    char path[PATH_BYTES + AIO_WATCH_NAME];
+    (void)snprintf(path, sizeof path, "%s/%s", last_place(source)->folder, file->name);
+    int rc = open_file(path, found);
+    if (rc < 0)
+        return rc;
+    rc = confirm_place(tail, source);
+    if (rc < 0)
+        (void)aio_file_close(found->open);
+    return rc;
 }
 
 /* Looks at a file. The name that leads to it may change in that moment: what was opened is the one
  * that was meant if no event tells that it has. */
 static int meet_file(struct tail *tail, struct source *source, struct file *file)
 {
-    char path[PATH_BYTES + AIO_WATCH_NAME];
     struct file found = {.offset = 0};
-    (void)snprintf(path, sizeof path, "%s/%s", last_place(source)->folder, file->name);
     file->renamed = false;
-    int rc = open_file(path, &found);
+    int rc = open_here(tail, source, file, &found);
     int taken = rc == -ECANCELED ? rc : take_events(tail, EVENTS_MAX, 1);
     if (taken < 0 || file->renamed) {
         if (rc == 0)
@@ -118,7 +139,8 @@ static int meet_file(struct tail *tail, struct source *source, struct file *file
 static struct file *next_to_meet(const struct source *source)
 {
     for (struct file *file = source->files; file != NULL; file = file->next)
-        if (file->open == NULL && !file->awaits && !file->gone && file->name[0] != '\0')
+        if (file->open == NULL && !file->awaits && !file->unfit && !file->gone &&
+            file->name[0] != '\0')
             return file;
     return NULL;
 }
@@ -138,31 +160,35 @@ static int meet_files(struct tail *tail, struct source *source)
     return rc;
 }
 
-/* Tells what has become of the name. */
+/* Tells what has become of the name; of what is in the way, once. */
 static void tell(struct source *source)
 {
-    const struct file *file = file_named(source, last_place(source)->name);
+    bool placed = source->place_count > 0; /* there was memory */
+    const struct file *file = placed ? file_named(source, last_place(source)->name) : NULL;
     bool there = file != NULL && file->open != NULL;
     if (there && source->missing)
         say(source, "has appeared");
     else if (there && source->told != 0 && source->told != file->serial)
         say(source, "was replaced");
-    else if (!there && !source->missing && source->error < 0)
+    else if (!there && source->error < 0 && source->error != source->complaint)
         complain(source, source->error);
+    source->complaint = there ? 0 : source->error < 0 ? source->error : source->complaint;
     source->told = there ? file->serial : source->told;
     source->missing = !there;
 }
 
-/* Makes sure that what has the name will be looked at, whether an event has told of it or not. */
+/* Makes sure that what has the name will be looked at, whether an event has told of it or not. A
+ * path that leads nowhere may do so later. */
 static int look_at_name(struct tail *tail, struct source *source)
 {
     int rc = source->relinked ? find_places(tail, source) : 0;
     source->changed = source->relinked = false;
+    if (rc == 0 && file_named(source, last_place(source)->name) == NULL &&
+        add_file(tail, source, last_place(source)->name) == NULL)
+        rc = -ENOMEM;
     if (rc < 0)
-        return rc;
-    const char *name = last_place(source)->name;
-    bool known = file_named(source, name) != NULL || add_file(tail, source, name) != NULL;
-    return known ? 0 : -ENOMEM;
+        source->error = rc;
+    return rc == -ECANCELED ? rc : 0;
 }
 
 /* What was renamed and has not arrived since has left the folder. */
@@ -182,10 +208,6 @@ int settle(struct tail *tail, struct source *source)
     int rc = meet_files(tail, source);
     while (rc == 0 && (source->changed || source->relinked)) {
         rc = look_at_name(tail, source);
-        if (rc < 0 && rc != -ECANCELED) {
-            complain(source, rc);
-            return 0;
-        }
         if (rc == 0)
             rc = meet_files(tail, source);
     }

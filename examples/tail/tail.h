@@ -27,12 +27,13 @@ struct file {
     char name[AIO_WATCH_NAME]; /* in the folder, as far as has been told; empty: not there */
     bool renamed;              /* since somebody began to look at it */
     bool awaits;               /* something else to happen before it is looked at again */
+    bool unfit;                /* to be followed, whatever happens to it */
     bool gone;                 /* for good, and nobody has seen it */
 };
 
 /* Where a name stands: in a folder that is watched. */
 struct place {
-    int folder_id;
+    int folder_id; /* of its watch; 0: there is no such folder, or none that can be watched */
     char folder[PATH_BYTES];
     char name[AIO_WATCH_NAME];
 };
@@ -40,17 +41,18 @@ struct place {
 /* What is to be followed. */
 struct source {
     const char *path;
-    struct place
-        *places; /* of the path, and what it leads to as a symlink; the last is the file's */
+    struct place *places; /* of the path, and what it leads to as a symlink; the last is the file's,
+                           * or the reason why there is none */
     int place_count;
     struct file *files; /* the oldest first */
     unsigned told;      /* the serial of the file that was last told to have the name; 0: none */
     int error;          /* why nothing has the name that could be followed; 0 */
+    int complaint;      /* the error that has been told last; 0: there is a file */
     bool fresh;         /* nothing has been printed of it */
     bool missing;       /* the name stands for no file, which has been told */
     bool grown;         /* a file may have more to print */
     bool changed;       /* so may the name stand for another one */
-    bool relinked;      /* so may a symlink on the way to it */
+    bool relinked;      /* so may a symlink on the way to it, or a folder */
 };
 
 struct tail {
@@ -58,6 +60,7 @@ struct tail {
     struct aio_stream *out;
     struct source *sources;
     int count;
+    int64_t looked_ns;          /* when the places were looked at last */
     unsigned serial;            /* the last one given */
     const struct source *shown; /* whose bytes were printed last */
     long lines;
@@ -67,8 +70,13 @@ struct tail {
  * none. Returns 0 or -ECANCELED. */
 int take_events(struct tail *tail, int most, int64_t wait_ns);
 
-/* place.c: finds where the path leads, and watches all folders on the way. Returns 0 or -errno. */
+/* place.c: finds where the path leads, and watches the folders of all names on the way. Returns 0;
+ * or why it leads nowhere, which only another call finds to have changed. */
 int find_places(struct tail *tail, struct source *source);
+
+/* place.c: whether the path of the file's folder still is that of the one that is watched. Returns
+ * 0; or -errno, and the source is relinked. */
+int confirm_place(struct tail *tail, struct source *source);
 
 /* place.c: where the file stands. */
 const struct place *last_place(const struct source *source);
@@ -107,6 +115,10 @@ struct file *file_named(const struct source *source, const char *name);
 
 /* settle.c: acts on what was written down. Returns 0 or why tail ends. */
 int settle(struct tail *tail, struct source *source);
+
+/* settle.c: whether an error means that what has the name will never be a file that can be
+ * followed. */
+bool is_unfit(int error);
 
 /* settle.c: closes and frees all. */
 void close_source(struct tail *tail, struct source *source);

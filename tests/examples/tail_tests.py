@@ -1,12 +1,14 @@
 """tail: whatever becomes of a file (it grows, is cut, renamed, deleted, made anew), each of its
 lines is printed once, and in order."""
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 
-from support import PATIENCE, Server, Skip, call, until
+from support import PATIENCE, Skip, call, until
+from tail_tools import Tail, heed_permissions, lines
 
 
 def unavailable(context, name):
@@ -18,66 +20,6 @@ def unavailable(context, name):
 
 
 LINES = 20000
-
-
-class Tail:
-    """A tail of files in a folder of its own. printed() is all that has come so far."""
-
-    def __init__(self, context, names, *options, links=(), **contents):
-        self.home = tempfile.TemporaryDirectory()
-        self.folder = self.home.name
-        for name in links:
-            os.symlink(links[name], self.path(name))
-        for name, text in contents.items():
-            self.write(name, text)
-        words = [context.program("tail"), *options, *(self.path(name) for name in names)]
-        self.server = Server(words, context.environment())
-        context.servers.append(self.server)
-        self.bytes = b""
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        while True:
-            piece = os.read(self.server.process.stdout.fileno(), 1 << 16)
-            if not piece:
-                return
-            self.bytes += piece
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text, mode="a"):
-        with open(self.path(name), mode) as file:
-            file.write(text)
-
-    def rename(self, old, new):
-        os.rename(self.path(old), self.path(new))
-
-    def lead(self, target):
-        """Makes the symlink "link" anew, as `ln -sfn` does."""
-        os.symlink(target, self.path("new"))
-        self.rename("new", "link")
-
-    def printed(self):
-        return self.bytes.decode().replace(self.folder + "/", "")
-
-    def prints(self, text):
-        """Waits until exactly this has been printed."""
-        until(lambda: len(self.printed()) >= len(text), "%d bytes are printed" % len(text))
-        assert self.printed() == text, "printed: %r" % self.printed()
-
-    def says(self, text):
-        until(lambda: text in self.server.said(), "it says: " + text)
-
-    def stop(self, number=signal.SIGTERM):
-        status, _ = self.server.end(number)
-        self.reader.join(PATIENCE)
-        assert status == 0, "exit status %d: %s" % (status, self.server.said())
-
-
-def lines(first, last, word="line"):
-    return "".join("%s %d\n" % (word, number) for number in range(first, last + 1))
 
 
 def test_last_lines(context):
@@ -230,14 +172,13 @@ def test_more_than_the_kernel_queues(context):
         raise Skip("fs.inotify.max_queued_events is too many to fill")
     tail = Tail(context, ["log"], log="0\n")
     tail.prints("0\n")
-    tail.server.process.send_signal(signal.SIGSTOP)
-    for _ in range(rounds):
+    with tail.paused():
+        for _ in range(rounds):
+            tail.rename("log", "other")
+            tail.rename("other", "log")
+        tail.write("log", "1\n")
         tail.rename("log", "other")
-        tail.rename("other", "log")
-    tail.write("log", "1\n")
-    tail.rename("log", "other")
-    tail.write("log", "2\n")
-    tail.server.process.send_signal(signal.SIGCONT)
+        tail.write("log", "2\n")
     tail.prints("0\n1\n2\n")
     tail.write("other", "3\n")
     tail.prints("0\n1\n2\n3\n")
@@ -322,6 +263,181 @@ def test_comes_later(context):
     tail.stop()
 
 
+def test_rotated_before_it_may_be_read(context):
+    tail = Tail(context, ["log"], arrange=heed_permissions, log="0\n")
+    tail.prints("0\n")
+    tail.rename("log", "log.1")
+    tail.hide("log")
+    tail.says("EACCES")
+    tail.write("log", "1\n")
+    tail.write("log.1", "old\n")
+    tail.prints("0\nold\n")
+    tail.show("log")
+    tail.prints("0\nold\n1\n")
+    tail.says("has appeared")
+    tail.write("log", "2\n")
+    tail.prints("0\nold\n1\n2\n")
+    tail.stop()
+    assert tail.server.said().count("EACCES") == 1, tail.server.said()
+
+
+def test_may_be_read_and_is_rotated(context):
+    """Both at once: nobody looks in between."""
+    tail = Tail(context, ["log"], arrange=heed_permissions)
+    tail.says("ENOENT")
+    tail.hide("log")
+    tail.says("EACCES")
+    tail.write("log", "1\n")
+    with tail.paused():
+        tail.show("log")
+        tail.rename("log", "log.1")
+        tail.write("log", "2\n")
+    tail.prints("1\n2\n")
+    tail.stop()
+
+
+def test_may_not_be_read_at_first(context):
+    """All of it is new when it appears."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "log")
+        with open(path, "w") as file:
+            file.write("1\n2\n")
+        os.chmod(path, 0)
+        tail = Tail(context, [path], "-n", "1", arrange=heed_permissions)
+        tail.says("EACCES")
+        os.chmod(path, 0o600)
+        tail.prints("1\n2\n")
+        tail.stop()
+    assert tail.server.said().count("EACCES") == 1, tail.server.said()
+
+
+def test_folder_comes_later(context):
+    """What is in the way is told once, although it is looked for again and again."""
+    tail = Tail(context, ["new/logs/log", "there"], "-n", "0", there="")
+    tail.says("new/logs/log: No such file or directory (ENOENT)")
+    tail.prints("==> there <==\n")
+    os.mkdir(tail.path("new"))
+    os.mkdir(tail.path("new/logs"))
+    tail.write("new/logs/log", "1\n")
+    tail.prints("==> there <==\n\n==> new/logs/log <==\n1\n")
+    tail.write("new/logs/log", "2\n")
+    tail.prints("==> there <==\n\n==> new/logs/log <==\n1\n2\n")
+    tail.stop()
+    assert tail.server.said().count("ENOENT") == 1, tail.server.said()
+
+
+def test_folder_may_not_be_read_at_first(context):
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "log"), "w") as file:
+            file.write("1\n")
+        os.chmod(folder, 0)
+        tail = Tail(context, [os.path.join(folder, "log")], arrange=heed_permissions)
+        tail.says("EACCES")
+        os.chmod(folder, 0o700)
+        until(lambda: tail.bytes == b"1\n", "the file is printed")
+        tail.stop()
+
+
+def test_folder_is_made_again(context):
+    """Of the old one, whose file is held open, no event tells."""
+    tail = Tail(context, ["logs/log"], **{"logs/log": "a\n"})
+    wanted = "a\n"
+    tail.prints(wanted)
+    for turn in range(2):
+        with open(tail.path("logs/log"), "a", 1) as old:
+            shutil.rmtree(tail.path("logs"))
+            os.mkdir(tail.path("logs"))
+            tail.write("logs/log", "b1 %d\n" % turn)
+            wanted += "b1 %d\n" % turn
+            tail.prints(wanted)
+            tail.write("logs/log", "b2 %d\n" % turn)
+            wanted += "b2 %d\n" % turn
+            tail.prints(wanted)
+            old.write("late %d\n" % turn)
+            wanted += "late %d\n" % turn
+            tail.prints(wanted)
+    tail.rename("logs/log", "logs/log.1")
+    tail.write("logs/log", "c\n")
+    tail.prints(wanted + "c\n")
+    tail.stop()
+
+
+def test_folder_is_gone_for_a_while(context):
+    tail = Tail(context, ["logs/log"], **{"logs/log": "1\n"})
+    tail.prints("1\n")
+    tail.rename("logs", "away")
+    tail.says("ENOENT")
+    tail.write("away/log", "2\n")
+    tail.prints("1\n2\n")
+    tail.rename("away", "logs")
+    tail.says("has appeared")
+    tail.write("logs/log", "3\n")
+    tail.prints("1\n2\n3\n")
+    tail.stop()
+
+
+def test_another_folder_has_the_name(context):
+    """What gets the file's name in the old one is none of ours."""
+    tail = Tail(context, ["a/logs/log"], **{"a/logs/log": "1\n", "b/logs/log": "2\n3\n"})
+    tail.prints("1\n")
+    tail.rename("a", "old")
+    tail.rename("b", "a")
+    tail.prints("1\n2\n3\n")
+    tail.rename("old/logs/log", "old/logs/log.1")
+    tail.write("old/logs/log", "wrong\n")
+    tail.write("old/logs/log.1", "late\n")
+    tail.prints("1\n2\n3\nlate\n")
+    tail.write("a/logs/log", "4\n")
+    tail.prints("1\n2\n3\nlate\n4\n")
+    tail.stop()
+
+
+def test_symlink_among_the_folders(context):
+    tail = Tail(context, ["link/log"], links={"link": "a"}, **{"a/log": "1\n", "b/log": "2\n"})
+    tail.prints("1\n")
+    tail.lead("b")
+    tail.prints("1\n2\n")
+    tail.write("a/log", "3\n")
+    tail.prints("1\n2\n3\n")
+    tail.lead("nowhere")
+    tail.says("ENOENT")
+    tail.lead("a")
+    tail.says("has appeared")
+    tail.write("a/log", "4\n")
+    tail.prints("1\n2\n3\n4\n")
+    tail.stop()
+
+
+def test_symlink_is_switched_before_the_events_are_read(context):
+    """The files that they tell of have the names of others in the new folder."""
+    tail = Tail(context, ["link/log"], links={"link": "a"},
+                **{"a/log": "1\n", "b/log": "3\n", "b/log.1": "wrong\n"})
+    tail.prints("1\n")
+    with tail.paused():
+        tail.rename("a/log", "a/log.2")
+        tail.write("a/log", "2\n")
+        tail.rename("a/log", "a/log.1")
+        tail.write("a/log", "2\n")
+        tail.lead("b")
+    tail.prints("1\n3\n")
+    tail.write("b/log", "4\n")
+    tail.prints("1\n3\n4\n")
+    tail.stop()
+
+
+def test_symlink_into_a_folder_that_comes_later(context):
+    tail = Tail(context, ["link"], links={"link": "middle", "middle": "logs/log"})
+    tail.says("ENOENT")
+    os.mkdir(tail.path("logs"))
+    tail.write("logs/log", "1\n")
+    tail.prints("1\n")
+    shutil.rmtree(tail.path("logs"))
+    os.mkdir(tail.path("logs"))
+    tail.write("logs/log", "2\n")
+    tail.prints("1\n2\n")
+    tail.stop()
+
+
 def test_many_lines_fast(context):
     """Of several writers at once: everything of each, in order."""
     tail = Tail(context, ["a", "b"], a="", b="")
@@ -353,6 +469,10 @@ def test_costs_nothing_when_idle(context):
     tail.prints("1\n")
     assert tail.server.load(0.3) < 0.05, "it spins"
     tail.stop()
+    tail = Tail(context, ["nowhere/at/all"])
+    tail.says("ENOENT")
+    assert tail.server.load(0.3) < 0.05, "it spins as it waits for a folder"
+    tail.stop()
 
 
 def refuses(context, words, *expected):
@@ -367,7 +487,7 @@ def test_bad_input(context):
         refuses(context, words, "usage: tail")
     refuses(context, ["/"], "tail: /", "EISDIR", "no file to follow")
     refuses(context, ["/dev/null"], "tail: /dev/null", "EINVAL")
-    refuses(context, ["/nowhere/at/all"], "/nowhere/at/all", "ENOENT")
+    refuses(context, ["/" + 300 * "x"], "ENAMETOOLONG")
 
 
 def test_bad_file_beside_a_good_one(context):
@@ -375,6 +495,22 @@ def test_bad_file_beside_a_good_one(context):
     tail.says("EISDIR")
     tail.prints("==> a <==\n1\n")
     tail.stop()
+
+
+def test_no_file_until_another_has_the_name(context):
+    """A FIFO is opened once: who writes to it would take tail for its reader."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "log")
+        os.mkfifo(path)
+        tail = Tail(context, [path, "a"], a="1\n")
+        tail.says("EINVAL")
+        tail.prints("==> a <==\n1\n")
+        os.rename(path, path + ".1")
+        with open(path, "w") as file:
+            file.write("2\n")
+        until(lambda: tail.printed().endswith("/log <==\n2\n"), "the file is printed")
+        tail.stop()
+    assert tail.server.said().count("EINVAL") == 1, tail.server.said()
 
 
 def test_output_that_nobody_reads(context):
