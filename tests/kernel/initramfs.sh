@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes the initramfs of the test guest: busybox as the shell, the test programs and examples at the
 # same relative paths as here, the shared libraries they name, and the guest's scripts. Of this
-# machine's architecture it also has the programs that the tests of processes start, as busybox's are
-# not quite the same.
+# machine's architecture it also has the programs that the tests of processes start, as busybox's
+# are not quite the same.
 #
 # usage: initramfs.sh BUILD WORK "PROGRAMS"      writes WORK/initramfs.gz; WORK/settings must exist
 # environment: CC the (cross) compiler, LIBRARIES the folders of its libraries, BUSYBOX a static one
@@ -76,7 +76,8 @@ add_accounts() {
 }
 
 rm -rf "$tree"
-mkdir -p "$tree/bin" "$tree/usr/bin" "$tree/lib" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/aio"
+mkdir -p "$tree/bin" "$tree/usr/bin" "$tree/lib" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run"
+mkdir -p "$tree/aio"
 mkdir -m 1777 "$tree/tmp"
 cp "$BUSYBOX" "$tree/bin/busybox"
 cp "$here/guest_init.sh" "$tree/init"
