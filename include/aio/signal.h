@@ -103,8 +103,8 @@ AIO_API uint64_t aio_signal_close(struct aio_signal *signal);
  * inside a shield, and returns. A second signal ends the process as if this had never been
  * called. The former dispositions come back when the cores that have asked end; a signal that came
  * before, but when none of their tasks was there to be cancelled any more, is sent again then. See
- * sigaction(2). Both are taken also where they were ignored, as SIGINT is in what a shell without job
- * control starts with &: a server is to stop when it is told to.
+ * sigaction(2). Both are taken also where they were ignored, as SIGINT is in what a shell without
+ * job control starts with &: a server is to stop when it is told to.
  *
  * In a runtime of several cores each core's task asks for itself, and a signal cancels all of them;
  * a task that asks after it has come is cancelled at once.
