@@ -6,39 +6,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 
+from backup_tools import Trees, facts, same
 from support import PATIENCE, SANITIZED, Skip, call, noise, until
 
 STAGING = ".backup-staging"
-
-
-class Trees:
-    """A source and a place for a target, in memory where there is some."""
-
-    def __init__(self):
-        where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.home = tempfile.mkdtemp(prefix="aio-backup-", dir=where)
-        self.source, self.target = self.home + "/source", self.home + "/target"
-        os.mkdir(self.source)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        for folder, _, _ in os.walk(self.home):
-            os.chmod(folder, 0o700)
-        shutil.rmtree(self.home)
-
-    def write(self, name, data=b"", mode=0o644, modified=1_600_000_000):
-        path = os.path.join(self.source, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(data)
-        os.chmod(path, mode)
-        os.utime(path, (modified, modified))
-        return path
 
 
 def backup(context, *words, **options):
@@ -50,28 +23,6 @@ def unavailable(context, unused):
     with Trees() as trees:
         status, said = backup(context, trees.source, trees.target)
         return "" if status == 0 else said
-
-
-def facts(top):
-    """What a tree is: path, type, permissions, time and content of everything in it."""
-    found = {}
-    for folder, folders, files in os.walk(top.encode()):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            status = os.lstat(path)
-            if os.path.islink(path):
-                content = os.readlink(path)
-            else:
-                content = b"" if os.path.isdir(path) else open(path, "rb").read()
-            found[os.path.relpath(path, top.encode())] = (status.st_mode, status.st_mtime_ns,
-                                                          content)
-    return found
-
-
-def same(trees):
-    source, target = facts(trees.source), facts(trees.target)
-    for path in sorted(set(source) | set(target)):
-        assert source.get(path) == target.get(path), "%r differs" % path
 
 
 def fill(trees, files):
