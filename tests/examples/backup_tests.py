@@ -8,10 +8,11 @@ import socket
 import subprocess
 import time
 
-from backup_tools import Trees, facts, same
-from support import PATIENCE, SANITIZED, Skip, call, noise, until
+from backup_tools import Lease, Trees, facts, same
+from support import PATIENCE, SANITIZED, Skip, call, need_tool, noise, until
 
 STAGING = ".backup-staging"
+NOBODY = 65534
 
 
 def backup(context, *words, **options):
@@ -154,30 +155,68 @@ def test_unreadable_entries(context):
             assert file.read() == "good"
 
 
-def test_as_an_ordinary_user(context):
-    """Permissions that are missing. The program is copied: others may not reach the checkout."""
+def as_nobody(context, trees, *words):
+    """Runs it as an ordinary user. The program is copied: others may not reach the checkout."""
     if os.geteuid() != 0:
-        raise Skip("what is denied to others can be made by root alone")
+        raise Skip("becoming another user takes root")
+
+    def drop():
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    os.chmod(trees.home, 0o755)
+    program = shutil.copy(context.program("backup"), trees.home)
+    return call([program, *words], env=context.environment(), preexec_fn=drop)
+
+
+def test_as_an_ordinary_user(context):
+    """Permissions that are missing."""
     with Trees() as trees:
-        os.chmod(trees.home, 0o755)
         trees.write("good", b"good")
         trees.write("secret", b"secret", 0)
         trees.write("closed/file", b"x")
         os.chmod(trees.source + "/closed", 0)
         os.mkdir(trees.target)
-        os.chown(trees.target, 65534, 65534)
-
-        def drop():
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-
-        program = shutil.copy(context.program("backup"), trees.home)
-        status, said = call([program, trees.source, trees.target], env=context.environment(),
-                            preexec_fn=drop)
+        os.chown(trees.target, NOBODY, NOBODY)
+        status, said = as_nobody(context, trees, trees.source, trees.target)
         assert status == 1 and "1 copied, 0 already there, 2 failed" in said, said
         assert "backup: secret: Permission" in said and "backup: closed: Permission" in said, said
         assert sorted(os.listdir(trees.target)) == ["good"], os.listdir(trees.target)
+
+
+def test_a_closed_folder_of_ours(context):
+    """A run that was killed may have left it, or somebody has closed it: it is ours to open."""
+    with Trees() as trees:
+        trees.write("below/file", b"good")
+        os.makedirs(trees.target + "/below")
+        for path in (trees.target, trees.target + "/below"):
+            os.chown(path, NOBODY, NOBODY)
+        os.chmod(trees.target + "/below", 0)
+        status, said = as_nobody(context, trees, trees.source, trees.target)
+        assert status == 0 and "1 copied" in said, said
+        assert os.stat(trees.target + "/below").st_mode & 0o7777 == 0o755
+
+
+def test_owners_without_a_number(context):
+    """In a user namespace that does not know the owner, the copy is ours, and no error."""
+    if os.geteuid() != 0:
+        raise Skip("giving files to others takes root")
+    with Trees() as trees:
+        os.chmod(trees.home, 0o755)
+        trees.write("below/file", b"x", 0o640 | 0o4)
+        os.symlink("nowhere", trees.source + "/link")
+        os.chmod(trees.source, 0o755)
+        for name in ("", "/below", "/below/file", "/link"):
+            os.lchown(trees.source + name, 12345, 12345)
+        enter = [need_tool("unshare", "util-linux"), "--user", "--map-root-user"]
+        if call([*enter, "true"])[0] != 0:
+            raise Skip("there are no user namespaces")
+        words = [*enter, context.program("backup"), trees.source, trees.target]
+        for wanted in ("1 copied, 0 already", "0 copied, 1 already"):
+            status, said = call(words, env=context.environment())
+            assert status == 0 and wanted in said, said
+        same(trees)
 
 
 def test_a_deep_tree(context):
@@ -188,6 +227,99 @@ def test_a_deep_tree(context):
         assert status == 0 and "1 copied" in said, said
         with open("%s/%s/file" % (trees.target, path)) as file:
             assert file.read() == "deep"
+
+
+def test_a_path_beyond_the_limit(context):
+    """Longer than what the kernel takes in one call: then it goes name by name."""
+    with Trees() as trees:
+        names = ["%02d" % i + "x" * 198 for i in range(25)]
+
+        def into(top, make):
+            folder = os.open(top, os.O_RDONLY)
+            for name in names:
+                if make:
+                    os.mkdir(name, dir_fd=folder)
+                below = os.open(name, os.O_RDONLY, dir_fd=folder)
+                os.close(folder)
+                folder = below
+            return folder
+
+        for make in (True, False):
+            folder = into(trees.source if make else trees.target, make)
+            if make:  # in two folders of the last one: the second is come to from above
+                for name in ("a", "b"):
+                    os.mkdir(name, 0o750, dir_fd=folder)
+                    os.close(os.open(name + "/file", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+                status, said = backup(context, trees.source, trees.target)
+                assert status == 0 and "2 copied" in said, said
+            else:
+                for name in ("a", "b"):
+                    assert os.stat(name, dir_fd=folder).st_mode & 0o777 == 0o750
+                    os.stat(name + "/file", dir_fd=folder)
+            os.close(folder)
+
+
+def run_and_replace(context, trees, words, folder):
+    """Has a symlink to "outside" put in the place of a folder while a file in it is copied."""
+    trees.write("d/held", b"held")
+    trees.write("d/other", b"other")
+    outside = trees.home + "/outside"
+    os.mkdir(outside)
+    os.chmod(outside, 0o711)
+    process = None
+    with Lease(trees.source + "/d/held"):
+        process = subprocess.Popen([context.program("backup"), *words, trees.source, trees.target],
+                                   env=context.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        until(lambda: os.path.exists(trees.target + "/d/other"), "another file is there")
+        os.rename(folder + "/d", folder + "/moved")
+        os.symlink(outside, folder + "/d")
+        with open(outside + "/held", "w") as file:
+            file.write("not theirs")
+        os.utime(outside, (1_500_000_000, 1_500_000_000))
+    said = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 1 and "backup: d: " in said, said
+    assert "2 copied, 0 already there, 1 failed" in said, said
+    status = os.stat(outside)
+    assert status.st_mode & 0o7777 == 0o711 and status.st_mtime == 1_500_000_000, status
+    assert os.listdir(outside) == ["held"], os.listdir(outside)
+    with open(outside + "/held") as file:
+        assert file.read() == "not theirs"
+
+
+def test_a_symlink_put_into_the_target(context):
+    """Nothing is written where it leads, and no attributes are set there."""
+    for words in ((), ("-n",)):
+        with Trees() as trees:
+            run_and_replace(context, trees, words, trees.target)
+            with open(trees.target + "/moved/held") as file:
+                assert file.read() == "held"
+
+
+def test_a_symlink_put_into_the_source(context):
+    """Nothing is read where it leads."""
+    for words in ((), ("-n",)):
+        with Trees() as trees:
+            run_and_replace(context, trees, words, trees.source)
+            with open(trees.target + "/d/held") as file:
+                assert file.read() == "held"
+            assert os.stat(trees.target + "/d").st_mode & 0o7777 == 0o755
+
+
+def test_a_symlink_in_the_target(context):
+    """One that is there from the start, in the place of a folder and of a file."""
+    with Trees() as trees:
+        trees.write("folder/inside", b"new")
+        trees.write("file", b"new")
+        outside = trees.home + "/outside"
+        os.mkdir(outside)
+        os.mkdir(trees.target)
+        os.symlink(outside, trees.target + "/folder")
+        os.symlink(outside + "/made", trees.target + "/file")
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 1 and "1 copied, 0 already there, 1 failed" in said, said
+        assert "backup: folder: " in said, said
+        assert os.listdir(outside) == [] and not os.path.islink(trees.target + "/file")
 
 
 def test_full_target(context):

@@ -1,7 +1,12 @@
-"""What the tests of the backup example need: trees, and what they are."""
+"""What the tests of the backup example need: trees and what they are, and files that cannot be
+opened for a while."""
+import fcntl
 import os
 import shutil
+import signal
 import tempfile
+
+from support import Skip
 
 
 class Trees:
@@ -51,3 +56,22 @@ def same(trees):
     source, target = facts(trees.source), facts(trees.target)
     for path in sorted(set(source) | set(target)):
         assert source.get(path) == target.get(path), "%r differs" % path
+
+
+class Lease:
+    """While it is held, whoever opens the file waits: so a copy of it is held up."""
+
+    def __init__(self, path):
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # that somebody waits
+        self.file = os.open(path, os.O_RDWR)
+        try:
+            fcntl.fcntl(self.file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError:
+            os.close(self.file)
+            raise Skip("this file system has no leases") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        os.close(self.file)
