@@ -2,7 +2,8 @@
  * backup: copies a directory with all that is below, many files at a time.
  *
  * Usage: backup [-j TASKS] [-n] [-v] SOURCE TARGET
- *     -j TASKS   copy so many files at the same time (1 to 256, default 128)
+ *     -j TASKS   copy so many files at the same time (1 to 256, default 128; fewer where the limit
+ *                of open files, ulimit -n, is too low: each takes four)
  *     -n         do not verify: else each copy is read again, and its CRC32C compared
  *     -v         name each file that was copied
  *
@@ -27,9 +28,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define TASKS_MAX 256
+#define TASK_DESCRIPTORS 4
+#define OTHER_DESCRIPTORS 40 /* of the runtime, the walk, and what its pool has open for a call */
 
 static int usage(const char *wrong)
 {
@@ -84,6 +88,23 @@ static uint32_t threads_for(uint32_t tasks)
     return threads < tasks ? threads : tasks;
 }
 
+/* A task may have a file open, its copy and their folders. The limit is raised as far as may be;
+ * under what is left of it fewer tasks work. */
+static uint32_t tasks_with_descriptors(uint32_t tasks)
+{
+    const rlim_t wanted = (rlim_t)tasks * TASK_DESCRIPTORS + OTHER_DESCRIPTORS;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return tasks;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= wanted)
+        return tasks;
+    if (limit.rlim_cur < OTHER_DESCRIPTORS + TASK_DESCRIPTORS)
+        return 1;
+    return (uint32_t)((limit.rlim_cur - OTHER_DESCRIPTORS) / TASK_DESCRIPTORS);
+}
+
 int main(int argc, char **argv)
 {
     struct backup backup = {
@@ -102,6 +123,7 @@ int main(int argc, char **argv)
         return usage("a source and a target are wanted");
     backup.source_path = argv[optind];
     backup.target_path = argv[optind + 1];
+    backup.tasks = tasks_with_descriptors(backup.tasks);
     options.offload_threads = threads_for(backup.tasks);
     int rc = aio_runtime_run(&options, backup_main, &backup);
     return rc >= 0 ? rc : aio_error_exit(rc, "backup");

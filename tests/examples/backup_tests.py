@@ -2,6 +2,7 @@
 a file that resists leaves behind."""
 import os
 import pty
+import resource
 import shutil
 import signal
 import socket
@@ -257,6 +258,20 @@ def test_a_path_beyond_the_limit(context):
                     assert os.stat(name, dir_fd=folder).st_mode & 0o777 == 0o750
                     os.stat(name + "/file", dir_fd=folder)
             os.close(folder)
+
+
+def test_few_descriptors(context):
+    """A folder is open while something in it is copied: no more are than the limit allows."""
+    with Trees() as trees:
+        for i in range(300):
+            trees.write("%d/below/file" % i, noise(1000, i))
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+        for words in ((), ("-n",)):
+            status, said = backup(context, "-j", "256", *words, trees.source, trees.target,
+                                  preexec_fn=limit)
+            assert status == 0 and "300 copied" in said, said
+            same(trees)
+            shutil.rmtree(trees.target)
 
 
 def run_and_replace(context, trees, words, folder):
