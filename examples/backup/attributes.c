@@ -44,9 +44,23 @@ int attributes_set(struct aio_file *file, const struct aio_stat *wanted, int fro
     return rc < 0 ? rc : timed;
 }
 
+/* File systems keep times less exactly, and leave out the rest: NTFS has 100 ns, exFAT 10 ms, many
+ * have seconds, and FAT has even ones. */
+static bool is_same_time(struct timespec wanted, struct timespec found)
+{
+    static const long grains_ns[] = {100, 10000000, 1000000000};
+    if (found.tv_sec == wanted.tv_sec && found.tv_nsec == wanted.tv_nsec)
+        return true;
+    for (size_t i = 0; i < sizeof grains_ns / sizeof *grains_ns; i++)
+        if (found.tv_sec == wanted.tv_sec &&
+            found.tv_nsec == wanted.tv_nsec - wanted.tv_nsec % grains_ns[i])
+            return true;
+    return wanted.tv_nsec != 0 && found.tv_nsec == 0 && found.tv_sec % 2 == 0 &&
+           found.tv_sec + 1 == wanted.tv_sec;
+}
+
 bool attributes_of_same_file(const struct aio_stat *wanted, const struct aio_stat *found)
 {
     return S_ISREG(found->mode) && found->size == wanted->size &&
-           found->modified.tv_sec == wanted->modified.tv_sec &&
-           found->modified.tv_nsec == wanted->modified.tv_nsec;
+           is_same_time(wanted->modified, found->modified);
 }

@@ -337,6 +337,29 @@ def test_a_symlink_in_the_target(context):
         assert os.listdir(outside) == [] and not os.path.islink(trees.target + "/file")
 
 
+def test_coarse_times(context):
+    """The target's file system may keep less of a time: parts of a second, seconds, even ones."""
+    source = 1_600_000_001_123_456_789
+    kept = (source, 1_600_000_001_123_456_700, 1_600_000_001_120_000_000,
+            1_600_000_001_000_000_000, 1_600_000_000_000_000_000)
+    others = (source - 1, source + 1, 1_600_000_000_123_456_789, 1_600_000_000_100_000_000,
+              1_600_000_002_000_000_000, 1_599_999_999_000_000_000)
+    with Trees() as trees:
+        for number, found in enumerate(kept + others):
+            path = trees.write(str(number), b"data")
+            os.utime(path, ns=(source, source))
+        os.utime(trees.write("whole", b"data"), (1_600_000_001, 1_600_000_001))
+        assert backup(context, trees.source, trees.target)[0] == 0
+        for number, found in enumerate(kept + others):
+            os.utime(trees.target + "/%d" % number, ns=(found, found))
+        os.utime(trees.target + "/whole", (1_600_000_000, 1_600_000_000))
+        status, said = backup(context, "-v", trees.source, trees.target)
+        assert status == 0, said
+        wanted = [str(number) for number in range(len(kept), len(kept + others))] + ["whole"]
+        assert sorted(said.split("\n")[:len(wanted)]) == sorted(wanted), said
+        assert "%d copied, %d already there" % (len(wanted), len(kept)) in said, said
+
+
 def test_full_target(context):
     """What does not fit is told and leaves nothing; what fits is there, and the rest when there is
     room."""
