@@ -44,6 +44,12 @@ int attributes_set(struct aio_file *file, const struct aio_stat *wanted, int fro
     return rc < 0 ? rc : timed;
 }
 
+bool attributes_are_kept(const struct aio_stat *wanted, const struct aio_stat *found)
+{
+    bool owned = found->user == wanted->user && found->group == wanted->group;
+    return (owned || geteuid() != 0) && (found->mode & 07777) == mode_for(wanted, owned);
+}
+
 /* File systems keep times less exactly, and leave out the rest: NTFS has 100 ns, exFAT 10 ms, many
  * have seconds, and FAT has even ones. */
 static bool is_same_time(struct timespec wanted, struct timespec found)

@@ -98,14 +98,21 @@ void folder_forget_all(struct backup *backup);
  * owner that may not be given is no error. After an error the others are set all the same. */
 int attributes_set(struct aio_file *file, const struct aio_stat *wanted, int from);
 
-/* Whether a copy that has been found is the file that is wanted. */
+/* Whether a copy that has been found is the file that is wanted, but for owner and permissions. */
 bool attributes_of_same_file(const struct aio_stat *wanted, const struct aio_stat *found);
+
+/* Whether it has the owner and permissions too, as far as we may give them. */
+bool attributes_are_kept(const struct aio_stat *wanted, const struct aio_stat *found);
 
 /* Whether a result says that an owner cannot be given. */
 bool attributes_owner_refused(int rc);
 
-/* Whether a run before has made the copy. */
-bool there_already(const struct job *job);
+/* Looks for a copy that was made by a run before, and sets its owner and permissions if only these
+ * are others. Returns 1 when it is there, 0 when the file is to be copied, or -errno. */
+int there_already(struct job *job);
+
+/* Opens a copy to set its attributes: a regular file that has no other names. */
+int there_open(struct aio_file **out, int at, const char *name);
 
 /* Says something about a path. */
 void backup_say(struct backup *backup, const char *path, const char *what);

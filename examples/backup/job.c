@@ -80,12 +80,13 @@ static int job_copy_verified(struct job *job)
 static int job_copy(struct job *job)
 {
     struct backup *backup = job->backup;
-    if (!job->folder->fresh && there_already(job)) {
+    int rc = job->folder->fresh ? 0 : there_already(job);
+    if (rc == 1)
         backup->files_same++;
-        return 0;
-    }
-    int rc = backup->verify ? job_copy_verified(job)
-                            : job_copy_to(job, aio_file_fd(job->folder->to), job->name);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    rc = backup->verify ? job_copy_verified(job)
+                        : job_copy_to(job, aio_file_fd(job->folder->to), job->name);
     if (rc < 0)
         return rc;
     backup->files_copied++;

@@ -11,9 +11,10 @@
  * root, owners; files and directories with extended attributes and access lists as well. A file of
  * several names becomes several. Other things are named and left out. A file stands in TARGET when
  * it is complete and verified, and not before; one that stands there with the size and time of its
- * source, as far as the file system keeps times, is taken for copied. So what was interrupted is
- * continued by running it again. What is only in TARGET stays there. Nothing is synced: before the
- * disk is taken out, or where power may fail, sync(1) is still to be run.
+ * source, as far as the file system keeps times, is taken for copied, and gets the permissions and
+ * owner that its source has by now. So what was interrupted is continued by running it again. What
+ * is only in TARGET stays there. Nothing is synced: before the disk is taken out, or where power
+ * may fail, sync(1) is still to be run.
  *
  * Directories are held open while they are worked in, and symlinks never followed, but for those in
  * the names SOURCE and TARGET: nobody who replaces a directory meanwhile can lead root elsewhere.

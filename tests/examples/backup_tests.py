@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -358,6 +359,56 @@ def test_coarse_times(context):
         wanted = [str(number) for number in range(len(kept), len(kept + others))] + ["whole"]
         assert sorted(said.split("\n")[:len(wanted)]) == sorted(wanted), said
         assert "%d copied, %d already there" % (len(wanted), len(kept)) in said, said
+
+
+def test_permissions_that_changed(context):
+    """Of files that are there already; the bytes are not copied again."""
+    with Trees() as trees:
+        paths = [trees.write(name, b"data", 0o644) for name in ("a", "b", "c")]
+        assert backup(context, trees.source, trees.target)[0] == 0
+        before = os.stat(trees.target + "/a").st_ino
+        os.chmod(paths[0], 0o600)
+        os.chmod(paths[1], 0o4711)
+        if os.geteuid() == 0:
+            os.chown(paths[1], 12345, 54321)
+            os.chmod(paths[1], 0o4711)
+        for words in ((), ("-n",)):
+            status, said = backup(context, *words, trees.source, trees.target)
+            assert status == 0 and "0 copied, 3 already there, 0 failed" in said, said
+            same(trees)
+            found = os.stat(trees.target + "/b")
+            wanted = os.stat(paths[1])
+            assert (found.st_uid, found.st_gid) == (wanted.st_uid, wanted.st_gid), found
+            assert os.stat(trees.target + "/a").st_ino == before
+
+
+def test_permissions_of_linked_files(context):
+    """A copy with another name may be somebody else's file: that one stays as it is."""
+    with Trees() as trees:
+        path = trees.write("file", b"data", 0o644)
+        assert backup(context, trees.source, trees.target)[0] == 0
+        os.link(trees.target + "/file", trees.home + "/other")
+        os.chmod(path, 0o666)
+        status, said = backup(context, trees.source, trees.target)
+        assert status == 0 and "1 copied, 0 already there" in said, said
+        assert os.stat(trees.home + "/other").st_mode & 0o7777 == 0o644
+        same(trees)
+
+
+def test_access_lists_that_changed(context):
+    """The mode tells a part of these; so it is not what is set alone."""
+    entries = ((1, 6, -1), (2, 4, NOBODY), (4, 0, -1), (16, 4, -1), (32, 0, -1))
+    lists = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    with Trees() as trees:
+        path = trees.write("file", b"data", 0o600)
+        assert backup(context, trees.source, trees.target)[0] == 0
+        try:
+            os.setxattr(path, "system.posix_acl_access", lists)
+        except OSError:
+            raise Skip("this file system has no access lists") from None
+        assert backup(context, trees.source, trees.target)[0] == 0
+        assert os.getxattr(trees.target + "/file", "system.posix_acl_access") == lists
+        same(trees)
 
 
 def test_full_target(context):
