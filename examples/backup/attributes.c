@@ -14,6 +14,11 @@ bool attributes_owner_refused(int rc)
     return rc == -EPERM || rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENOSYS;
 }
 
+bool attributes_refused(int rc)
+{
+    return rc == -EPERM || rc == -EOPNOTSUPP || rc == -ENOSYS;
+}
+
 /* Returns 0; -EPERM when the owner may not be given; or another -errno. */
 static int set_owner(struct aio_file *file, const struct aio_stat *wanted)
 {

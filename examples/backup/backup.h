@@ -34,6 +34,7 @@ struct job {
     struct folder *folder;
     const char *name; /* in the folder; the end of path */
     uint64_t number;
+    bool unkept; /* the copy has not all attributes */
     struct aio_stat stat;
     int64_t copied;
     char path[];
@@ -57,7 +58,7 @@ struct backup {
     struct folder *folders; /* all but the top, the last one first */
 
     bool walked; /* the whole source: what was found is all */
-    uint64_t files_found, files_copied, files_same, failures;
+    uint64_t files_found, files_copied, files_same, failures, unkept;
     int64_t bytes_found, bytes_done;
     int64_t begin_ns;
 };
@@ -104,8 +105,9 @@ bool attributes_of_same_file(const struct aio_stat *wanted, const struct aio_sta
 /* Whether it has the owner and permissions too, as far as we may give them. */
 bool attributes_are_kept(const struct aio_stat *wanted, const struct aio_stat *found);
 
-/* Whether a result says that an owner cannot be given. */
+/* Whether a result says that an owner cannot be given; or other attributes. */
 bool attributes_owner_refused(int rc);
+bool attributes_refused(int rc);
 
 /* Looks for a copy that was made by a run before, and sets its owner and permissions if only these
  * are others. Returns 1 when it is there, 0 when the file is to be copied, or -errno. */
@@ -119,6 +121,9 @@ void backup_say(struct backup *backup, const char *path, const char *what);
 
 /* Says what went wrong with a path, and counts it. */
 void backup_complain(struct backup *backup, const char *path, const char *what);
+
+/* Says that a copy has not all of its attributes, and counts it. */
+void backup_complain_unkept(struct backup *backup, const char *path);
 
 /* Compares two files by their checksums. Returns 0; -EILSEQ when they differ; or -errno. */
 int verify_same(int a_at, const char *a, int b_at, const char *b);

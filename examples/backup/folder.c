@@ -185,7 +185,9 @@ static int finish(const struct backup *backup, const struct folder *folder)
 
 static void complain(struct backup *backup, const char *path, int rc)
 {
-    if (rc < 0 && rc != -ECANCELED)
+    if (attributes_refused(rc))
+        backup_complain_unkept(backup, path);
+    else if (rc < 0 && rc != -ECANCELED)
         backup_complain(backup, path, aio_error_text(rc));
 }
 

@@ -30,6 +30,12 @@ void backup_complain(struct backup *backup, const char *path, const char *what)
     backup_say(backup, path, what);
 }
 
+void backup_complain_unkept(struct backup *backup, const char *path)
+{
+    backup->unkept++;
+    backup_say(backup, path, "its owner, permissions or times cannot be kept there");
+}
+
 static void job_enter(struct job *job)
 {
     struct backup *backup = job->backup;
@@ -49,12 +55,31 @@ static void job_leave(struct job *job)
         job->backup->jobs = job->next;
 }
 
+/* The data are worth more than the attributes; what can be set of these is. */
+static int job_copy_plain(struct job *job, int at, const char *name)
+{
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    struct aio_file *file;
+    options.flags = AIO_FILE_COPY_NOFOLLOW;
+    options.copied = &job->copied;
+    int rc = aio_file_copy(job->folder->from, job->name, at, name, &options);
+    if (rc < 0)
+        return rc;
+    job->unkept = true;
+    if (there_open(&file, at, name) == 0) {
+        (void)attributes_set(file, &job->stat, -1);
+        (void)aio_file_close(file);
+    }
+    return 0;
+}
+
 static int job_copy_to(struct job *job, int at, const char *name)
 {
     struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
     options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_XATTRS | AIO_FILE_COPY_NOFOLLOW;
     options.copied = &job->copied;
-    return aio_file_copy(job->folder->from, job->name, at, name, &options);
+    int rc = aio_file_copy(job->folder->from, job->name, at, name, &options);
+    return attributes_refused(rc) ? job_copy_plain(job, at, name) : rc;
 }
 
 static int job_copy_verified(struct job *job)
@@ -113,6 +138,8 @@ static int job_run(void *arg)
     job_leave(job);
     if (rc == 0)
         backup->bytes_done += job->stat.size;
+    if (rc == 0 && job->unkept)
+        backup_complain_unkept(backup, job->path);
     if (rc == -EILSEQ)
         backup_complain(backup, job->path, "the copy differs, or the file was changed meanwhile");
     else if (rc < 0 && rc != -ECANCELED)

@@ -13,16 +13,17 @@
  * it is complete and verified, and not before; one that stands there with the size and time of its
  * source, as far as the file system keeps times, is taken for copied, and gets the permissions and
  * owner that its source has by now. So what was interrupted is continued by running it again. What
- * is only in TARGET stays there. Nothing is synced: before the disk is taken out, or where power
- * may fail, sync(1) is still to be run.
+ * is only in TARGET stays there. Where a file system refuses permissions or times, the data are
+ * kept, and that is told. Nothing is synced: before the disk is taken out, or where power may fail,
+ * sync(1) is still to be run.
  *
  * Directories are held open while they are worked in, and symlinks never followed, but for those in
  * the names SOURCE and TARGET: nobody who replaces a directory meanwhile can lead root elsewhere.
  *
  * One run at a time for a TARGET: a second one would take away what the first has begun.
  *
- * Exit codes: 0; 1 something could not be read, written or verified, or it was interrupted; 2 bad
- * usage. What failed is on standard error.
+ * Exit codes: 0; 1 something could not be read, written or verified, or it was interrupted, or
+ * attributes were refused; 2 bad usage. What failed is on standard error.
  */
 #include "examples/backup/backup.h"
 
@@ -49,9 +50,12 @@ static void sum_up(const struct backup *backup, int rc)
     double seconds = (double)(aio_time_now() - backup->begin_ns) / 1e9;
     if (rc == -ECANCELED)
         (void)fprintf(stderr, "backup: interrupted: run it again to go on\n");
-    printf("backup: %llu copied, %llu already there, %llu failed, %lld bytes in %.1f s\n",
+    printf("backup: %llu copied, %llu already there, %llu failed, %lld bytes in %.1f s",
            (unsigned long long)backup->files_copied, (unsigned long long)backup->files_same,
            (unsigned long long)backup->failures, (long long)backup->bytes_done, seconds);
+    if (backup->unkept > 0)
+        printf("; %llu without all attributes", (unsigned long long)backup->unkept);
+    (void)putchar('\n');
 }
 
 static int backup_main(void *arg)
@@ -63,7 +67,7 @@ static int backup_main(void *arg)
     backup->begin_ns = aio_time_now();
     rc = backup_tree(backup);
     sum_up(backup, rc);
-    return rc < 0 || backup->failures > 0 ? 1 : 0;
+    return rc < 0 || backup->failures > 0 || backup->unkept > 0 ? 1 : 0;
 }
 
 static bool read_tasks(const char *text, uint32_t *out)

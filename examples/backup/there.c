@@ -70,7 +70,8 @@ static int set_again(struct job *job)
     if (simple)
         rc = attributes_set(copy, &job->stat, -1);
     (void)aio_file_close(copy);
-    if (rc < 0)
+    job->unkept = attributes_refused(rc);
+    if (rc < 0 && !job->unkept)
         return rc;
     return simple ? 1 : 0;
 }

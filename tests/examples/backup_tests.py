@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from backup_tools import Lease, Trees, facts, same
-from support import PATIENCE, SANITIZED, Skip, call, need_tool, noise, until
+from support import BUILD, PATIENCE, SANITIZED, Skip, call, need_tool, noise, until
 
 STAGING = ".backup-staging"
 NOBODY = 65534
@@ -409,6 +409,34 @@ def test_access_lists_that_changed(context):
         assert backup(context, trees.source, trees.target)[0] == 0
         assert os.getxattr(trees.target + "/file", "system.posix_acl_access") == lists
         same(trees)
+
+
+def test_attributes_that_cannot_be_kept(context):
+    """The data are, and it is said of which files that is all."""
+    program = os.path.join(BUILD, "tests", "steps_fs")
+    if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise Skip("it needs root and /dev/fuse")
+    if not os.access(program, os.X_OK):
+        raise Skip("steps_fs was not built: it needs libfuse 3")
+    with Trees() as trees:
+        trees.write("mode", b"its mode and times", 0o600)
+        trees.write("time", b"its times", 0o644)
+        os.mkdir(trees.target)
+        server = subprocess.Popen([program, trees.target])
+        try:
+            until(lambda: os.path.ismount(trees.target) or server.poll() is not None, "it stands")
+            if server.poll() is not None:
+                raise Skip("FUSE cannot be mounted")
+            status, said = backup(context, "-n", trees.source, trees.target + "/bare")
+            assert status == 1 and "2 copied, 0 already there, 0 failed" in said, said
+            assert "; 2 without all attributes" in said, said
+            for name in ("mode", "time"):
+                assert said.count("backup: %s: its owner, permissions or times" % name) == 1, said
+                with open(trees.target + "/bare/" + name, "rb") as file:
+                    assert file.read().startswith(b"its "), name
+        finally:
+            server.terminate()
+            server.wait(timeout=PATIENCE)
 
 
 def test_full_target(context):
