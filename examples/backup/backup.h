@@ -20,6 +20,7 @@ struct folder {
     struct folder *next;
     uint32_t users;      /* the walk and jobs: the last one closes it */
     bool fresh;          /* this run has made it: there is nothing to look for */
+    bool complete;       /* nothing is in it but its files: the last user sets its attributes */
     int from;            /* descriptors, while it has users */
     struct aio_file *to; /* NULL: it is closed */
     struct aio_stat stat;
@@ -87,10 +88,13 @@ int folder_open_name(struct aio_file **out, int at, const char *name, int more_f
 
 /* To keep a folder open, and to have done with it. */
 struct folder *folder_hold(struct folder *folder);
-void folder_release(struct folder *folder);
+void folder_release(struct backup *backup, struct folder *folder);
 
-/* Sets the attributes of all folders but the top, when they are not used any more. Returns 0 or
- * -ECANCELED. */
+/* The walk goes on elsewhere: complete when no directory in the folder is to come, or has come. */
+void folder_leave(struct backup *backup, bool complete);
+
+/* Sets the attributes of all folders that still want them, but the top, when none is used any more.
+ * Returns 0 or -ECANCELED. */
 int folder_finish_all(struct backup *backup);
 int folder_finish_top(struct backup *backup);
 void folder_forget_all(struct backup *backup);

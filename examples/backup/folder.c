@@ -68,10 +68,21 @@ struct folder *folder_hold(struct folder *folder)
     return folder;
 }
 
-void folder_release(struct folder *folder)
+static void complain(struct backup *backup, const char *path, int rc)
+{
+    if (attributes_refused(rc))
+        backup_complain_unkept(backup, path);
+    else if (rc < 0 && rc != -ECANCELED)
+        backup_complain(backup, path, aio_error_text(rc));
+}
+
+/* Where nothing more comes into it, its attributes need not wait for the end of all. */
+void folder_release(struct backup *backup, struct folder *folder)
 {
     if (--folder->users > 0)
         return;
+    if (folder->complete)
+        complain(backup, folder->path, attributes_set(folder->to, &folder->stat, folder->from));
     if (folder->from >= 0)
         (void)close(folder->from);
     folder->from = -1;
@@ -114,17 +125,23 @@ static int open_for_writing(struct aio_file **out, int at, const char *name)
     return rc;
 }
 
-/* Opens the folder that a directory is in; the walk has left it when that is not the first. */
-static int open_above(struct backup *backup, const struct aio_walk_entry *entry,
-                      struct folder **open, struct aio_file **opened)
+/* Whether a directory is right in that folder. */
+static bool is_in(const struct folder *folder, const struct aio_walk_entry *entry)
 {
     size_t length = strlen(entry->path) - strlen(entry->name);
     length -= length > 0; /* the slash */
-    *open = length == 0 ? backup->top : backup->folder;
-    if (strlen((*open)->path) == length && strncmp((*open)->path, entry->path, length) == 0)
+    return strlen(folder->path) == length && strncmp(folder->path, entry->path, length) == 0;
+}
+
+/* Opens the folder that a directory is in; the walk may have left it. */
+static int open_above(struct backup *backup, const struct aio_walk_entry *entry,
+                      struct folder **open, struct aio_file **opened)
+{
+    *open = is_in(backup->top, entry) ? backup->top : backup->folder;
+    if (is_in(*open, entry))
         return 0;
     *open = NULL;
-    char *path = strndup(entry->path, length);
+    char *path = strndup(entry->path, strlen(entry->path) - strlen(entry->name) - 1);
     if (path == NULL)
         return -ENOMEM;
     int rc = open_beneath(opened, aio_file_fd(backup->top->to), path);
@@ -157,18 +174,25 @@ int folder_enter(struct backup *backup, const struct aio_walk_entry *entry)
     folder->from = fcntl(entry->at, F_DUPFD_CLOEXEC, 0); /* the walk has it open, and closes it */
     int rc = folder->from < 0 ? -errno : make(backup, entry, folder);
     if (rc < 0) {
-        folder_release(folder);
+        folder_release(backup, folder);
         free(folder);
         return rc;
     }
     folder->next = backup->folders;
     backup->folders = folder;
-    folder_release(backup->folder);
+    folder_leave(backup, !is_in(backup->folder, entry));
     backup->folder = folder;
     return 0;
 }
 
-/* What failed at a folder's end. A source that is gone takes its extended attributes along. */
+void folder_leave(struct backup *backup, bool complete)
+{
+    backup->folder->complete = complete && backup->folder != backup->top;
+    folder_release(backup, backup->folder);
+}
+
+/* Of a folder that was closed when the walk went on below. A source that is gone takes its extended
+ * attributes along. */
 static int finish(const struct backup *backup, const struct folder *folder)
 {
     struct aio_file *to, *from = NULL;
@@ -183,21 +207,13 @@ static int finish(const struct backup *backup, const struct folder *folder)
     return set < 0 ? set : rc;
 }
 
-static void complain(struct backup *backup, const char *path, int rc)
-{
-    if (attributes_refused(rc))
-        backup_complain_unkept(backup, path);
-    else if (rc < 0 && rc != -ECANCELED)
-        backup_complain(backup, path, aio_error_text(rc));
-}
-
 /* From the deepest to the first: each is written into no more then. */
 int folder_finish_all(struct backup *backup)
 {
     int rc = 0;
     for (struct folder *folder = backup->folders; folder != NULL && rc != -ECANCELED;
          folder = folder->next) {
-        rc = finish(backup, folder);
+        rc = folder->complete ? 0 : finish(backup, folder);
         complain(backup, folder->path, rc);
     }
     return rc == -ECANCELED ? rc : 0;

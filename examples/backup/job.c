@@ -124,7 +124,7 @@ static int job_copy(struct job *job)
 
 static void job_free(struct job *job)
 {
-    folder_release(job->folder);
+    folder_release(job->backup, job->folder);
     aio_semaphore_release(&job->backup->slots, 1);
     free(job);
 }

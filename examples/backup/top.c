@@ -83,6 +83,6 @@ int top_open(struct backup *backup)
 
 void top_close(struct backup *backup)
 {
-    folder_release(backup->top);
+    folder_release(backup, backup->top);
     free(backup->top);
 }

@@ -88,7 +88,7 @@ static int copy_all(struct backup *backup, struct aio_walk *walk)
         if (rc < 0)
             backup_complain(backup, entry.path, aio_error_text(rc));
     }
-    folder_release(backup->folder);
+    folder_leave(backup, rc == 0);
     backup->walked = rc == 0;
     return rc;
 }
