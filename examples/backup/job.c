@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Names may hold what a terminal would obey. */
 static void print_name(FILE *file, const char *name)
@@ -31,6 +30,12 @@ void backup_complain(struct backup *backup, const char *path, const char *what)
     backup_say(backup, path, what);
 }
 
+void backup_complain_unkept(struct backup *backup, const char *path)
+{
+    backup->unkept++;
+    backup_say(backup, path, "its owner, permissions or times cannot be kept there");
+}
+
 static void job_enter(struct job *job)
 {
     struct backup *backup = job->backup;
@@ -50,31 +55,49 @@ static void job_leave(struct job *job)
         job->backup->jobs = job->next;
 }
 
-/* What a run that came before has completed. */
-static bool job_is_done(const struct job *job)
+/* The data are worth more than the attributes; what can be set of these is. */
+static int job_copy_plain(struct job *job, int at, const char *name)
 {
-    struct aio_stat stat;
-    return aio_path_stat(job->backup->to, job->path, AIO_PATH_NOFOLLOW, &stat) == 0 &&
-           S_ISREG(stat.mode) && stat.size == job->size &&
-           stat.modified.tv_sec == job->modified.tv_sec &&
-           stat.modified.tv_nsec == job->modified.tv_nsec;
-}
-
-static int job_copy_verified(struct job *job, const struct aio_file_copy_options *options)
-{
-    const struct backup *backup = job->backup;
-    char staged[sizeof BACKUP_STAGING + 24];
-    (void)snprintf(staged, sizeof staged, BACKUP_STAGING "/%" PRIu64, job->number);
-    int rc = aio_file_copy(backup->from, job->path, backup->to, staged, options);
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    struct aio_file *file;
+    options.flags = AIO_FILE_COPY_NOFOLLOW;
+    options.copied = &job->copied;
+    int rc = aio_file_copy(job->folder->from, job->name, at, name, &options);
     if (rc < 0)
         return rc;
-    rc = verify_same(backup->from, job->path, backup->to, staged);
+    job->unkept = true;
+    if (there_open(&file, at, name) == 0) {
+        (void)attributes_set(file, &job->stat, -1);
+        (void)aio_file_close(file);
+    }
+    return 0;
+}
+
+static int job_copy_to(struct job *job, int at, const char *name)
+{
+    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
+    options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_XATTRS | AIO_FILE_COPY_NOFOLLOW;
+    options.copied = &job->copied;
+    int rc = aio_file_copy(job->folder->from, job->name, at, name, &options);
+    return attributes_refused(rc) ? job_copy_plain(job, at, name) : rc;
+}
+
+static int job_copy_verified(struct job *job)
+{
+    const struct folder *folder = job->folder;
+    int staging = aio_file_fd(job->backup->staging);
+    char staged[24];
+    (void)snprintf(staged, sizeof staged, "%" PRIu64, job->number);
+    int rc = job_copy_to(job, staging, staged);
+    if (rc < 0)
+        return rc;
+    rc = verify_same(folder->from, job->name, staging, staged);
     if (rc == 0)
-        rc = aio_path_rename(backup->to, staged, backup->to, job->path, 0);
+        rc = aio_path_rename(staging, staged, aio_file_fd(folder->to), job->name, 0);
     if (rc < 0)
         AIO_SHIELD
         {
-            (void)aio_path_unlink(backup->to, staged);
+            (void)aio_path_unlink(staging, staged);
         }
     return rc;
 }
@@ -82,16 +105,13 @@ static int job_copy_verified(struct job *job, const struct aio_file_copy_options
 static int job_copy(struct job *job)
 {
     struct backup *backup = job->backup;
-    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
-    options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_XATTRS | AIO_FILE_COPY_NOFOLLOW;
-    options.copied = &job->copied;
-    if (!job->fresh && job_is_done(job)) {
+    int rc = job->folder->fresh ? 0 : there_already(job);
+    if (rc == 1)
         backup->files_same++;
-        return 0;
-    }
-    int rc = backup->verify
-                 ? job_copy_verified(job, &options)
-                 : aio_file_copy(backup->from, job->path, backup->to, job->path, &options);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    rc = backup->verify ? job_copy_verified(job)
+                        : job_copy_to(job, aio_file_fd(job->folder->to), job->name);
     if (rc < 0)
         return rc;
     backup->files_copied++;
@@ -102,6 +122,13 @@ static int job_copy(struct job *job)
     return 0;
 }
 
+static void job_free(struct job *job)
+{
+    folder_release(job->backup, job->folder);
+    aio_semaphore_release(&job->backup->slots, 1);
+    free(job);
+}
+
 static int job_run(void *arg)
 {
     struct job *job = arg;
@@ -110,47 +137,51 @@ static int job_run(void *arg)
     int rc = job_copy(job);
     job_leave(job);
     if (rc == 0)
-        backup->bytes_done += job->size;
-    else if (rc == -EILSEQ)
+        backup->bytes_done += job->stat.size;
+    if (rc == 0 && job->unkept)
+        backup_complain_unkept(backup, job->path);
+    if (rc == -EILSEQ)
         backup_complain(backup, job->path, "the copy differs, or the file was changed meanwhile");
-    else if (rc != -ECANCELED)
+    else if (rc < 0 && rc != -ECANCELED)
         backup_complain(backup, job->path, aio_error_text(rc));
-    aio_semaphore_release(&backup->slots, 1);
-    free(job);
+    job_free(job);
     return rc == -ECANCELED ? rc : 0;
 }
 
-static struct job *job_new(struct backup *backup, const char *path, const struct aio_stat *stat)
+static struct job *job_new(struct backup *backup, const struct aio_walk_entry *entry)
 {
-    size_t length = strlen(path) + 1;
-    struct job *job = malloc(sizeof *job + length);
+    size_t length = strlen(entry->path);
+    struct job *job = malloc(sizeof *job + length + 1);
     if (job == NULL)
         return NULL;
     *job = (struct job){
         .backup = backup,
+        .folder = folder_hold(backup->folder),
+        .name = job->path + length - strlen(entry->name),
         .number = backup->files_found,
-        .size = stat->size,
-        .modified = stat->modified,
+        .stat = *entry->stat,
     };
-    memcpy(job->path, path, length);
+    memcpy(job->path, entry->path, length + 1);
     return job;
 }
 
-int backup_file(struct backup *backup, const char *path, const struct aio_stat *stat, bool fresh)
+int backup_file(struct backup *backup, const struct aio_walk_entry *entry)
 {
+    int64_t size = entry->stat->size;
     int rc = aio_semaphore_acquire(&backup->slots, 1);
     if (rc < 0)
         return rc;
-    struct job *job = job_new(backup, path, stat);
-    if (job != NULL)
-        job->fresh = fresh;
-    rc = job == NULL ? -ENOMEM : aio_scope_spawn(&backup->scope, job_run, job);
-    if (rc < 0) {
-        free(job);
+    struct job *job = job_new(backup, entry);
+    if (job == NULL) {
         aio_semaphore_release(&backup->slots, 1);
+        return -ENOMEM;
+    }
+    rc = aio_scope_spawn(&backup->scope, job_run, job);
+    if (rc < 0) {
+        job_free(job);
         return rc;
     }
     backup->files_found++;
-    backup->bytes_found += stat->size;
+    backup->bytes_found += size;
     return 0;
 }

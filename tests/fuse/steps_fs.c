@@ -16,6 +16,7 @@
  *     slow      reading, writing and syncing wait
  *     await     syncing waits
  *     refuse    syncing waits, and fails with EIO
+ *     bare      permissions and times cannot be set: EPERM; elsewhere ENOSYS
  *
  * What waits makes a file "waiting" in its folder and goes on when there is one called "release",
  * or fails with ETIMEDOUT after some seconds.
@@ -39,8 +40,9 @@ struct node {
     size_t size;
 };
 
-static const char *const folders[] = {"/write", "/sync", "/rename", "/folder", "/flush", "/flags",
-                                      "/held",  "/list", "/late",   "/slow",   "/await", "/refuse"};
+static const char *const folders[] = {"/write", "/sync",   "/rename", "/folder", "/flush",
+                                      "/flags", "/held",   "/list",   "/late",   "/slow",
+                                      "/await", "/refuse", "/bare"};
 static struct node nodes[NODES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of nodes */
 static pthread_cond_t made = PTHREAD_COND_INITIALIZER;
@@ -221,6 +223,24 @@ static int steps_truncate(const char *path, off_t size, struct fuse_file_info *i
     return good ? 0 : -EINVAL;
 }
 
+static int bare_error(const char *path)
+{
+    return strcmp(path, "/bare") == 0 || is_in(path, "/bare") ? -EPERM : -ENOSYS;
+}
+
+static int steps_chmod(const char *path, mode_t mode, struct fuse_file_info *info)
+{
+    (void)mode, (void)info;
+    return bare_error(path);
+}
+
+static int steps_utimens(const char *path, const struct timespec times[2],
+                         struct fuse_file_info *info)
+{
+    (void)times, (void)info;
+    return bare_error(path);
+}
+
 static int steps_fsync(const char *path, int data, struct fuse_file_info *info)
 {
     (void)data, (void)info;
@@ -298,6 +318,8 @@ static const struct fuse_operations operations = {
     .read = steps_read,
     .write = steps_write,
     .truncate = steps_truncate,
+    .chmod = steps_chmod,
+    .utimens = steps_utimens,
     .fsync = steps_fsync,
     .fsyncdir = steps_fsyncdir,
     .flush = steps_flush,
