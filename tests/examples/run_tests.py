@@ -1,9 +1,11 @@
 """The parallel job runner: what it runs and how much of it at once, whose output is whose, and what
 it leaves behind when it is stopped."""
+import fcntl
 import glob
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import tempfile
@@ -132,6 +134,105 @@ def test_nobody_reads_the_output(context):
     assert process.returncode == 2 and "EPIPE" in errors, (process.returncode, errors)
 
 
+def test_output_cannot_be_written(context):
+    with open("/dev/full", "w") as full:
+        code, _, errors = run(context, "echo a\nexit 3\n", "-j1", "-k", stdout=full)
+    assert code == 2 and "0 done, 2 failed" in errors, errors
+    assert "run: output lost (ENOSPC) after" in errors and "done after" not in errors, errors
+    code, _, errors = run(context, "echo a\n", stdout=subprocess.DEVNULL)
+    assert code == 0 and "run: done after" in errors, errors
+
+
+def wait_for(folder, name):
+    """A command that waits for a file."""
+    return "until test -e %s/%s; do sleep 0.01; done; " % (folder, name)
+
+
+def touch(folder, name):
+    with open(os.path.join(folder, name), "w"):
+        pass
+
+
+def read_to_end(fd):
+    said = b""
+    try:
+        while piece := os.read(fd, 65536):
+            said += piece
+    except OSError:  # the end of a terminal
+        pass
+    os.close(fd)
+    return said
+
+
+def read_stalled(context, ours, theirs, first, mark):
+    """What run writes when the reader, who has read up to the mark in what the first job writes,
+    goes on only after others have ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = start(context, "-j4", "-k", stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        process.stdin.write(first + "; touch %s/0\n" % folder)
+        for i in (1, 2):
+            wait = wait_for(folder, i - 1) + wait_for(folder, "go")
+            process.stdin.write(wait + "touch %s/%d\n" % (folder, i))
+        process.stdin.flush()
+        said = b""
+        while mark not in said:
+            said += os.read(ours, 64)
+        touch(folder, "go")
+        until(lambda: os.path.exists(os.path.join(folder, "2")), "the others have ended")
+        process.stdin.close()
+        said += read_to_end(ours)
+        assert process.wait(timeout=PATIENCE) == 0, said[-1000:]
+    return said
+
+
+def test_reports_between_the_outputs(context):
+    """Also where both go to one pipe, and an output lacks its end of line."""
+    first = "head -c 300000 /dev/zero | tr '\\0' x"
+    said = read_stalled(context, *os.pipe(), first, b"x")
+    assert b"x" * 300000 + b"\nrun: done after" in said, said.replace(b"x" * 1000, b"")
+    assert said.count(b"\nrun: done after") == 3, said.replace(b"x" * 1000, b"")
+
+
+def full(writer):
+    return not select.select([], [writer], [], 0)[1]
+
+
+def check_stalled(context, lines, stall, close):
+    """Nobody reads what it writes to `stall`; run ends all the same when it is asked to."""
+    mark = "1%09d" % (time.monotonic_ns() % 10**9)
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+    process = start(context, "-j4", "-k", **{stall: writer})
+    process.stdin.write(lines if close else "sleep %s\n" % mark + lines)
+    process.stdin.flush()
+    if close:
+        process.stdin.close()
+        process.stdin = None
+    until(lambda: full(writer), "it waits for the reader")
+    os.close(writer)
+    until(lambda: running("sleep\0" + mark) == (0 if close else 1), "the job runs")
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=PATIENCE)[1]
+    took = time.monotonic() - begin
+    os.close(reader)
+    assert process.returncode == 2, (process.returncode, errors)
+    assert took < (15 if SANITIZED else 5), "stopping took %.1f s" % took
+    assert not running("sleep\0" + mark)
+    assert stall == "stderr" or "run: stopped by a signal" in errors, errors
+
+
+def test_stopped_while_nobody_reads_the_output(context):
+    for close in (False, True):
+        check_stalled(context, "seq 1 100000\n" * 2, "stdout", close)
+
+
+def test_stopped_while_nobody_reads_the_errors(context):
+    for close in (False, True):
+        check_stalled(context, "exit 3 # %s\n" % ("x" * 3000) * 6, "stderr", close)
+
+
 def running(mark):
     """How many processes have the mark in their command line."""
     count = 0
@@ -202,13 +303,32 @@ def test_progress_on_a_terminal(context):
     process = start(context, "-j1", "-k", stderr=theirs)
     os.close(theirs)
     out = process.communicate("echo a\nfalse\necho b\n", timeout=PATIENCE)[0]
-    said = b""
-    try:
-        while True:
-            said += os.read(ours, 65536)
-    except OSError:  # the end of a terminal
-        os.close(ours)
+    said = read_to_end(ours)
     assert (process.returncode, out) == (2, "a\nb\n"), (process.returncode, out)
     assert b"\r\x1b[K1 running, 1 done, 1 failed" in said, said
     assert b"failed with exit code 1" in said and b"run: done" not in said, said
     assert said.rstrip().endswith(b"run: 2 done, 1 failed"), said
+
+
+def test_output_on_a_terminal(context):
+    """Lines without an end stand there as well, and each message on a line of its own."""
+    ours, theirs = pty.openpty()
+    process = start(context, "-j1", "-k", stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    process.stdin.write("printf one\nprintf two; false\necho three\nprintf four\n")
+    process.stdin.close()
+    said = read_to_end(ours)
+    process.wait(timeout=PATIENCE)
+    lines = said.decode().replace("\r\n", "\n").split("\n")
+    shown = [re.sub(r"^.*\r\x1b\[K", "", line) for line in lines]  # what stands there in the end
+    told = "run: failed with exit code 1 after"
+    assert [line for line in shown if not line.startswith((told, "0 ", "1 "))] == [
+        "one", "two", "three", "four", "run: 3 done, 1 failed", ""], said
+    assert sum(line.startswith(told) for line in shown) == 1, said
+
+
+def test_progress_between_the_outputs(context):
+    """Also on a slow terminal."""
+    said = read_stalled(context, *pty.openpty(), "seq 1 30000", b"\r\n100\r\n")
+    block = b"".join(b"%d\r\n" % i for i in range(1, 30001))
+    assert block in said, said[-1000:]

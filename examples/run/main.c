@@ -1,0 +1,107 @@
+/*
+ * run: runs command lines, several at once, as `make -j` does.
+ * Usage: run [-j JOBS] [-k] [FILE]
+ *
+ * Each line of FILE, or of standard input, is run by `sh -c` with nothing to read; empty lines and
+ * those that begin with '#' are passed over. -j says how many run at once (as many as there are
+ * processors). After a failure no further ones are started, but with -k all are run.
+ *
+ * What a job writes is collected and printed in one piece when it has ended, so outputs do not mix;
+ * beyond 16 MiB it is dropped, and that is said. What becomes of the jobs goes to standard error,
+ * between the outputs: on a terminal a line that counts them, and the failures; elsewhere a line
+ * each. As long as nobody reads what run prints, as many jobs as may run at once come to their end,
+ * and no more are started; once it is stopped, run waits for a reader for two seconds at most.
+ *
+ * SIGINT and SIGTERM end the jobs, by SIGTERM and two seconds later by SIGKILL; a second signal
+ * ends run at once.
+ *
+ * Exit codes: 0 when all have succeeded, 2 otherwise, also for bad usage and after a signal.
+ */
+#include "examples/run/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define JOBS_MAX 1000
+#define EXIT_FAILED 2
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: run [-j JOBS] [-k] [FILE] (JOBS: 1 to %d)\n", JOBS_MAX);
+    return EXIT_FAILED;
+}
+
+static void sum_up(struct run *run, int rc)
+{
+    struct output *output = &run->output;
+    if (rc == -ECANCELED)
+        output_say(output, "run: stopped by a signal\n");
+    else if (rc == -EMSGSIZE)
+        output_say(output, "run: a line is too long (%zu KiB at most)\n", LINE_MAX_BYTES >> 10);
+    else if (rc == -EILSEQ)
+        output_say(output, "run: a line has a NUL byte in it\n");
+    else if (rc < 0)
+        output_say(output, "run: the command lines cannot be read: %s\n", aio_error_name(rc));
+    if (output->live || run->failed > 0)
+        output_say(output, "run: %ld done, %ld failed\n", run->done, run->failed);
+}
+
+static int run_printed(struct run *run)
+{
+    int rc = printer_open(run);
+    if (rc < 0)
+        return rc;
+    rc = lines_run(run);
+    int printed = printer_close(&run->printer);
+    return rc < 0 ? rc : printed;
+}
+
+static int run_main(void *arg)
+{
+    struct run *run = arg;
+    int rc = output_open(&run->output);
+    if (rc < 0) {
+        output_say(&run->output, "run: standard output cannot be used: %s\n", aio_error_name(rc));
+    } else {
+        rc = aio_signal_shutdown();
+        if (rc == 0)
+            rc = run_printed(run);
+        sum_up(run, rc);
+    }
+    output_close(&run->output);
+    return rc == 0 && run->failed == 0 ? 0 : EXIT_FAILED;
+}
+
+/* Returns false for bad usage. */
+static bool read_options(struct run *run, long *jobs, int argc, char **argv)
+{
+    int option;
+    char *end = NULL;
+    while ((option = getopt(argc, argv, "j:k")) != -1) {
+        if (option == 'j')
+            *jobs = strtol(optarg, &end, 10);
+        if (option == '?' || (option == 'j' && (*optarg == '\0' || *end != '\0')))
+            return false;
+        run->keep_going = run->keep_going || option == 'k';
+    }
+    return *jobs >= 1 && *jobs <= JOBS_MAX && argc - optind <= 1;
+}
+
+int main(int argc, char **argv)
+{
+    const struct sigaction ordinary = {.sa_handler = SIG_DFL};
+    struct run run = {0};
+    long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+    if (!read_options(&run, &jobs, argc, argv))
+        return usage();
+    run.path = argv[optind];
+    run.room = (struct aio_semaphore)AIO_SEMAPHORE_INIT((uint32_t)jobs);
+    (void)sigaction(SIGCHLD, &ordinary, NULL); /* whoever started us may ignore it */
+    int rc = aio_runtime_run(NULL, run_main, &run);
+    if (rc < 0)
+        (void)aio_error_exit(rc, "run");
+    return rc < 0 ? EXIT_FAILED : rc;
+}

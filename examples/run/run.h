@@ -1,0 +1,92 @@
+/*
+ * What the files of the run example share.
+ */
+#ifndef EXAMPLES_RUN_RUN_H
+#define EXAMPLES_RUN_RUN_H
+
+#include <aio/aio.h>
+#include <aio/pipe.h>
+#include <aio/process.h>
+
+#define LINE_MAX_BYTES ((size_t)64 * 1024)
+#define OUTPUT_MAX_BYTES ((size_t)16 << 20)
+
+/* One of our standard streams, to be written to. */
+struct sink {
+    struct aio_stream *stream; /* NULL: what is written is dropped */
+    int64_t patience_ns;       /* with who reads it, from hurry_ns on */
+};
+
+/*
+ * Standard output and standard error. One task at a time writes to them, so that a message stands
+ * between what jobs have written, and never within.
+ */
+struct output {
+    struct sink out;
+    struct sink err;
+    bool live;        /* a terminal shows the progress */
+    bool together;    /* both are seen in one place */
+    bool unfinished;  /* the last line that a job has written, and nothing stands behind it */
+    bool drawn;       /* the progress is the terminal's last line */
+    int64_t hurry_ns; /* when a task that writes was first found to be cancelled; 0 */
+};
+
+/* The task that prints what jobs have written and what has become of them. */
+struct printer {
+    struct aio_task *task;
+    struct aio_notify wake;
+    struct job *first; /* of those that have ended */
+    struct job **last;
+    bool closed; /* no more will come */
+};
+
+struct run {
+    const char *path; /* of the command lines; NULL: standard input */
+    struct aio_scope scope;
+    struct aio_semaphore room; /* for jobs, until they are printed */
+    struct output output;
+    struct printer printer;
+    bool keep_going;
+    bool failing; /* a job has failed, though that may not be told yet */
+    long running;
+    long done;
+    long failed;
+};
+
+struct job {
+    struct run *run;
+    struct job *next;
+    char *line;
+    int rc; /* of running it, whatever its status */
+    struct aio_process_result result;
+    int64_t took_ns;
+};
+
+/* A task: runs a job, and gives it to the printer. */
+int job_run(void *job);
+bool job_good(const struct job *job);
+void job_free(struct job *job);
+
+/* Reads the command lines and runs them. Returns 0, also when it was stopped by a failure, or what
+ * went wrong. */
+int lines_run(struct run *run);
+
+/* Returns 0; or why standard output cannot be written to. */
+int output_open(struct output *output);
+void output_close(struct output *output);
+/* What a job has written. Returns 0; or why not all of it was printed. */
+int output_write(struct output *output, const char *bytes, size_t size);
+/* A message of whole lines. */
+void output_say(struct output *output, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Shows the progress, where that is shown. */
+void output_show(struct output *output, const struct run *run);
+
+int printer_open(struct run *run);
+/* Takes the job over; never suspends. */
+void printer_add(struct printer *printer, struct job *job);
+/* Waits until all is printed. When the caller is cancelled, who does not read is not waited for any
+ * longer. Returns 0; or -ECANCELED if that was so. */
+int printer_close(struct printer *printer);
+
+#endif
