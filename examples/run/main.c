@@ -12,8 +12,10 @@
  * each. As long as nobody reads what run prints, as many jobs as may run at once come to their end,
  * and no more are started; once it is stopped, run waits for a reader for two seconds at most.
  *
- * SIGINT and SIGTERM end the jobs, by SIGTERM and two seconds later by SIGKILL; a second signal
- * ends run at once.
+ * SIGINT, SIGTERM, SIGHUP and SIGQUIT, unless they were ignored from the start, end the jobs with
+ * all that belongs to their process groups, by SIGTERM and two seconds later by SIGKILL. A second
+ * signal, half a second after the first or later, has them killed at once. No job outlives run,
+ * unless run itself is sent SIGKILL.
  *
  * Exit codes: 0 when all have succeeded, 2 otherwise, also for bad usage and after a signal.
  */
@@ -66,10 +68,12 @@ static int run_main(void *arg)
     if (rc < 0) {
         output_say(&run->output, "run: standard output cannot be used: %s\n", aio_error_name(rc));
     } else {
-        rc = aio_signal_shutdown();
+        run->task = aio_task_current();
+        rc = signals_open(run);
         if (rc == 0)
             rc = run_printed(run);
         sum_up(run, rc);
+        signals_close(run);
     }
     output_close(&run->output);
     return rc == 0 && run->failed == 0 ? 0 : EXIT_FAILED;

@@ -10,9 +10,11 @@
 
 static void describe(char *text, size_t size, const struct job *job)
 {
-    const struct aio_process_status *status = &job->result.status;
+    const struct aio_process_status *status = &job->status;
     if (job->rc == -ECANCELED)
         snprintf(text, size, "stopped");
+    else if (job->rc == -EPERM)
+        snprintf(text, size, "could not be stopped"); /* it has changed its user */
     else if (job->rc < 0)
         snprintf(text, size, "cannot be run: %s", aio_error_name(job->rc));
     else if (status->signal != 0)
@@ -24,7 +26,7 @@ static void describe(char *text, size_t size, const struct job *job)
         snprintf(text, size, "done");
 }
 
-/* lost: why its output could not be printed; 0. */
+/* lost: why not all of its output could be read or printed; 0. */
 static void report(struct output *output, const struct job *job, int lost)
 {
     char text[64], loss[64] = "";
@@ -35,7 +37,7 @@ static void report(struct output *output, const struct job *job, int lost)
     if (!good || lost < 0 || !output->live)
         output_say(output, "run: %s%s after %.2f s: %s\n", good && lost < 0 ? "" : text, loss,
                    (double)job->took_ns / 1e9, job->line);
-    if (job->result.output.truncated)
+    if (job->collector.truncated)
         output_say(output, "run: output beyond %zu MiB was dropped: %s\n", OUTPUT_MAX_BYTES >> 20,
                    job->line);
 }
@@ -43,7 +45,9 @@ static void report(struct output *output, const struct job *job, int lost)
 static void print(struct job *job)
 {
     struct run *run = job->run;
-    int lost = output_write(&run->output, job->result.output.bytes, job->result.output.size);
+    const struct collector *text = &job->collector;
+    int printed = output_write(&run->output, text->bytes, text->size);
+    int lost = text->lost < 0 ? text->lost : printed;
     bool good = job_good(job) && lost == 0;
     report(&run->output, job, lost);
     run->running--;

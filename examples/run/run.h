@@ -7,6 +7,7 @@
 #include <aio/aio.h>
 #include <aio/pipe.h>
 #include <aio/process.h>
+#include <aio/signal.h>
 
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
 #define OUTPUT_MAX_BYTES ((size_t)16 << 20)
@@ -41,9 +42,15 @@ struct printer {
 };
 
 struct run {
-    const char *path; /* of the command lines; NULL: standard input */
+    const char *path;      /* of the command lines; NULL: standard input */
+    struct aio_task *task; /* the first one, which a signal cancels */
+    struct aio_signal *signals;
+    struct aio_task *watcher; /* of the signals */
+    int64_t stopped_ns;       /* when the first came; 0 */
+    bool hurried;             /* by a second one */
     struct aio_scope scope;
     struct aio_semaphore room; /* for jobs, until they are printed */
+    struct job *jobs;          /* that have a process */
     struct output output;
     struct printer printer;
     bool keep_going;
@@ -53,17 +60,41 @@ struct run {
     long failed;
 };
 
+/* What a job writes, and the task that reads it. */
+struct collector {
+    struct aio_task *task;
+    struct aio_stream *stream;
+    char *bytes;
+    size_t size;
+    size_t capacity;
+    bool truncated; /* there was more than is kept */
+    int lost;       /* why not all of it could be read; 0 */
+};
+
 struct job {
     struct run *run;
-    struct job *next;
+    struct job *next; /* of the run's jobs, then of the printer's */
     char *line;
+    struct aio_process *process; /* NULL: it must not be used any more */
+    struct collector collector;
     int rc; /* of running it, whatever its status */
-    struct aio_process_result result;
+    struct aio_process_status status;
     int64_t took_ns;
 };
 
+/* Begins to collect what comes from the stream, which it closes. Returns 0 or -errno. */
+int collector_open(struct collector *collector, struct aio_stream *stream);
+/* Waits for the end, or if others hold the stream open for a second. Shielded. */
+void collector_close(struct collector *collector);
+
+/* From now on signals stop the run: the first cancels its task. Returns 0 or -errno. */
+int signals_open(struct run *run);
+void signals_close(struct run *run);
+
 /* A task: runs a job, and gives it to the printer. */
 int job_run(void *job);
+/* Ends its process, and the group that it leads, at once; never suspends. */
+void job_kill(const struct job *job);
 bool job_good(const struct job *job);
 void job_free(struct job *job);
 

@@ -11,14 +11,20 @@ import subprocess
 import tempfile
 import time
 
-from support import PATIENCE, SANITIZED, until
+from support import PATIENCE, SANITIZED, need_tool, until
 
 
-def start(context, *words, **options):
+def ordinary_signals():
+    """A shell has some ignored in what it runs in the background."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def start(context, *words, before=(), **options):
     options = dict({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
-                    "stderr": subprocess.PIPE}, **options)
-    return subprocess.Popen([context.program("run"), *words], env=context.environment(), text=True,
-                            **options)
+                    "stderr": subprocess.PIPE, "preexec_fn": ordinary_signals}, **options)
+    return subprocess.Popen([*before, context.program("run"), *words], text=True,
+                            env=context.environment(), **options)
 
 
 def ignore_children():
@@ -252,30 +258,94 @@ def caught(pid, number):
     return int(mask.split()[1], 16) >> (number - 1) & 1
 
 
-def check_signal(context, number, *scripts):
-    """Jobs that sleep for a time that no other process does, and are all gone in the end."""
+def start_jobs(context, *scripts, **options):
+    """Jobs that sleep for a time that no other process does; and how to know them."""
     mark = "1%09d" % (time.monotonic_ns() % 10**9)
-    process = start(context, "-j9", "-k")
+    process = start(context, "-j9", "-k", **options)
     process.stdin.write("".join(script % mark + "\n" for script in scripts))
     process.stdin.flush()  # and stays open: it waits for more
     until(lambda: running("sleep\0" + mark) == len(scripts), "the jobs run")
+    return process, mark
+
+
+def check_stopped(process, mark, count):
+    """It ends soon, has told so, and leaves none of the jobs behind; what they have written."""
     begin = time.monotonic()
-    process.send_signal(number)
     out, errors = process.communicate(timeout=PATIENCE)
     took = time.monotonic() - begin
+    assert not running("sleep\0" + mark), "there are jobs left"
     assert process.returncode == 2, (process.returncode, out, errors)
-    assert errors.count("run: stopped after") == len(scripts), errors
+    assert errors.count("run: stopped after") == count, errors
     assert "run: stopped by a signal" in errors, errors
     assert took < (15 if SANITIZED else 5), "stopping took %.1f s" % took
-    until(lambda: not running("sleep\0" + mark), "the jobs are gone")
     return out
+
+
+def check_signal(context, number, *scripts):
+    process, mark = start_jobs(context, *scripts)
+    process.send_signal(number)
+    return check_stopped(process, mark, len(scripts))
+
+
+TIDIES = "trap 'echo tidied; exit 1' TERM; sleep %s & wait"
+DEAF = "trap '' TERM; sleep %s"
 
 
 def test_interrupted(context):
     """One that says that it has been asked to end, and one with a child."""
-    out = check_signal(context, signal.SIGINT, "sleep %s & wait",
-                       "trap 'echo tidied; exit 1' TERM; sleep %s & wait")
-    assert out == "tidied\n", out
+    assert check_signal(context, signal.SIGINT, "sleep %s & wait", TIDIES) == "tidied\n"
+
+
+def test_hung_up(context):
+    assert check_signal(context, signal.SIGHUP, "sleep %s & wait", TIDIES) == "tidied\n"
+
+
+def test_quit(context):
+    assert check_signal(context, signal.SIGQUIT, "sleep %s & wait", TIDIES) == "tidied\n"
+
+
+def test_signals_ignored_from_the_start(context):
+    """As by nohup."""
+    process, mark = start_jobs(
+        context, TIDIES, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert not caught(process.pid, signal.SIGHUP) and caught(process.pid, signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert check_stopped(process, mark, 1) == "tidied\n"
+
+
+def test_two_signals_at_once(context):
+    """They are no worse than one: jobs have time to end."""
+    process, mark = start_jobs(context, TIDIES)
+    process.send_signal(signal.SIGSTOP)  # so that they come at the same time
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    assert check_stopped(process, mark, 1) == "tidied\n"
+
+
+def test_under_timeout(context):
+    """It sends a signal to its child, and then to the child's group."""
+    process, mark = start_jobs(context, TIDIES, before=[need_tool("timeout"), "600"],
+                               start_new_session=True)
+    process.send_signal(signal.SIGTERM)
+    out, errors = process.communicate(timeout=PATIENCE)
+    until(lambda: not running("sleep\0" + mark), "the jobs are gone")
+    assert out == "tidied\n" and "run: stopped by a signal" in errors, (out, errors)
+
+
+def test_second_signal(context):
+    """It ends jobs that take their time, and not run before them."""
+    for _ in range(5):  # the machine may be busy
+        process, mark = start_jobs(context, DEAF, DEAF)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.6)
+        process.send_signal(signal.SIGINT)
+        assert check_stopped(process, mark, 2) == ""
+        if time.monotonic() - begin < 1.9:  # they would have been killed then anyway
+            return
+    raise AssertionError("the second signal does not hurry")
 
 
 def test_interrupted_at_any_time(context):
@@ -295,7 +365,7 @@ def test_interrupted_at_any_time(context):
 
 def test_terminated(context):
     """One that does not end when it is asked to."""
-    assert check_signal(context, signal.SIGTERM, "trap '' TERM; sleep %s", "exec sleep %s") == ""
+    assert check_signal(context, signal.SIGTERM, DEAF, "exec sleep %s") == ""
 
 
 def test_progress_on_a_terminal(context):
