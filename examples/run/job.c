@@ -11,16 +11,6 @@
 
 #define GRACE_NS AIO_SEC(2)
 
-static int start(struct job *job)
-{
-    struct aio_process_options options = AIO_PROCESS_OPTIONS;
-    options.input = AIO_PROCESS_NULL;
-    options.output = AIO_PROCESS_PIPE;
-    options.error = AIO_PROCESS_JOIN;
-    options.group = 0;
-    return aio_process_spawn(&job->process, AIO_ARGV("sh", "-c", job->line), &options);
-}
-
 static void list_add(struct job *job)
 {
     job->next = job->run->jobs;
@@ -33,6 +23,56 @@ static void list_remove(struct job *job)
     while (*link != job)
         link = &(*link)->next;
     *link = job->next;
+}
+
+static int spawn(struct job *job)
+{
+    const struct aio_process_limit files = {RLIMIT_NOFILE, job->run->files};
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.input = AIO_PROCESS_NULL;
+    options.output = AIO_PROCESS_PIPE;
+    options.error = AIO_PROCESS_JOIN;
+    options.group = 0;
+    options.limits = &files;
+    options.limit_count = 1;
+    job->begin_ns = aio_time_now();
+    return aio_process_spawn(&job->process, AIO_ARGV("sh", "-c", job->line), &options);
+}
+
+/* Of descriptors, processes or threads: there are more when another job has ended. */
+static bool is_shortage(int rc)
+{
+    return rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN;
+}
+
+/* With the turn. One may have ended during the attempt. */
+static int spawn_when_possible(struct job *job)
+{
+    struct run *run = job->run;
+    for (;;) {
+        unsigned long ends = run->ends;
+        int rc = spawn(job);
+        if (!is_shortage(rc) || (run->ends == ends && run->jobs == NULL))
+            return rc;
+        rc = run->ends == ends ? aio_notify_wait(&run->ended) : 0;
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* One job starts at a time: of two that are short of something each could be what the other lacks,
+ * and both would fail. */
+static int start(struct job *job)
+{
+    struct run *run = job->run;
+    int rc = aio_mutex_lock(&run->starting);
+    if (rc < 0)
+        return rc;
+    rc = spawn_when_possible(job);
+    if (rc == 0)
+        list_add(job);
+    aio_mutex_unlock(&run->starting);
+    return rc;
 }
 
 static int stop(struct job *job, int why)
@@ -56,17 +96,24 @@ static int await(struct job *job)
     return rc;
 }
 
+static void end(struct job *job)
+{
+    struct run *run = job->run;
+    struct aio_process *process = job->process;
+    job->process = NULL;
+    aio_process_close(process);
+    list_remove(job);
+    run->ends++;
+    aio_notify_one(&run->ended);
+}
+
 static int run_line(struct job *job)
 {
     int rc = start(job);
     if (rc < 0)
         return rc;
-    list_add(job);
     rc = await(job);
-    struct aio_process *process = job->process;
-    job->process = NULL;
-    aio_process_close(process);
-    list_remove(job);
+    end(job);
     return rc;
 }
 
@@ -86,9 +133,9 @@ bool job_good(const struct job *job)
 int job_run(void *arg)
 {
     struct job *job = arg;
-    int64_t begin_ns = aio_time_now();
+    job->begin_ns = aio_time_now();
     job->rc = run_line(job);
-    job->took_ns = aio_time_now() - begin_ns;
+    job->took_ns = aio_time_now() - job->begin_ns;
     job->run->failing |= !job_good(job);
     printer_add(&job->run->printer, job);
     return 0;

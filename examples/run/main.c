@@ -4,7 +4,8 @@
  *
  * Each line of FILE, or of standard input, is run by `sh -c` with nothing to read; empty lines and
  * those that begin with '#' are passed over. -j says how many run at once (as many as there are
- * processors). After a failure no further ones are started, but with -k all are run.
+ * processors); where descriptors or processes are short it is fewer. After a failure no further
+ * ones are started, but with -k all are run.
  *
  * What a job writes is collected and printed in one piece when it has ended, so outputs do not mix;
  * beyond 16 MiB it is dropped, and that is said. What becomes of the jobs goes to standard error,
@@ -29,6 +30,7 @@
 
 #define JOBS_MAX 1000
 #define EXIT_FAILED 2
+#define FILES_WANTED 4096 /* a job needs up to four at once */
 
 static int usage(void)
 {
@@ -94,6 +96,17 @@ static bool read_options(struct run *run, long *jobs, int argc, char **argv)
     return *jobs >= 1 && *jobs <= JOBS_MAX && argc - optind <= 1;
 }
 
+/* For as many jobs as may be asked for, as far as that is allowed. */
+static void raise_files(struct rlimit *before)
+{
+    (void)getrlimit(RLIMIT_NOFILE, before);
+    struct rlimit more = *before;
+    if (more.rlim_cur >= FILES_WANTED)
+        return;
+    more.rlim_cur = more.rlim_max < FILES_WANTED ? more.rlim_max : FILES_WANTED;
+    (void)setrlimit(RLIMIT_NOFILE, &more);
+}
+
 int main(int argc, char **argv)
 {
     const struct sigaction ordinary = {.sa_handler = SIG_DFL};
@@ -103,6 +116,7 @@ int main(int argc, char **argv)
         return usage();
     run.path = argv[optind];
     run.room = (struct aio_semaphore)AIO_SEMAPHORE_INIT((uint32_t)jobs);
+    raise_files(&run.files);
     (void)sigaction(SIGCHLD, &ordinary, NULL); /* whoever started us may ignore it */
     int rc = aio_runtime_run(NULL, run_main, &run);
     if (rc < 0)

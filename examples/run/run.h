@@ -50,7 +50,11 @@ struct run {
     bool hurried;             /* by a second one */
     struct aio_scope scope;
     struct aio_semaphore room; /* for jobs, until they are printed */
+    struct aio_mutex starting; /* one job at a time */
     struct job *jobs;          /* that have a process */
+    struct aio_notify ended;   /* one of them has */
+    unsigned long ends;        /* how many have */
+    struct rlimit files;       /* with which run was started, and which jobs get */
     struct output output;
     struct printer printer;
     bool keep_going;
@@ -79,6 +83,7 @@ struct job {
     struct collector collector;
     int rc; /* of running it, whatever its status */
     struct aio_process_status status;
+    int64_t begin_ns;
     int64_t took_ns;
 };
 

@@ -5,6 +5,7 @@ import glob
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -87,6 +88,31 @@ def test_so_many_at_once(context):
         count = "cd %s; mkdir run$$; echo run* | wc -w; sleep 0.02; rmdir run$$\n" % folder
         code, out, errors = run(context, 8 * count, "-j2")
     assert code == 0 and set(out.split()) <= {"1", "2"}, (out, errors)
+
+
+def limit_files(soft, hard):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_few_descriptors(context):
+    """Jobs that find none wait for others to end; and none sees any limit but that of run."""
+    limit = limit_files(64, 64)
+    lines = "".join("ulimit -Sn; ulimit -Hn; sleep 0.0%d\n" % (i % 10) for i in range(200))
+    code, out, errors = run(context, lines, "-j200", preexec_fn=limit)
+    assert (code, out) == (0, "64\n" * 400), (code, out[:1000], errors)
+    process, mark = start_jobs(context, *["sleep %s"] * 50, words=["-j", "400"], least=10,
+                               preexec_fn=limit)
+    process.send_signal(signal.SIGTERM)
+    check_stopped(process, mark, 50)
+
+
+def test_more_descriptors_than_the_limit(context):
+    """Up to the hard one."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = ["ulimit -Sn; touch %s/%d; %s" % (folder, i, wait_for(folder, "49"))
+                 for i in range(50)]
+        code, out, errors = run(context, "\n".join(lines), "-j50", preexec_fn=limit_files(64, 1024))
+    assert (code, out) == (0, "64\n" * 50), (code, out, errors)
 
 
 def test_output_in_one_piece(context):
@@ -258,13 +284,14 @@ def caught(pid, number):
     return int(mask.split()[1], 16) >> (number - 1) & 1
 
 
-def start_jobs(context, *scripts, **options):
-    """Jobs that sleep for a time that no other process does; and how to know them."""
+def start_jobs(context, *scripts, words=("-j9",), least=None, **options):
+    """Jobs that sleep for a time that no other process does; and how to know them. At least so many
+    of them run, or all."""
     mark = "1%09d" % (time.monotonic_ns() % 10**9)
-    process = start(context, "-j9", "-k", **options)
+    process = start(context, "-k", *words, **options)
     process.stdin.write("".join(script % mark + "\n" for script in scripts))
     process.stdin.flush()  # and stays open: it waits for more
-    until(lambda: running("sleep\0" + mark) == len(scripts), "the jobs run")
+    until(lambda: running("sleep\0" + mark) >= (least or len(scripts)), "the jobs run")
     return process, mark
 
 
