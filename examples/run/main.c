@@ -12,6 +12,7 @@
  * between the outputs: on a terminal a line that counts them, and the failures; elsewhere a line
  * each. As long as nobody reads what run prints, as many jobs as may run at once come to their end,
  * and no more are started; once it is stopped, run waits for a reader for two seconds at most.
+ * A standard stream that is closed is as /dev/null.
  *
  * SIGINT, SIGTERM, SIGHUP and SIGQUIT, unless they were ignored from the start, end the jobs with
  * all that belongs to their process groups, by SIGTERM and two seconds later by SIGKILL. A second
@@ -23,6 +24,7 @@
 #include "examples/run/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +98,16 @@ static bool read_options(struct run *run, long *jobs, int argc, char **argv)
     return *jobs >= 1 && *jobs <= JOBS_MAX && argc - optind <= 1;
 }
 
+/* Else descriptors of the runtime would be taken for the standard streams. */
+static bool fill_standard_fds(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 /* For as many jobs as may be asked for, as far as that is allowed. */
 static void raise_files(struct rlimit *before)
 {
@@ -112,6 +124,8 @@ int main(int argc, char **argv)
     const struct sigaction ordinary = {.sa_handler = SIG_DFL};
     struct run run = {0};
     long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+    if (!fill_standard_fds())
+        return EXIT_FAILED;
     if (!read_options(&run, &jobs, argc, argv))
         return usage();
     run.path = argv[optind];

@@ -56,6 +56,27 @@ def test_lines_of_a_file(context):
     assert run(context, "") == (0, "", "")
 
 
+def test_closed_standard_streams(context):
+    """They are as /dev/null."""
+    def close(*fds):
+        def before():
+            for fd in fds:
+                os.close(fd)
+        return before
+
+    with tempfile.TemporaryDirectory() as folder:
+        lines = os.path.join(folder, "lines")
+        with open(lines, "w") as file:
+            file.write("echo a; ls /proc/self/fd >&2; touch %s/done\n" % folder)
+        for fds in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
+            assert run(context, "", preexec_fn=close(*fds)) == (0, "", ""), fds
+            code, out, errors = run(context, "", lines, preexec_fn=close(*fds))
+            assert code == 0, (fds, out, errors)
+            assert out == ("" if 1 in fds else "a\n0\n1\n2\n3\n"), (fds, out)
+            assert ("run: done after" in errors) == (2 not in fds), (fds, errors)
+            os.remove(folder + "/done")
+
+
 def test_lines_of_a_fifo(context):
     """Whoever writes them comes later; until then it may be stopped."""
     with tempfile.TemporaryDirectory() as folder:
