@@ -11,6 +11,19 @@
 
 #define GRACE_NS AIO_SEC(2)
 
+/* From now on it may hold what others are short of. */
+static void hold(struct run *run)
+{
+    run->holders++;
+}
+
+static void leave(struct run *run)
+{
+    run->holders--;
+    run->lefts++;
+    aio_notify_one(&run->left);
+}
+
 static void list_add(struct job *job)
 {
     job->next = job->run->jobs;
@@ -45,33 +58,50 @@ static bool is_shortage(int rc)
     return rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN;
 }
 
-/* With the turn. One may have ended during the attempt. */
-static int spawn_when_possible(struct job *job)
+/* As one of many. Returns 0; an error: it holds nothing. */
+static int start_at_once(struct job *job)
+{
+    hold(job->run);
+    int rc = spawn(job);
+    if (rc < 0)
+        leave(job->run);
+    return rc;
+}
+
+/* With the shortage held: as soon as it is possible. Somebody may have left during the attempt. */
+static int start_in_turn(struct job *job)
 {
     struct run *run = job->run;
     for (;;) {
-        unsigned long ends = run->ends;
+        unsigned long lefts = run->lefts;
         int rc = spawn(job);
-        if (!is_shortage(rc) || (run->ends == ends && run->jobs == NULL))
+        if (rc == 0)
+            hold(run);
+        if (!is_shortage(rc) || (run->lefts == lefts && run->holders == 0))
             return rc;
-        rc = run->ends == ends ? aio_notify_wait(&run->ended) : 0;
+        rc = run->lefts == lefts ? aio_notify_wait(&run->left) : 0;
         if (rc < 0)
             return rc;
     }
 }
 
-/* One job starts at a time: of two that are short of something each could be what the other lacks,
- * and both would fail. */
+/* Once there is a shortage jobs start one by one: of two that tried at the same time each could
+ * hold what the other lacks, and both would fail. */
 static int start(struct job *job)
 {
     struct run *run = job->run;
-    int rc = aio_mutex_lock(&run->starting);
+    int rc = aio_mutex_try(&run->shortage);
+    if (rc == 0) {
+        aio_mutex_unlock(&run->shortage);
+        rc = start_at_once(job);
+    }
+    if (!is_shortage(rc)) /* -EAGAIN: of the mutex, too */
+        return rc;
+    rc = aio_mutex_lock(&run->shortage);
     if (rc < 0)
         return rc;
-    rc = spawn_when_possible(job);
-    if (rc == 0)
-        list_add(job);
-    aio_mutex_unlock(&run->starting);
+    rc = start_in_turn(job);
+    aio_mutex_unlock(&run->shortage);
     return rc;
 }
 
@@ -103,8 +133,7 @@ static void end(struct job *job)
     job->process = NULL;
     aio_process_close(process);
     list_remove(job);
-    run->ends++;
-    aio_notify_one(&run->ended);
+    leave(run);
 }
 
 static int run_line(struct job *job)
@@ -112,6 +141,7 @@ static int run_line(struct job *job)
     int rc = start(job);
     if (rc < 0)
         return rc;
+    list_add(job);
     rc = await(job);
     end(job);
     return rc;

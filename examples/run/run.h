@@ -50,10 +50,11 @@ struct run {
     bool hurried;             /* by a second one */
     struct aio_scope scope;
     struct aio_semaphore room; /* for jobs, until they are printed */
-    struct aio_mutex starting; /* one job at a time */
     struct job *jobs;          /* that have a process */
-    struct aio_notify ended;   /* one of them has */
-    unsigned long ends;        /* how many have */
+    long holders;              /* those, and the ones that are about to have one */
+    struct aio_mutex shortage; /* held by the job that is to start next, while there is one */
+    struct aio_notify left;    /* a holder has given back what it had */
+    unsigned long lefts;       /* how many have */
     struct rlimit files;       /* with which run was started, and which jobs get */
     struct output output;
     struct printer printer;
