@@ -146,18 +146,24 @@ static int copy_piece(struct copy *copy)
     return 0;
 }
 
-/* Others may own what is not ours to give, and users of a namespace may have no number there. */
+/* Some servers say EACCES; and users of a namespace may have no number there. */
+static bool copy_owner_is_refused(int error)
+{
+    return error == EPERM || error == EACCES || error == EINVAL || error == EOPNOTSUPP ||
+           error == ENOSYS;
+}
+
+/* Others may own what is not ours to give: -EPERM then, though the group may be one of ours. */
 static int copy_owner(const struct copy *copy)
 {
     const struct stat *status = &copy->status;
     int fd = copy->target.fd;
     if (fchown(fd, status->st_uid, status->st_gid) == 0)
         return 0;
-    int error = errno;
-    bool refused = error == EPERM || error == EINVAL || error == EOPNOTSUPP || error == ENOSYS;
-    if (refused && fchown(fd, (uid_t)-1, status->st_gid) < 0) /* it may be a group of ours */
-        error = errno;
-    return refused ? -EPERM : -error;
+    if (!copy_owner_is_refused(errno))
+        return -errno;
+    int rc = fchown(fd, (uid_t)-1, status->st_gid);
+    return rc == 0 || copy_owner_is_refused(errno) ? -EPERM : -errno;
 }
 
 /* Access lists too, or else what the directory gave of them is taken away: permissions are those of
@@ -191,14 +197,29 @@ static int copy_keep(const struct copy *copy)
     return rc == 0 ? aio__fs_result(futimens(copy->target.fd, times)) : rc;
 }
 
-static int copy_attributes(const struct copy *copy)
+/* With the permissions that it has, but for those that the attributes took, see copy_make. */
+static int copy_xattrs_alone(const struct copy *copy)
 {
-    return (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? copy_keep(copy) : copy_xattrs(copy);
+    struct stat made;
+    int rc = copy_xattrs(copy);
+    if (rc < 0 || (copy->status.st_mode & S_IWUSR) != 0)
+        return rc;
+    if (fstat(copy->target.fd, &made) < 0)
+        return -errno;
+    return aio__fs_result(fchmod(copy->target.fd, made.st_mode & 07777 & ~(mode_t)S_IWUSR));
 }
 
+static int copy_attributes(const struct copy *copy)
+{
+    return (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? copy_keep(copy) : copy_xattrs_alone(copy);
+}
+
+/* Extended attributes of a user take the permission to write, whatever the descriptor may do. */
 static int copy_make(struct copy *copy)
 {
     mode_t mode = copy->status.st_mode & 0777;
+    if ((copy->flags & AIO_FILE_COPY_XATTRS) != 0)
+        mode |= S_IWUSR;
     copy->offset = 0;
     copy->hole = copy->sparse ? 0 : copy->end;
     copy->ended = false;

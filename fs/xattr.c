@@ -74,14 +74,23 @@ struct xattr_call {
     const char *to;
 };
 
+/* An empty path is the descriptor itself. */
+static int xattr_open(int *fd, int at, const char *path)
+{
+    if (*path != '\0')
+        return aio__fs_open(fd, at, path, O_NOFOLLOW);
+    *fd = fcntl(at, F_DUPFD_CLOEXEC, 0);
+    return *fd < 0 ? -errno : 0;
+}
+
 static int xattr_call(void *arg)
 {
     const struct xattr_call *call = arg;
     int from, to;
-    int rc = aio__fs_open(&from, call->from_at, call->from, O_NOFOLLOW);
+    int rc = xattr_open(&from, call->from_at, call->from);
     if (rc != 0)
         return rc;
-    rc = aio__fs_open(&to, call->to_at, call->to, O_NOFOLLOW);
+    rc = xattr_open(&to, call->to_at, call->to);
     if (rc == 0) {
         rc = aio__xattr_copy(from, to);
         (void)close(to);

@@ -11,7 +11,7 @@
 /* Not ours to give away, or without a number in this user namespace, or not known there. */
 bool attributes_owner_refused(int rc)
 {
-    return rc == -EPERM || rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENOSYS;
+    return rc == -EPERM || rc == -EACCES || rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENOSYS;
 }
 
 bool attributes_refused(int rc)
@@ -42,7 +42,7 @@ int attributes_set(struct aio_file *file, const struct aio_stat *wanted, int fro
     int owned = set_owner(file, wanted);
     int rc = owned == -EPERM ? 0 : owned;
     if (rc == 0 && from >= 0)
-        rc = aio_path_copy_xattrs(from, ".", aio_file_fd(file), ".");
+        rc = aio_path_copy_xattrs(from, "", aio_file_fd(file), "");
     if (rc == 0) /* not without the access lists, which may give less */
         rc = aio_file_chmod(file, mode_for(wanted, owned == 0));
     int timed = aio_file_utime(file, times);

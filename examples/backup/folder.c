@@ -120,8 +120,10 @@ static int open_for_writing(struct aio_file **out, int at, const char *name)
     rc = aio_file_stat(*out, &stat);
     if (rc == 0 && (stat.mode & S_IRWXU) != S_IRWXU)
         rc = aio_file_chmod(*out, (stat.mode & 07777) | S_IRWXU);
-    if (rc < 0)
+    if (rc < 0) {
         (void)aio_file_close(*out);
+        *out = NULL;
+    }
     return rc;
 }
 

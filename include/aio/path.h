@@ -188,7 +188,9 @@ AIO_API AIO_NODISCARD int aio_path_utime(int at, const char *path, const struct 
  * aio_path_copy_xattrs gives a file or directory the extended attributes that another one has, and
  * its access lists, which are such; access lists that only the second one has are taken away. See
  * xattr(7), acl(5). Those that the caller may not set, or the file system does not know, are left
- * out. Set the owner before, which takes capabilities away, and the permissions after it.
+ * out; who owns a file and may not write it may set none that begins with "user.". An empty path is
+ * the descriptor itself. Set the owner before, which takes capabilities away, and the permissions
+ * after it.
  *
  * Suspends:  as aio_path_stat.
  * Context:   a task that may read both.

@@ -65,6 +65,26 @@ def test_extended_attributes(context):
             assert os.getxattr(copy, "user.aio") == os.path.basename(path).encode(), copy
 
 
+def test_extended_attributes_of_what_may_not_be_written(context):
+    """Its owner may not set any; the copy is his as well, and has them all the same."""
+    with Trees() as trees:
+        path = trees.write("file", b"text", 0o444)
+        os.mkdir(trees.source + "/shut", 0o600)
+        for owned in (path, trees.source, trees.source + "/shut"):
+            os.chown(owned, NOBODY, NOBODY)
+        os.mkdir(trees.target)
+        os.chown(trees.target, NOBODY, NOBODY)
+        try:
+            os.setxattr(path, "user.aio", b"value")
+        except OSError:
+            raise Skip("this file system has no such attributes") from None
+        status, said = as_nobody(context, trees, trees.source, trees.target)
+        assert status == 0, said
+        assert os.getxattr(trees.target + "/file", "user.aio") == b"value"
+        assert os.stat(trees.target + "/file").st_mode & 0o7777 == 0o444
+        assert os.stat(trees.target + "/shut").st_mode & 0o7777 == 0o600
+
+
 def test_a_private_tree(context):
     """The folder that is copied keeps others out of the copy as well."""
     with Trees() as trees:
