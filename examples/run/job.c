@@ -74,7 +74,8 @@ static int start_in_turn(struct job *job)
     struct run *run = job->run;
     for (;;) {
         unsigned long lefts = run->lefts;
-        int rc = spawn(job);
+        job->dropped = run->failing && !run->keep_going;
+        int rc = job->dropped ? -ECANCELED : spawn(job);
         if (rc == 0)
             hold(run);
         if (!is_shortage(rc) || (run->lefts == lefts && run->holders == 0))

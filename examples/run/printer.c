@@ -46,6 +46,12 @@ static void print(struct job *job)
 {
     struct run *run = job->run;
     const struct collector *text = &job->collector;
+    if (job->dropped) {
+        run->running--;
+        aio_semaphore_release(&run->room, 1);
+        job_free(job);
+        return;
+    }
     int printed = output_write(&run->output, text->bytes, text->size);
     int lost = text->lost < 0 ? text->lost : printed;
     bool good = job_good(job) && lost == 0;
@@ -76,15 +82,14 @@ static int printer_run(void *arg)
     struct printer *printer = &run->printer;
     struct job *job;
     int rc = 0;
-    while (rc == 0) {
+    for (;;) {
         while ((job = take(printer)) != NULL)
             print(job);
-        if (printer->closed)
-            return 0;
-        output_show(&run->output, run);
+        if (printer->closed || rc < 0)
+            return rc;
+        output_show(&run->output, run); /* meanwhile jobs may come, and the close */
         rc = aio_notify_wait(&printer->wake);
     }
-    return rc;
 }
 
 int printer_open(struct run *run)

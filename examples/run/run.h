@@ -82,7 +82,8 @@ struct job {
     char *line;
     struct aio_process *process; /* NULL: it must not be used any more */
     struct collector collector;
-    int rc; /* of running it, whatever its status */
+    int rc;       /* of running it, whatever its status */
+    bool dropped; /* as another one had failed before it could start */
     struct aio_process_status status;
     int64_t begin_ns;
     int64_t took_ns;

@@ -127,6 +127,14 @@ def test_few_descriptors(context):
     check_stopped(process, mark, 50)
 
 
+def test_few_descriptors_and_a_failure(context):
+    """What could not start before is not started after it."""
+    lines = "exit 3\n" + "sleep 0.1; echo x\n" * 199
+    code, out, errors = run(context, lines, "-j200", preexec_fn=limit_files(64, 64))
+    assert code == 2 and out.count("x") < 100, (code, out.count("x"), errors)
+    assert "cannot be run" not in errors and "stopped" not in errors, errors
+
+
 def test_more_descriptors_than_the_limit(context):
     """Up to the hard one."""
     with tempfile.TemporaryDirectory() as folder:
