@@ -128,10 +128,17 @@ def test_few_descriptors(context):
 
 
 def test_few_descriptors_and_a_failure(context):
-    """What could not start before is not started after it."""
-    lines = "exit 3\n" + "sleep 0.1; echo x\n" * 199
-    code, out, errors = run(context, lines, "-j200", preexec_fn=limit_files(64, 64))
-    assert code == 2 and out.count("x") < 100, (code, out.count("x"), errors)
+    """What waits to be started is not started any more when another one has failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = ("touch %s/$$; %secho x; exit 3\n" % (folder, wait_for(folder, "go"))) * 200
+        process = start(context, "-j200", preexec_fn=limit_files(64, 64))
+        process.stdin.write(lines)
+        process.stdin.close()
+        process.stdin = None
+        until(lambda: len(os.listdir(folder)) >= 5, "some jobs run")
+        touch(folder, "go")
+        out, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2 and 5 <= out.count("x") < 100, (out.count("x"), errors)
     assert "cannot be run" not in errors and "stopped" not in errors, errors
 
 
