@@ -11,6 +11,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+/* The kernel allocates as much as it is asked for: most files have less than this. */
+#define XATTR_USUAL_BYTES 512
+
 /* The limits are the kernel's. On the stack of a thread of the pool. */
 struct xattr_copy {
     int from;
@@ -28,7 +31,9 @@ static bool xattr_is_left_out(int error)
 
 static int xattr_copy_one(struct xattr_copy *copy, const char *name)
 {
-    ssize_t n = fgetxattr(copy->from, name, copy->value, sizeof copy->value);
+    ssize_t n = fgetxattr(copy->from, name, copy->value, XATTR_USUAL_BYTES);
+    if (n < 0 && errno == ERANGE)
+        n = fgetxattr(copy->from, name, copy->value, sizeof copy->value);
     if (n >= 0 && fsetxattr(copy->to, name, copy->value, (size_t)n, 0) == 0)
         return 0;
     return xattr_is_left_out(errno) ? 0 : -errno;
@@ -60,7 +65,9 @@ int aio__xattr_copy(int from, int to)
     struct xattr_copy copy;
     copy.from = from;
     copy.to = to;
-    copy.length = flistxattr(from, copy.names, sizeof copy.names);
+    copy.length = flistxattr(from, copy.names, XATTR_USUAL_BYTES);
+    if (copy.length < 0 && errno == ERANGE)
+        copy.length = flistxattr(from, copy.names, sizeof copy.names);
     if (copy.length < 0 && !xattr_is_left_out(errno))
         return -errno;
     int rc = aio__xattr_drop_lists(to);

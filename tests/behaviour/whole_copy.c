@@ -166,7 +166,7 @@ static bool set_attribute(const struct folder *folder, const char *path, const c
 /* The size of an attribute; -1: it is not there. */
 static ssize_t attribute_size(const struct folder *folder, const char *path, const char *name)
 {
-    char value[256];
+    char value[2048];
     int fd = openat(folder->fd, path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fgetxattr(fd, name, value, sizeof value);
     close(fd);
@@ -178,6 +178,7 @@ static void check_attributes(const struct folder *folder, const char *path)
     struct stat status;
     AIO_CHECK_EQ(attribute_size(folder, path, "user.aio"), 5);
     AIO_CHECK_EQ(attribute_size(folder, path, "user.empty"), 0);
+    AIO_CHECK_EQ(attribute_size(folder, path, "user.long"), 1000);
     AIO_CHECK_EQ(attribute_size(folder, path, "system.posix_acl_access"), sizeof access_list);
     AIO_CHECK_EQ(fstatat(folder->fd, path, &status, 0), 0);
     AIO_CHECK_EQ(status.st_mode & 0777, 0640);
@@ -195,7 +196,9 @@ BEHAVIOUR(extended_attributes)
         set_attribute(&folder, "from", list, access_list, sizeof access_list) &&
         set_attribute(&folder, "below", "system.posix_acl_default", access_list,
                       sizeof access_list)) {
+        static const char bytes[1000];
         set_attribute(&folder, "from", "user.empty", "", 0);
+        set_attribute(&folder, "from", "user.long", bytes, sizeof bytes);
         AIO_CHECK_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL));
         AIO_CHECK_EQ(attribute_size(&folder, "to", "user.aio"), -1);
         options.flags = AIO_FILE_COPY_KEEP | AIO_FILE_COPY_XATTRS;
