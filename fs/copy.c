@@ -4,8 +4,8 @@
  * of the open files; whatever ends the copy early is cleaned up there.
  */
 #include "fs/call.h"
+#include "fs/copy_attributes.h"
 #include "fs/replace.h"
-#include "fs/xattr.h"
 
 #include <aio/whole.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 
 /* How bytes move, from the best; what the kernel refuses between two files is not tried again. */
 enum copy_way {
-    COPY_IN_PLACE,  /* copy_file_range(2): shared blocks, or a server's own copy */
+    COPY_BY_RANGE,  /* copy_file_range(2): shared blocks, or a server's own copy */
     COPY_BY_SPLICE, /* sendfile(2): from one page cache into the other */
     COPY_BY_READING
 };
@@ -53,7 +53,7 @@ static int copy_open_source(struct copy *copy)
     bool told = copy->status.st_size > 0;
     copy->end = told ? copy->status.st_size : INT64_MAX;
     copy->sparse = (int64_t)copy->status.st_blocks * 512 < copy->status.st_size;
-    copy->way = told ? COPY_IN_PLACE : COPY_BY_READING; /* as files of /proc have to be */
+    copy->way = told ? COPY_BY_RANGE : COPY_BY_READING; /* as files of /proc have to be */
     return 0;
 }
 
@@ -78,7 +78,7 @@ static bool copy_is_refused(ssize_t result)
            result == -EPERM || result == -ETXTBSY;
 }
 
-static ssize_t copy_in_place(const struct copy *copy, size_t length)
+static ssize_t copy_by_range(const struct copy *copy, size_t length)
 {
     off_t from = copy->offset, to = copy->offset;
     ssize_t n = copy_file_range(copy->in, &from, copy->target.fd, &to, length, 0);
@@ -100,7 +100,7 @@ static ssize_t copy_range(struct copy *copy, size_t length)
 {
     while (copy->way != COPY_BY_READING) {
         ssize_t n =
-            copy->way == COPY_IN_PLACE ? copy_in_place(copy, length) : copy_by_splice(copy, length);
+            copy->way == COPY_BY_RANGE ? copy_by_range(copy, length) : copy_by_splice(copy, length);
         if (n != 0 && !copy_is_refused(n))
             return n;
         copy->way++;
@@ -146,74 +146,6 @@ static int copy_piece(struct copy *copy)
     return 0;
 }
 
-/* Some servers say EACCES; and users of a namespace may have no number there. */
-static bool copy_owner_is_refused(int error)
-{
-    return error == EPERM || error == EACCES || error == EINVAL || error == EOPNOTSUPP ||
-           error == ENOSYS;
-}
-
-/* Others may own what is not ours to give: -EPERM then, though the group may be one of ours. */
-static int copy_owner(const struct copy *copy)
-{
-    const struct stat *status = &copy->status;
-    int fd = copy->target.fd;
-    if (fchown(fd, status->st_uid, status->st_gid) == 0)
-        return 0;
-    if (!copy_owner_is_refused(errno))
-        return -errno;
-    int rc = fchown(fd, (uid_t)-1, status->st_gid);
-    return rc == 0 || copy_owner_is_refused(errno) ? -EPERM : -errno;
-}
-
-/* Access lists too, or else what the directory gave of them is taken away: permissions are those of
- * the source. */
-static int copy_xattrs(const struct copy *copy)
-{
-    if ((copy->flags & AIO_FILE_COPY_XATTRS) != 0)
-        return aio__xattr_copy(copy->in, copy->target.fd);
-    return (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? aio__xattr_drop_lists(copy->target.fd) : 0;
-}
-
-/* Bits that lend our rights are not given with a file that is still ours. What is right already is
- * left alone: each of these is a change to the file system. */
-static int copy_keep(const struct copy *copy)
-{
-    const struct stat *status = &copy->status;
-    const struct timespec times[2] = {status->st_atim, status->st_mtim};
-    mode_t mode = status->st_mode & 07777;
-    struct stat made;
-    if (fstat(copy->target.fd, &made) < 0)
-        return -errno;
-    bool same = made.st_uid == status->st_uid && made.st_gid == status->st_gid;
-    int owned = same ? 0 : copy_owner(copy);
-    if (owned < 0 && owned != -EPERM)
-        return owned;
-    if (owned < 0)
-        mode &= (mode_t) ~(S_ISUID | S_ISGID);
-    int rc = copy_xattrs(copy);
-    if (rc == 0 && !(same && (made.st_mode & 07777) == mode))
-        rc = aio__fs_result(fchmod(copy->target.fd, mode));
-    return rc == 0 ? aio__fs_result(futimens(copy->target.fd, times)) : rc;
-}
-
-/* With the permissions that it has, but for those that the attributes took, see copy_make. */
-static int copy_xattrs_alone(const struct copy *copy)
-{
-    struct stat made;
-    int rc = copy_xattrs(copy);
-    if (rc < 0 || (copy->status.st_mode & S_IWUSR) != 0)
-        return rc;
-    if (fstat(copy->target.fd, &made) < 0)
-        return -errno;
-    return aio__fs_result(fchmod(copy->target.fd, made.st_mode & 07777 & ~(mode_t)S_IWUSR));
-}
-
-static int copy_attributes(const struct copy *copy)
-{
-    return (copy->flags & AIO_FILE_COPY_KEEP) != 0 ? copy_keep(copy) : copy_xattrs_alone(copy);
-}
-
 /* Extended attributes of a user take the permission to write, whatever the descriptor may do. */
 static int copy_make(struct copy *copy)
 {
@@ -231,7 +163,7 @@ static int copy_finish(struct copy *copy)
 {
     int rc = copy->sparse ? aio__fs_result(ftruncate(copy->target.fd, copy->offset)) : 0;
     if (rc == 0)
-        rc = copy_attributes(copy);
+        rc = aio__copy_attributes(copy->in, copy->target.fd, &copy->status, copy->flags);
     if (rc == 0)
         rc = aio__replace_finish(&copy->target);
     if (rc == AIO__REPLACE_AGAIN)
