@@ -5,7 +5,7 @@ import select
 import socket
 import time
 
-from support import HOST, SANITIZED, call, free_port
+from support import HOST, PATIENCE, call, free_port
 
 LINE = re.compile(r"^(\S+) answered first, after ([0-9.]+) ms\n$")
 
@@ -48,7 +48,7 @@ def test_refused_and_silent_lose(context):
     status, said = fanout(context, 60000, *words)
     assert status == 0 and LINE.match(said).group(1) == text, said
     assert float(LINE.match(said).group(2)) < 10000
-    assert time.monotonic() - start < 10, "it waited for the losers"
+    assert time.monotonic() - start < PATIENCE, "it waited for the losers"
 
 
 def test_all_answer(context):
@@ -77,7 +77,7 @@ def test_deadline(context):
     status, said = fanout(context, 300, silent(context), silent(context))
     seconds = time.monotonic() - start
     assert status == 1 and said.count("timed out") == 2, said
-    assert 0.3 <= seconds < (9 if SANITIZED else 3), "%.1f s" % seconds
+    assert 0.3 <= seconds < 0.3 + PATIENCE, "%.1f s" % seconds
 
 
 def test_usage(context):

@@ -298,13 +298,10 @@ def check_stalled(context, lines, stall, close):
     os.close(writer)
     until(lambda: running("sleep\0" + mark) == (0 if close else 1), "the job runs")
     rest(process.pid)
-    begin = time.monotonic()
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=PATIENCE)[1]
-    took = time.monotonic() - begin
     os.close(reader)
     assert process.returncode == 2, (process.returncode, errors)
-    assert took < (15 if SANITIZED else 5), "stopping took %.1f s" % took
     assert not running("sleep\0" + mark)
     assert stall == "stderr" or "run: stopped by a signal" in errors, errors
 
@@ -352,14 +349,11 @@ def start_jobs(context, *scripts, words=("-j9",), least=None, **options):
 
 def check_stopped(process, mark, count):
     """It ends soon, has told so, and leaves none of the jobs behind; what they have written."""
-    begin = time.monotonic()
     out, errors = process.communicate(timeout=PATIENCE)
-    took = time.monotonic() - begin
     assert not running("sleep\0" + mark), "there are jobs left"
     assert process.returncode == 2, (process.returncode, out, errors)
     assert errors.count("run: stopped after") == count, errors
     assert "run: stopped by a signal" in errors, errors
-    assert took < (15 if SANITIZED else 5), "stopping took %.1f s" % took
     return out
 
 
