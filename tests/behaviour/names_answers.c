@@ -88,15 +88,22 @@ BEHAVIOUR(negative)
     names_close(&names);
 }
 
+static bool asked_four_times(void *arg)
+{
+    return ((const struct names *)arg)->asked_udp >= 4;
+}
+
 /* A server that does not answer is asked again, and then no more. */
 BEHAVIOUR(silent)
 {
     struct names names;
     if (!names_open(&names, table))
         return;
+    names_hurry(&names);
     int64_t start = aio_time_now();
     names_fail("silent.test", -ETIMEDOUT);
     AIO_CHECK(aio_time_now() - start >= AIO_MS(200));
+    test_wait(asked_four_times, &names);
     AIO_CHECK_EQ(names.asked_udp, 4); /* two families, two tries */
     names_close(&names);
 }
@@ -124,10 +131,11 @@ BEHAVIOUR(several_servers)
     struct aio_resolve_options options = names_options(&names);
     snprintf(servers, sizeof servers, "127.0.0.1:1,%s,%s", mute.text, names.text);
     options.servers = servers;
+    options.timeout_ns = AIO_MS(100);
     REQUIRE_OK(aio_resolve_setup(&options));
     names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
-    AIO_CHECK_EQ(mute.asked_udp, 2);
-    AIO_CHECK_EQ(names.asked_udp, 2);
+    AIO_CHECK(mute.asked_udp >= 2); /* more when the answer has taken its time */
+    AIO_CHECK(names.asked_udp >= 2);
     names_close(&names);
     names_close(&mute);
 }
@@ -150,10 +158,14 @@ BEHAVIOUR(truncated)
 BEHAVIOUR(tcp_stalls)
 {
     struct names names;
+    struct aio_resolve_options options;
     if (!names_open(&names, table))
         return;
+    names_hurry(&names);
     names_fail("mute.test", -ETIMEDOUT);
     AIO_CHECK(names.asked_tcp > 0);
+    options = names_options(&names);
+    REQUIRE_OK(aio_resolve_setup(&options));
     names_fail("gone.test", -EHOSTDOWN);
     names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
     names_close(&names);
@@ -193,6 +205,8 @@ BEHAVIOUR(mutated)
                   result == -ENODATA || result == -EBADMSG || result == -EREMOTEIO ||
                   result == -ETIMEDOUT || result == -EHOSTDOWN);
     }
+    options = names_options(&names);
+    REQUIRE_OK(aio_resolve_setup(&options));
     names_give("four.test", "1.2.3.4:80 5.6.7.8:80");
     names_close(&names);
 }

@@ -139,7 +139,6 @@ BEHAVIOUR(thousand)
     if (!names_open(&names, table))
         return;
     struct aio_resolve_options options = names_options(&names);
-    options.timeout_ns = AIO_SEC(5);
     options.cache_entries = 2 * COUNT;
     REQUIRE_OK(aio_resolve_setup(&options));
     for (int i = 0; i < COUNT; i++) {

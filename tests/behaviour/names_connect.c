@@ -66,24 +66,33 @@ static bool stage_v6(const struct stage *stage)
     return rc == 0;
 }
 
-/* Connects, and checks the family of the address that won and how long it took at least. */
-static void connects(struct stage *stage, const char *host, int family, int64_t at_least_ns)
+/* Connects. Gives whether an address of that family won without taking much longer. */
+static bool connects_once(struct stage *stage, const char *host, int family, int64_t at_least_ns)
 {
     struct aio_stream *stream;
     struct aio_address peer;
     int nodelay = 0;
     int64_t start = aio_time_now();
     if (!AIO_CHECK_OK(aio_tcp_connect(&stream, stage_text(stage, host))))
-        return;
+        return true; /* has failed */
     int64_t took = aio_time_now() - start;
     AIO_CHECK(took >= at_least_ns);
-    AIO_CHECK(took < at_least_ns + AIO_MS(200) * test_slowness());
     AIO_CHECK_OK(aio_stream_peer(stream, &peer));
-    AIO_CHECK_EQ(peer.any.sa_family, family);
     AIO_CHECK_OK(aio_stream_option_get(stream, AIO_STREAM_NODELAY, &nodelay));
     AIO_CHECK_EQ(nodelay, 1);
     AIO_CHECK_EQ(tcp_fd_count(), stage->fds + 1);
     aio_stream_close(stream);
+    return peer.any.sa_family == family && took < at_least_ns + AIO_MS(200) * test_slowness();
+}
+
+/* Connects, and checks the family of the address that won and how long it took. Of several times
+ * one will do: who is kept from running for 50 ms has another winner, and rightly so. */
+static void connects(struct stage *stage, const char *host, int family, int64_t at_least_ns)
+{
+    bool good = false;
+    for (int i = 0; i < 5 && !good; i++)
+        good = connects_once(stage, host, family, at_least_ns);
+    AIO_CHECK(good);
 }
 
 static void fails(struct stage *stage, const char *host, int error)

@@ -48,12 +48,16 @@ struct names {
     int asked_tcp;
 };
 
-/* Opens the server and makes the core ask it, without a hosts file, twice for 100 ms and longer.
- * Skips the test where there is no c-ares. */
+/* Opens the server and makes the core ask it, without a hosts file, twice for 5 s and longer. Skips
+ * the test where there is no c-ares. */
 bool names_open(struct names *names, const struct names_entry *entries);
 
 /* The options that names_open has set, to be changed. */
 struct aio_resolve_options names_options(const struct names *names);
+
+/* Asks for 100 ms and longer only: where there is no answer. */
+void names_hurry(const struct names *names);
+
 void names_close(struct names *names);
 
 /* Resolves "name:80" of either family; checks that it gives these addresses, as text. */

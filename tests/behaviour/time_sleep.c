@@ -66,7 +66,7 @@ BEHAVIOUR(sleep_is_precise_below_a_millisecond)
         AIO_CHECK(lengths[i] >= AIO_US(300));
     }
     qsort(lengths, COUNT, sizeof lengths[0], compare_lengths);
-    AIO_CHECK(lengths[COUNT / 2] < AIO_MS(2) * test_slowness());
+    AIO_CHECK(lengths[COUNT / 10] < AIO_MS(1) * test_slowness());
 }
 
 /* Nothing, and less than nothing, yields once. */
@@ -87,6 +87,7 @@ BEHAVIOUR(sleep_of_nothing_yields)
 
 struct sleeper {
     int64_t length_ns;
+    int64_t due_ns;
     int64_t woken_ns;
     int *order;
     int place;
@@ -95,11 +96,11 @@ struct sleeper {
 static int sleep_once(void *arg)
 {
     struct sleeper *sleeper = arg;
-    int64_t start = aio_time_now();
+    sleeper->due_ns = aio_time_now() + sleeper->length_ns;
     int rc = aio_time_sleep(sleeper->length_ns);
     sleeper->woken_ns = aio_time_now();
     sleeper->place = (*sleeper->order)++;
-    AIO_CHECK(sleeper->woken_ns - start >= sleeper->length_ns);
+    AIO_CHECK(sleeper->woken_ns >= sleeper->due_ns);
     return rc;
 }
 
@@ -112,13 +113,15 @@ BEHAVIOUR(sleepers_wake_in_order)
     int order = 0;
     for (int i = 0; i < COUNT; i++) {
         int64_t length_ns = AIO_MS(10 + 3 * ((i * 7) % COUNT));
-        sleepers[i] = (struct sleeper){length_ns, 0, &order, -1};
+        sleepers[i] = (struct sleeper){.length_ns = length_ns, .order = &order, .place = -1};
         REQUIRE_OK(aio_task_spawn(&tasks[i], sleep_once, &sleepers[i], NULL));
     }
     for (int i = 0; i < COUNT; i++)
         AIO_CHECK_OK(aio_task_join(tasks[i], NULL));
     for (int i = 0; i < COUNT; i++)
-        AIO_CHECK_EQ(sleepers[i].place, (i * 7) % COUNT);
+        for (int j = 0; j < COUNT; j++) /* some may have begun late */
+            if (sleepers[i].due_ns + AIO_MS(1) < sleepers[j].due_ns)
+                AIO_CHECK(sleepers[i].place < sleepers[j].place);
 }
 
 /* Ten thousand sleep at once, for times at random, none wakes early, all wake. */
@@ -130,7 +133,7 @@ BEHAVIOUR(ten_thousand_sleepers)
     int order = 0;
     for (int i = 0; i < COUNT; i++) {
         int64_t length_ns = AIO_MS(1) + (int64_t)(test_random() % (uint64_t)AIO_MS(200));
-        sleepers[i] = (struct sleeper){length_ns, 0, &order, -1};
+        sleepers[i] = (struct sleeper){.length_ns = length_ns, .order = &order, .place = -1};
         REQUIRE_OK(aio_task_spawn(&tasks[i], sleep_once, &sleepers[i], NULL));
     }
     for (int i = 0; i < COUNT; i++)
