@@ -9,6 +9,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+int aio__file_look(int fd, struct statx *found)
+{
+    int rc = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, found);
+    return rc < 0 ? -errno : 0;
+}
+
 static size_t file_op_length(const struct aio__op *op)
 {
     return op->file.length < AIO__TRANSFER_BYTES_MAX ? op->file.length : AIO__TRANSFER_BYTES_MAX;

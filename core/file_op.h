@@ -19,6 +19,10 @@ static inline bool aio__file_is_served(const struct statx *found)
     return (found->stx_attributes_mask & STATX_ATTR_IMMUTABLE) == 0;
 }
 
+/* What an open file is, as far as that is known without asking a server: type, size, and whether
+ * it is served. Returns 0 or -errno. */
+int aio__file_look(int fd, struct statx *found);
+
 /* Runs READ, WRITE, READV, WRITEV, OPEN, FSYNC or WRITE_SYNC. Returns the op's result; -EOPNOTSUPP
  * for others. */
 int32_t aio__file_perform(struct aio__op *op);

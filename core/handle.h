@@ -44,7 +44,8 @@ struct aio__handle {
     struct aio__core *core;
     int fd;
     bool closing;
-    uint32_t calls; /* calls in progress, waiting ones included */
+    uint16_t op_flags; /* of its ops, see core/op.h */
+    uint32_t calls;    /* calls in progress, waiting ones included */
     struct aio__watch *watches;
     struct aio__wait *closer;
     const struct aio__handle_kind *kind;
@@ -141,14 +142,21 @@ static inline ssize_t aio__gate_leave(struct aio__handle *handle, struct aio__ga
  * has interrupted nothing: look before each op. The wait, which a close finds in *inside, has its
  * task from the start.
  */
-static inline int aio__handle_run(struct aio__handle *handle, struct aio__wait **inside,
-                                  struct aio__op_frame *frame, const char *what)
+static inline int aio__handle_run_flagged(struct aio__handle *handle, struct aio__wait **inside,
+                                          struct aio__op_frame *frame, uint16_t flags,
+                                          const char *what)
 {
     if (__builtin_expect(handle->closing, 0))
         return -EBADF;
     frame->wait.task = handle->core->current;
     *inside = &frame->wait;
-    return aio__op_run(handle->core, frame, what);
+    return aio__op_run_flagged(handle->core, frame, flags, what);
+}
+
+static inline int aio__handle_run(struct aio__handle *handle, struct aio__wait **inside,
+                                  struct aio__op_frame *frame, const char *what)
+{
+    return aio__handle_run_flagged(handle, inside, frame, handle->op_flags, what);
 }
 
 /* The same inside a gate. */
@@ -156,6 +164,13 @@ static inline int aio__gate_run(struct aio__handle *handle, struct aio__gate *ga
                                 struct aio__op_frame *frame, const char *what)
 {
     return aio__handle_run(handle, &gate->inside, frame, what);
+}
+
+static inline int aio__gate_run_flagged(struct aio__handle *handle, struct aio__gate *gate,
+                                        struct aio__op_frame *frame, uint16_t flags,
+                                        const char *what)
+{
+    return aio__handle_run_flagged(handle, &gate->inside, frame, flags, what);
 }
 
 /* A descriptor that was given to us becomes close-on-exec; not a standard one, which children are

@@ -40,10 +40,10 @@ static void op_abort(struct aio__wait *wait)
     aio__op_cancel(wait->task->core, &frame->op);
 }
 
-static inline bool op_start(struct aio__core *core, struct aio__op_frame *frame)
+static inline bool op_start(struct aio__core *core, struct aio__op_frame *frame, uint16_t flags)
 {
     frame->op.state = AIO__OP_IDLE;
-    frame->op.flags = 0;
+    frame->op.flags = flags;
     frame->op.complete = op_complete;
     return aio__op_submit(core, &frame->op);
 }
@@ -51,7 +51,7 @@ static inline bool op_start(struct aio__core *core, struct aio__op_frame *frame)
 /* A backend tries an op before it looks at its cancel. */
 int aio__op_try(struct aio__core *core, struct aio__op_frame *frame, const char *what)
 {
-    if (op_start(core, frame))
+    if (op_start(core, frame, 0))
         return frame->op.result;
     aio__op_cancel(core, &frame->op);
     frame->wait.abort = NULL;
@@ -59,12 +59,13 @@ int aio__op_try(struct aio__core *core, struct aio__op_frame *frame, const char 
     return aio__park(core, &frame->wait);
 }
 
-int aio__op_run(struct aio__core *core, struct aio__op_frame *frame, const char *what)
+int aio__op_run_flagged(struct aio__core *core, struct aio__op_frame *frame, uint16_t flags,
+                        const char *what)
 {
     int rc = aio__interrupted(core);
     if (rc < 0)
         return rc;
-    if (op_start(core, frame)) {
+    if (op_start(core, frame, flags)) {
         rc = frame->op.result;
         aio__charge_bytes(core, rc > 0 ? (size_t)rc : 0);
         return rc;

@@ -17,11 +17,17 @@ struct aio__op_frame {
 
 /*
  * Submits frame->op and parks the calling task until it is done, or goes on at once when it is
- * done already. Core's fields of the op (opcode, fd, union) are set by the caller; `what` names
- * the wait in dumps. Returns the op's result, or -ECANCELED, -ETIMEDOUT, -EBADF when it was
- * interrupted and did not succeed all the same.
+ * done already. Core's fields of the op (opcode, fd, union) are set by the caller; flags are those
+ * of AIO__OP_ASKED; `what` names the wait in dumps. Returns the op's result, or -ECANCELED,
+ * -ETIMEDOUT, -EBADF when it was interrupted and did not succeed all the same.
  */
-int aio__op_run(struct aio__core *core, struct aio__op_frame *frame, const char *what);
+int aio__op_run_flagged(struct aio__core *core, struct aio__op_frame *frame, uint16_t flags,
+                        const char *what);
+
+static inline int aio__op_run(struct aio__core *core, struct aio__op_frame *frame, const char *what)
+{
+    return aio__op_run_flagged(core, frame, 0, what);
+}
 
 /*
  * Does of frame->op what can be done without waiting, whatever is pending for the calling task.

@@ -30,7 +30,7 @@ static void file_learn(struct aio_file *file, int fd)
 {
     struct statx found;
     unsigned mode = 0;
-    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) == 0) {
+    if (aio__file_look(fd, &found) == 0) {
         mode = found.stx_mode;
         file->served = S_ISREG(mode) && aio__file_is_served(&found);
         file->local = S_ISREG(mode) && !file->served && found.stx_dev_major != 0;
@@ -53,6 +53,7 @@ static void file_start(struct aio_file *file, struct aio__core *core, int fd, in
         (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     file->threaded = (flags & O_NONBLOCK) != 0 && !ours && file->regular;
     aio__handle_open(&file->handle, core, fd, &file_kind);
+    file->handle.op_flags = file->served ? AIO__OP_SERVED : 0;
 }
 
 static int file_open_op(struct aio__core *core, const char *path, int at,

@@ -6,6 +6,7 @@
 #include "net/private.h"
 
 #include "core/alloc.h"
+#include "core/file_op.h"
 #include "core/sigpipe.h"
 
 #include <aio/pipe.h>
@@ -25,6 +26,8 @@ struct pipe_plan {
     bool socket;
     bool terminal;
     bool unspliced;
+    bool served;
+    bool lingers;
     enum aio__stream_kind kind;
 };
 
@@ -87,22 +90,34 @@ static int pipe_plan_socket(struct pipe_plan *plan, int flags)
     return pipe_keep(plan);
 }
 
+/* A file or a device, which have no readiness. */
+static int pipe_plan_file(struct pipe_plan *plan, const struct statx *found)
+{
+    unsigned mode = found->stx_mode;
+    plan->served = S_ISREG(mode) && aio__file_is_served(found);
+    plan->lingers = plan->served || S_ISBLK(mode) || S_ISCHR(mode);
+    return pipe_keep(plan);
+}
+
 static int pipe_plan_make(struct pipe_plan *plan)
 {
-    struct stat status;
+    struct statx found;
     struct termios settings;
     int flags = fcntl(plan->fd, F_GETFL);
-    if (flags < 0 || fstat(plan->fd, &status) < 0)
+    if (flags < 0)
         return -errno;
-    if (S_ISSOCK(status.st_mode))
+    int rc = aio__file_look(plan->fd, &found);
+    if (rc < 0)
+        return rc;
+    if (S_ISSOCK(found.stx_mode))
         return pipe_plan_socket(plan, flags);
-    if (S_ISDIR(status.st_mode))
+    if (S_ISDIR(found.stx_mode))
         return -EISDIR;
-    plan->kind = S_ISFIFO(status.st_mode) ? AIO__STREAM_PIPE : AIO__STREAM_FILE;
-    plan->terminal = S_ISCHR(status.st_mode) && tcgetattr(plan->fd, &settings) == 0;
+    plan->kind = S_ISFIFO(found.stx_mode) ? AIO__STREAM_PIPE : AIO__STREAM_FILE;
+    plan->terminal = S_ISCHR(found.stx_mode) && tcgetattr(plan->fd, &settings) == 0;
     if (plan->kind == AIO__STREAM_PIPE || plan->terminal)
         return pipe_plan_ready(plan, flags);
-    return pipe_keep(plan);
+    return pipe_plan_file(plan, &found);
 }
 
 /* Undoes a plan: the caller has its descriptor as before. */
@@ -120,6 +135,8 @@ static int pipe_plan_carry_out(struct aio_stream *stream, struct aio__core *core
         aio__sigpipe_hold(core);
     }
     stream->origin = plan->origin;
+    stream->served = plan->served;
+    stream->lingers = plan->lingers;
     stream->unspliced = stream->unspliced || plan->unspliced;
     int rc = plan->terminal ? aio__tty_attach(stream) : 0;
     if (rc == 0)

@@ -44,7 +44,8 @@ struct aio_stream {
     int64_t write_ns;
     bool expired;
     bool tries;      /* what its filter receives must be there already */
-    bool lingers;    /* close(2) would wait for the peer, O_NONBLOCK or not */
+    bool lingers;    /* close(2) may wait: for the peer, for a file's server, for a device */
+    bool served;     /* a file whose file system may ask a server for everything */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 
@@ -200,6 +201,9 @@ void aio__outbox_close(struct aio_stream *stream);
  */
 int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
+/* close(2) of what is no socket and lingers; likewise. */
+void aio__plain_close_slowly(int fd);
+
 /* close(2) of a socket that lingers; the backend has forgotten it. Waits, in a task. */
 void aio__socket_close_slowly(int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);

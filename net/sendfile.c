@@ -5,6 +5,7 @@
 #include "net/private.h"
 
 #include "core/alloc.h"
+#include "core/file_op.h"
 #include "core/splice.h"
 
 #include <aio/copy.h>
@@ -28,6 +29,7 @@ struct sendfile {
     size_t left;
     size_t sent;
     bool refused;            /* sendfile(2) is not possible */
+    bool served;             /* the file system asks a server for everything */
     int64_t cached_end;      /* up to there it is in the cache, */
     int64_t cached_until_ns; /* until that time */
     char *buffer;            /* NULL: not needed yet */
@@ -47,18 +49,33 @@ static ssize_t sendfile_peek(const struct sendfile *file, void *buffer, size_t l
     return n < 0 ? -errno : n;
 }
 
-/* Returns bytes; 0 at the end of the file; or -errno. */
-static int sendfile_read(struct sendfile *file)
+/* What may have to be waited for. The descriptor's number may soon be another file's. */
+static int sendfile_wait_for(struct sendfile *file, size_t length)
 {
     struct aio__op_frame frame;
+    uint16_t flags = AIO__OP_BORROWED | (file->served ? AIO__OP_SERVED : 0);
     frame.op.opcode = AIO__OP_READ;
     frame.op.fd = file->fd;
     frame.op.file.buffer = file->buffer;
-    frame.op.file.length = sendfile_part(file, SENDFILE_BUFFER_BYTES);
+    frame.op.file.length = length;
     frame.op.file.offset = file->offset;
-    int n = aio__gate_run(&file->call.stream->handle, file->call.gate, &frame, "file read");
+    int n = aio__gate_run_flagged(&file->call.stream->handle, file->call.gate, &frame, flags,
+                                  "file read");
     file->call.gate->inside = NULL; /* its frame is gone before the next wait */
     return n;
+}
+
+/* Returns bytes; 0 at the end of the file; or -errno. */
+static int sendfile_read(struct sendfile *file)
+{
+    size_t length = sendfile_part(file, SENDFILE_BUFFER_BYTES);
+    ssize_t n = -EAGAIN;
+    if (!file->served)
+        n = sendfile_peek(file, file->buffer, length, file->offset);
+    if (n <= 0)
+        return sendfile_wait_for(file, length);
+    aio__charge_bytes(file->call.stream->handle.core, (size_t)n);
+    return (int)n;
 }
 
 static void sendfile_advance(struct sendfile *file, size_t count)
@@ -189,13 +206,18 @@ static ssize_t sendfile_run(struct sendfile *file)
 
 static int sendfile_check(struct sendfile *file)
 {
-    struct stat status;
-    if (fstat(file->fd, &status) < 0)
-        return -errno;
-    file->size = status.st_size;
-    if (S_ISREG(status.st_mode) && file->size > 0 && file->offset >= file->size)
+    struct statx found;
+    int rc = aio__file_look(file->fd, &found);
+    if (rc < 0)
+        return rc;
+    bool regular = S_ISREG(found.stx_mode);
+    if (file->offset < 0 || (!regular && !S_ISBLK(found.stx_mode)))
+        return -EINVAL;
+    file->served = file->refused = regular && aio__file_is_served(&found);
+    file->size = (int64_t)found.stx_size;
+    if (regular && !file->served && file->size > 0 && file->offset >= file->size)
         file->left = 0; /* the kernel would add to the offset what is asked for */
-    return file->offset >= 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) ? 0 : -EINVAL;
+    return 0;
 }
 
 ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t offset, size_t length,

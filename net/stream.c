@@ -30,6 +30,7 @@ struct aio_stream *aio__stream_alloc(void)
 void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd)
 {
     aio__handle_open(&stream->handle, core, fd, &stream_kind);
+    stream->handle.op_flags = stream->served ? AIO__OP_SERVED : 0;
 }
 
 /* Remembers what a timeout came from, and takes the time limit away. */
@@ -297,14 +298,17 @@ int aio_stream_shutdown(struct aio_stream *stream, enum aio_stream_side side)
     return (int)aio__stream_leave(&call, rc);
 }
 
-static void stream_close_socket(struct aio_stream *stream)
+static void stream_close_fd(struct aio_stream *stream)
 {
     if (!stream->lingers) {
         aio__handle_finish(&stream->handle);
         return;
     }
     aio__handle_part(&stream->handle);
-    aio__socket_close_slowly(stream->handle.fd);
+    if (stream->kind == AIO__STREAM_SOCKET)
+        aio__socket_close_slowly(stream->handle.fd);
+    else
+        aio__plain_close_slowly(stream->handle.fd);
 }
 
 void aio_stream_close(struct aio_stream *stream)
@@ -322,7 +326,7 @@ void aio_stream_close(struct aio_stream *stream)
         aio__outbox_close(stream);
     if (stream->inbox != NULL)
         aio__inbox_close(stream);
-    stream_close_socket(stream);
+    stream_close_fd(stream);
     if (stream->origin >= 0)
         (void)close(stream->origin); /* tidy: allow close: no op has used it */
     aio_shield_leave(&shield);

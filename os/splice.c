@@ -5,6 +5,7 @@
 #include "core/splice.h"
 
 #include "core/core.h"
+#include "core/file_op.h"
 
 #include <aio/copy.h>
 #include <aio/offload.h>
@@ -31,12 +32,13 @@ struct splice {
 /* Returns 1 for a file, which has no readiness, else 0; -EINVAL for a socket that blocks. */
 static int splice_is_file(int fd)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (S_ISSOCK(status.st_mode) && (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
+    struct statx found;
+    int rc = aio__file_look(fd, &found);
+    if (rc < 0)
+        return rc;
+    if (S_ISSOCK(found.stx_mode) && (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
         return -EINVAL;
-    return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
+    return S_ISREG(found.stx_mode) || S_ISBLK(found.stx_mode);
 }
 
 static int splice_on_thread(void *arg)

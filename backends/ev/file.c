@@ -20,6 +20,7 @@
 #include "backends/caps.h"
 #include "backends/ev/preadv.h"
 #include "backends/ev/private.h"
+#include "core/file_op.h"
 
 /* Asks epoll itself. Returns 0, or -errno when it has no memory to answer. */
 static int file_probe(struct aio__ev_backend *self, struct aio__ev_fd *entry)
@@ -47,17 +48,19 @@ static uint32_t file_direct(int fd)
 
 static int file_classify(struct aio__ev_backend *self, struct aio__ev_fd *entry)
 {
-    struct stat status;
+    struct statx found;
+    int result;
 
     if ((entry->flags & AIO__EV_FD_KIND) != 0)
         return 0;
-    if (fstat(entry->fd, &status) < 0)
-        return -errno;
-    if (S_ISSOCK(status.st_mode))
+    result = aio__file_look(entry->fd, &found);
+    if (result < 0)
+        return result;
+    if (S_ISSOCK(found.stx_mode))
         entry->flags |= AIO__EV_FD_SOCKET;
-    else if (S_ISFIFO(status.st_mode))
+    else if (S_ISFIFO(found.stx_mode))
         entry->flags |= AIO__EV_FD_READY | AIO__EV_FD_PIPE;
-    else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode))
+    else if (S_ISREG(found.stx_mode) || S_ISDIR(found.stx_mode) || S_ISBLK(found.stx_mode))
         entry->flags |= AIO__EV_FD_FILE | file_direct(entry->fd);
     else
         return file_probe(self, entry);

@@ -77,19 +77,30 @@ static bool turn_must_wait(const struct aio__ev_fd *entry, unsigned place)
     return !aio__op_list_empty(&entry->sides[turn_side_of(place)].queue);
 }
 
+/* A call on a file that is not even looked at here: a thread makes it. */
+static bool turn_is_unknown(const struct aio__op *op)
+{
+    const uint32_t calls =
+        1u << AIO__OP_READ | 1u << AIO__OP_WRITE | 1u << AIO__OP_READV | 1u << AIO__OP_WRITEV;
+
+    return (op->flags & (AIO__OP_SERVED | AIO__OP_BORROWED)) != 0 &&
+           (calls >> op->opcode & 1u) != 0;
+}
+
 void aio__ev_submit(struct aio__backend *base, struct aio__op *op)
 {
     struct aio__ev_backend *self = (struct aio__ev_backend *)base;
     const struct aio__ev_row *row = &aio__ev_rows[op->opcode];
     struct aio__ev_fd *entry = NULL;
+    bool unknown = turn_is_unknown(op);
     int error;
 
     AIO__ASSERT(op->state != AIO__OP_SUBMITTED);
     op->state = AIO__OP_SUBMITTED;
     op->flags = AIO__EV_IN_NO_QUEUE;
     op->scratch = 0;
-    if (row->place == AIO__EV_IN_NO_QUEUE) {
-        int32_t result = row->perform(self, NULL, op);
+    if (row->place == AIO__EV_IN_NO_QUEUE || unknown) {
+        int32_t result = unknown ? (int32_t)AIO__EV_OFFLOAD : row->perform(self, NULL, op);
 
         if (result == AIO__EV_OFFLOAD)
             turn_offload(self, op);

@@ -19,6 +19,7 @@ void aio__uring_link_issue(struct uring *uring, struct aio__op *op)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     io_uring_prep_write(sqe, op->fd, op->write_sync.buffer, op->write_sync.length,
                         (uint64_t)op->write_sync.offset);
+    aio__uring_serve(sqe, op);
     sqe->flags |= IOSQE_IO_LINK;
     io_uring_sqe_set_data64(sqe, (uintptr_t)op);
     sqe = io_uring_get_sqe(&uring->ring);

@@ -33,7 +33,7 @@ static int open_name(const struct aio__op *op)
 static bool open_is_local(int fd)
 {
     struct statx found;
-    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) < 0)
+    if (aio__file_look(fd, &found) < 0)
         return false;
     return !S_ISCHR(found.stx_mode) && !S_ISBLK(found.stx_mode) && !aio__file_is_served(&found);
 }

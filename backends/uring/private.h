@@ -65,9 +65,10 @@ enum uring_flag {
     URING_TOLD = 1u << 8,
     URING_LOUD = 1u << 9,
     URING_NOTIFIES = 1u << 10,
-    URING_WROTE = 1u << 11,
-    URING_SYNCED = 1u << 12,
-    URING_UNLINKED = 1u << 13,
+    /* Of a WRITE_SYNC, which is never told late. */
+    URING_WROTE = URING_TOLD,
+    URING_SYNCED = URING_LOUD,
+    URING_UNLINKED = 1u << 11,
 };
 
 #define URING_TAG_MASK 7u
@@ -151,6 +152,14 @@ static inline bool aio__uring_is_call(unsigned opcode)
     const uint32_t calls = 1u << AIO__OP_RECVMMSG | 1u << AIO__OP_SENDMMSG |
                            1u << AIO__OP_SPLICE_IN | 1u << AIO__OP_SPLICE_OUT;
     return ((calls >> opcode) & 1u) != 0;
+}
+
+/* The kernel tries a call in place first, and takes a file system's word that it will not wait.
+ * That of FUSE is not true. */
+static inline void aio__uring_serve(struct io_uring_sqe *sqe, const struct aio__op *op)
+{
+    if (__builtin_expect((op->flags & AIO__OP_SERVED) != 0, 0))
+        sqe->flags |= IOSQE_ASYNC;
 }
 
 /* Reads and writes at an offset, of which many are awaited together: see poll.c. */

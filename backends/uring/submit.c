@@ -77,6 +77,7 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
         aio__op_list_append(&uring->quiet, op);
     }
     aio__uring_prep(uring, sqe, op);
+    aio__uring_serve(sqe, op);
     bool pinned = sqe->opcode == IORING_OP_READ_FIXED || sqe->opcode == IORING_OP_WRITE_FIXED;
     if (pinned && aio__uring_is_file(op))
         aio__uring_fix(uring, sqe);
@@ -129,7 +130,7 @@ void aio__uring_submit(struct aio__backend *self, struct aio__op *op)
         aio__backend_finish(self, op, submit_instant(uring, op));
         return;
     }
-    op->flags &= AIO__OP_LAZY;
+    op->flags &= AIO__OP_ASKED;
     op->scratch = 0;
     if ((op->opcode == AIO__OP_SEND || op->opcode == AIO__OP_SENDMSG) &&
         submit_send_inline(uring, op))

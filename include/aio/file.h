@@ -7,7 +7,9 @@
  * offload pool. The remaining calls (stat, truncate, allocate, advise, chmod, chown, utime, locks,
  * some of seeking) are made by such a thread with either backend, because a ring would only give
  * them to a thread of its own; of a file whose file system is on a local disk, status and size are
- * asked in place, as they are in memory. A task that is cancelled while a thread works for it waits
+ * asked in place, as they are in memory. Where the file system may be that of a server (FUSE, NFS),
+ * which the kernel may ask even for what it calls immediate, every call is made by a thread, on the
+ * ring by one of the kernel's. A task that is cancelled while a thread works for it waits
  * for that thread; where none can be had, the call is made in place.
  *
  * Reads and writes longer than 1 MiB that go through the page cache are done in pieces of 1 MiB, so

@@ -29,7 +29,9 @@
  *
  * Regular files, block devices and devices without readiness (/dev/null, /dev/zero) may be adopted
  * too: they are read and written at their cursor, on the ring or by the offload pool, and such a
- * call is not cut short by cancellation. See <aio/file.h> for files proper.
+ * call is not cut short by cancellation. aio_stream_close of one, which may have to wait for a
+ * server or a device, waits for a thread of the pool that closes it, and tells no error. See
+ * <aio/file.h> for files proper.
  */
 #ifndef AIO_PIPE_H
 #define AIO_PIPE_H

@@ -4,6 +4,7 @@
 #define SUITE "copy_file"
 #include "tests/behaviour/copy_tools.h"
 
+#include <aio/pipe.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -91,6 +92,40 @@ BEHAVIOUR(sendfile_of_what_is_not_cached)
         check_piece(fd, 1000, FILE_BYTES, FILE_BYTES - 1000);
     }
     close(fd);
+}
+
+/* A stream whose descriptor may block gets what is read of the file. */
+static bool blocking_pair(struct aio_stream *pair[2])
+{
+    int fds[2];
+    return AIO_CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0) &&
+           AIO_CHECK_OK(aio_pipe_adopt(&pair[0], fds[0])) &&
+           AIO_CHECK_OK(aio_pipe_adopt(&pair[1], fds[1]));
+}
+
+/* The file is closed by its owner, and the next that has its number may be anything. */
+BEHAVIOUR(sendfile_keeps_nothing_of_the_file)
+{
+    enum { FILES = 4 };
+    struct aio_stream *pair[2], *ends[2];
+    int fds[FILES];
+    char byte;
+    REQUIRE(blocking_pair(pair));
+    for (int i = 0; i < FILES; i++) {
+        fds[i] = pattern_file(10);
+        AIO_CHECK_EQ(aio_stream_sendfile(pair[0], fds[i], 0, 100, NULL), 10);
+    }
+    for (int i = 0; i < FILES; i++)
+        close(fds[i]);
+    REQUIRE_OK(aio_pipe_open(&ends[0], &ends[1]));
+    AIO_TIMEOUT(AIO_MS(10))
+    {
+        AIO_CHECK_ERROR(aio_stream_read(ends[0], &byte, 1), -ETIMEDOUT);
+    }
+    for (int i = 0; i < 2; i++) {
+        aio_stream_close(ends[i]);
+        aio_stream_close(pair[i]);
+    }
 }
 
 BEHAVIOUR(sendfile_of_what_is_no_file)

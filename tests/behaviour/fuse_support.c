@@ -62,3 +62,24 @@ void fuse_close(struct fuse_mount *mount)
     AIO_CHECK_EQ(waitpid(mount->process, NULL, 0), mount->process);
     file_home_close(&mount->home);
 }
+
+bool steps_folder(struct folder *folder, const struct fuse_mount *mount, const char *name)
+{
+    struct file_path path = file_path_of(&mount->home, name);
+    (void)snprintf(folder->path, sizeof folder->path, "%.60s", path.text);
+    folder->fd = open(path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return AIO_CHECK(folder->fd >= 0);
+}
+
+bool steps_wait(void *folder)
+{
+    return folder_has(folder, "waiting");
+}
+
+void steps_release(const struct folder *folder, struct aio_task *task)
+{
+    folder_text(folder, "release", "");
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_EQ(unlinkat(folder->fd, "release", 0), 0);
+    AIO_CHECK_EQ(unlinkat(folder->fd, "waiting", 0), 0);
+}

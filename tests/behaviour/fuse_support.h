@@ -5,6 +5,7 @@
 #define AIO_TESTS_BEHAVIOUR_FUSE_SUPPORT_H
 
 #include "tests/behaviour/file_support.h"
+#include "tests/behaviour/folder_support.h"
 
 #include <sys/types.h>
 
@@ -19,5 +20,14 @@ struct fuse_mount {
 bool fuse_open(struct fuse_mount *mount, const char *name);
 
 void fuse_close(struct fuse_mount *mount);
+
+/* Of tests/fuse/steps_fs.c: puts a folder where the tools of folders expect one. */
+bool steps_folder(struct folder *folder, const struct fuse_mount *mount, const char *name);
+
+/* Whether the server waits in a struct folder, for test_wait(). */
+bool steps_wait(void *folder);
+
+/* Lets it go on, and the task that has asked it; it can wait again then. */
+void steps_release(const struct folder *folder, struct aio_task *task);
 
 #endif

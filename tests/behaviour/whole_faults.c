@@ -6,18 +6,7 @@
 #define SUITE "whole_faults"
 #include "tests/behaviour/fuse_support.h"
 
-#include "tests/behaviour/folder_support.h"
-
 #include <aio/whole.h>
-
-/* Puts a folder of the file system where the tools of folders expect one. */
-static bool steps_folder(struct folder *folder, const struct fuse_mount *mount, const char *name)
-{
-    struct file_path path = file_path_of(&mount->home, name);
-    (void)snprintf(folder->path, sizeof folder->path, "%.60s", path.text);
-    folder->fd = open(path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return AIO_CHECK(folder->fd >= 0);
-}
 
 static int copy_with(const struct folder *folder, const char *from, const char *to, unsigned flags)
 {
@@ -110,7 +99,7 @@ static void check_walk_goes_on(const struct fuse_mount *mount)
     aio_walk_close(walk);
     AIO_CHECK_EQ(lists, 2);
     AIO_CHECK_EQ(failed, 1);
-    AIO_CHECK_EQ(files, 13);
+    AIO_CHECK_EQ(files, 14);
 }
 
 /* What was read before the error is given, then the error, then the end. */
@@ -182,27 +171,13 @@ static int load_too_much(void *arg)
     return 0;
 }
 
-static bool server_waits(void *folder)
-{
-    return folder_has(folder, "waiting");
-}
-
-/* The server goes on when there is such a file; they are taken away for the next one. */
-static void release_server(const struct folder *folder, struct aio_task *task)
-{
-    folder_text(folder, "release", "");
-    AIO_CHECK_OK(aio_task_join(task, NULL));
-    AIO_CHECK_EQ(unlinkat(folder->fd, "release", 0), 0);
-    AIO_CHECK_EQ(unlinkat(folder->fd, "waiting", 0), 0);
-}
-
 /* The server does not answer a close until this task has made a file there. */
 static void check_close(struct closing *closing, int (*closer)(void *arg), int wanted)
 {
     struct aio_task *task;
     REQUIRE_OK(aio_task_spawn(&task, closer, closing, NULL));
-    AIO_CHECK(test_wait(server_waits, &closing->folder));
-    release_server(&closing->folder, task);
+    AIO_CHECK(test_wait(steps_wait, &closing->folder));
+    steps_release(&closing->folder, task);
     AIO_CHECK_EQ(closing->rc, wanted);
 }
 
@@ -257,8 +232,8 @@ BEHAVIOUR(calls_that_wait_hold_up_nobody)
         for (; using.what < 3; using.what++) {
             struct aio_task *task;
             REQUIRE_OK(aio_task_spawn(&task, use_file, &using, NULL));
-            AIO_CHECK(test_wait(server_waits, &folder));
-            release_server(&folder, task);
+            AIO_CHECK(test_wait(steps_wait, &folder));
+            steps_release(&folder, task);
             AIO_CHECK_EQ(using.rc, using.what < 2 ? 3 : 0);
         }
         close(folder.fd);
@@ -275,13 +250,13 @@ static void check_write_sync(struct using *using, const struct folder *folder, b
     using->rc = -1;
     using->done = 0;
     REQUIRE_OK(aio_task_spawn(&task, use_file, using, NULL));
-    AIO_CHECK(test_wait(server_waits, (void *)(uintptr_t)folder));
+    AIO_CHECK(test_wait(steps_wait, (void *)(uintptr_t)folder));
     AIO_CHECK_EQ(aio_file_read_at(using->file, bytes, 1, 0), 1);
     AIO_CHECK_EQ(bytes[0], 'n');
     AIO_CHECK_EQ(using->rc, -1);
     if (cancelled)
         aio_task_cancel(task);
-    release_server(folder, task);
+    steps_release(folder, task);
     AIO_CHECK_EQ(using->done, 1);
 }
 
@@ -326,10 +301,10 @@ BEHAVIOUR(a_sync_behind_a_write_that_fails_during_a_close)
     AIO_CHECK_OK(aio_file_open(&using.file, path.text, O_RDWR, 0));
     if (steps_folder(&folder, &mount, "refuse")) {
         REQUIRE_OK(aio_task_spawn(&task, use_file, &using, NULL));
-        AIO_CHECK(test_wait(server_waits, &folder));
+        AIO_CHECK(test_wait(steps_wait, &folder));
         REQUIRE_OK(aio_task_spawn(&closing, close_used, using.file, NULL));
         REQUIRE_OK(aio_task_yield());
-        release_server(&folder, task);
+        steps_release(&folder, task);
         AIO_CHECK_EQ(using.rc, -EBADF);
         AIO_CHECK_OK(aio_task_join(closing, &result));
         AIO_CHECK_ERROR(result, -EIO);
@@ -351,9 +326,9 @@ BEHAVIOUR(an_open_that_succeeds_late)
         for (int i = 0; i < COUNT; i++) {
             struct aio_task *task;
             REQUIRE_OK(aio_task_spawn(&task, close_file, &closing, NULL));
-            AIO_CHECK(test_wait(server_waits, &closing.folder));
+            AIO_CHECK(test_wait(steps_wait, &closing.folder));
             aio_task_cancel(task);
-            release_server(&closing.folder, task);
+            steps_release(&closing.folder, task);
             AIO_CHECK_EQ(closing.rc, 0);
         }
         close(closing.folder.fd);

@@ -116,7 +116,7 @@ static void copy_and_cut(struct faults *faults, struct fault_entry *entry)
 {
     struct aio__op *op = &entry->op;
     *op = *entry->outer;
-    op->flags = op->flags & AIO__OP_LAZY;
+    op->flags = op->flags & AIO__OP_ASKED;
     op->scratch = 0;
     op->link = NULL;
     op->complete = NULL; /* never taken off a list by anybody but the shim */

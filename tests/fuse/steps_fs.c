@@ -17,6 +17,8 @@
  *     await     syncing waits
  *     refuse    syncing waits, and fails with EIO
  *     bare      permissions and times cannot be set: EPERM; elsewhere ENOSYS
+ *     asked     asking for attributes of "old" waits while there is a file "armed"; it is read by
+ *               way of the page cache, which asks for them each time
  *
  * What waits makes a file "waiting" in its folder and goes on when there is one called "release",
  * or fails with ETIMEDOUT after some seconds.
@@ -42,7 +44,7 @@ struct node {
 
 static const char *const folders[] = {"/write", "/sync",   "/rename", "/folder", "/flush",
                                       "/flags", "/held",   "/list",   "/late",   "/slow",
-                                      "/await", "/refuse", "/bare"};
+                                      "/await", "/refuse", "/bare",   "/asked"};
 static struct node nodes[NODES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of nodes */
 static pthread_cond_t made = PTHREAD_COND_INITIALIZER;
@@ -86,24 +88,14 @@ static struct node *node_make(const char *path)
 static void *steps_init(struct fuse_conn_info *connection, struct fuse_config *config)
 {
     (void)connection;
-    config->direct_io = 1; /* every read and write is asked for as it was made */
+    config->attr_timeout = 0;
     return NULL;
 }
 
-static int steps_getattr(const char *path, struct stat *status, struct fuse_file_info *info)
+/* Elsewhere every read and write is asked for as it was made. */
+static void use_cache(const char *path, struct fuse_file_info *info)
 {
-    (void)info;
-    memset(status, 0, sizeof *status);
-    status->st_nlink = 1;
-    status->st_mode = S_IFDIR | 0755;
-    if (is_folder(path))
-        return 0;
-    pthread_mutex_lock(&lock);
-    const struct node *node = node_of(path);
-    status->st_mode = S_IFREG | 0644;
-    status->st_size = node != NULL ? (off_t)node->size : 0;
-    pthread_mutex_unlock(&lock);
-    return node != NULL ? 0 : -ENOENT;
+    info->direct_io = !is_in(path, "/asked");
 }
 
 static int list_top(void *buffer, fuse_fill_dir_t fill)
@@ -142,7 +134,8 @@ static int steps_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, o
 
 static int steps_create(const char *path, mode_t mode, struct fuse_file_info *info)
 {
-    (void)mode, (void)info;
+    (void)mode;
+    use_cache(path, info);
     pthread_mutex_lock(&lock);
     bool good = node_make(path) != NULL;
     pthread_mutex_unlock(&lock);
@@ -169,9 +162,37 @@ static int wait_for_release(const char *path, const char *folder)
     return rc == 0 ? 0 : -ETIMEDOUT;
 }
 
-static int steps_open(const char *path, struct fuse_file_info *info)
+static bool asks_in_vain(const char *path)
+{
+    if (strcmp(path, "/asked/old") != 0)
+        return false;
+    pthread_mutex_lock(&lock);
+    bool armed = node_of("/asked/armed") != NULL;
+    pthread_mutex_unlock(&lock);
+    return armed && wait_for_release(path, "/asked") < 0;
+}
+
+static int steps_getattr(const char *path, struct stat *status, struct fuse_file_info *info)
 {
     (void)info;
+    if (asks_in_vain(path))
+        return -ETIMEDOUT;
+    memset(status, 0, sizeof *status);
+    status->st_nlink = 1;
+    status->st_mode = S_IFDIR | 0755;
+    if (is_folder(path))
+        return 0;
+    pthread_mutex_lock(&lock);
+    const struct node *node = node_of(path);
+    status->st_mode = S_IFREG | 0644;
+    status->st_size = node != NULL ? (off_t)node->size : 0;
+    pthread_mutex_unlock(&lock);
+    return node != NULL ? 0 : -ENOENT;
+}
+
+static int steps_open(const char *path, struct fuse_file_info *info)
+{
+    use_cache(path, info);
     return is_in(path, "/late") ? wait_for_release(path, "/late") : 0;
 }
 
