@@ -29,6 +29,7 @@ static int copy_task(void *arg)
             call->result =
                 aio_stream_copy(path->out.near, path->in.far, &call->options, call->done);
     }
+    call->ended_ns = aio_time_now();
     call->ended = true;
     return 0;
 }
@@ -55,9 +56,58 @@ int copy_cancel(struct copy_call *call)
     return copy_join(call);
 }
 
+bool copy_cancel_or_late(struct copy_call *call)
+{
+    bool ended = call->ended;
+    int rc = copy_cancel(call);
+    AIO_CHECK(rc == -ETIMEDOUT || (rc == -ECANCELED && !ended));
+    return rc == -ETIMEDOUT;
+}
+
 bool copy_ended(void *call)
 {
     return ((struct copy_call *)call)->ended;
+}
+
+/* Returns false when the relay ended before the byte came. */
+static bool move_byte(const struct copy_call *call, struct aio_stream *from, struct aio_stream *to)
+{
+    char byte = 'x';
+    ssize_t n = -ETIMEDOUT;
+    if (!AIO_CHECK_EQ(aio_stream_write(from, &byte, 1), 1))
+        return false;
+    while (n == -ETIMEDOUT && !call->ended) {
+        AIO_TIMEOUT(AIO_MS(20))
+        {
+            n = aio_stream_read(to, &byte, 1);
+        }
+    }
+    AIO_CHECK(n == 1 || call->ended);
+    return n == 1;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+bool copy_keep_moving(const struct copy_call *call, struct aio_stream *from, struct aio_stream *to,
+                      uint64_t *moved)
+{
+    const int64_t idle_ns = call->options.idle_ns;
+    int64_t last_ns = aio_time_now(), gap_ns = 0;
+    const int64_t end_ns = last_ns + 2 * idle_ns;
+    *moved = 0;
+    while (!call->ended && last_ns < end_ns && move_byte(call, from, to)) {
+        int64_t now_ns = aio_time_now();
+        gap_ns = later(gap_ns, now_ns - last_ns);
+        last_ns = now_ns;
+        ++*moved;
+        AIO_CHECK_OK(aio_time_sleep(AIO_MS(2)));
+    }
+    if (call->ended)
+        gap_ns = later(gap_ns, call->ended_ns - last_ns);
+    return gap_ns < idle_ns / 2;
 }
 
 enum { BLOCK = 200000 };

@@ -28,12 +28,23 @@ struct copy_call {
     struct aio_copy_done done[2];
     struct aio_task *task;
     bool ended;
+    int64_t ended_ns;
 };
 
 bool copy_start(struct copy_call *call, const struct copy_path *path, bool relay);
 int copy_join(struct copy_call *call);
 int copy_cancel(struct copy_call *call);
 bool copy_ended(void *call);
+
+/* Cancels it, and checks that this ended it: or that a limit did, before that or meanwhile. Returns
+ * whether it was a limit. */
+bool copy_cancel_or_late(struct copy_call *call);
+
+/* Sends a byte after the other through a relay, for twice the time for which nothing may move or
+ * until it ends; *moved says how many came. Returns false when none came for half of that time: a
+ * relay that ends then is right, as it is this process that was too slow. */
+bool copy_keep_moving(const struct copy_call *call, struct aio_stream *from, struct aio_stream *to,
+                      uint64_t *moved);
 
 /* A task that writes `size` bytes of the pattern, from `position` of it, and ends its side. */
 struct copy_writer {

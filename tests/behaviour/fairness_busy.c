@@ -65,7 +65,7 @@ BEHAVIOUR(instant_io_starves_nobody)
     for (int i = 0; i < 10; i++) {
         int64_t start = aio_time_now();
         AIO_CHECK_OK(aio_time_sleep(AIO_MS(2)));
-        AIO_CHECK(aio_time_now() - start < AIO_SEC(2) * test_slowness());
+        AIO_CHECK(aio_time_now() - start < AIO_SEC(10) * test_slowness());
     }
     uint64_t rounds = busy[0].rounds + busy[1].rounds;
     AIO_CHECK(busy[0].rounds > 0 && busy[1].rounds > 0);
@@ -127,7 +127,7 @@ BEHAVIOUR(yielders_starve_nobody)
         REQUIRE(AIO_CHECK_EQ(aio_stream_write(wire.near, "x", 1), 1));
         REQUIRE(AIO_CHECK_EQ(aio_stream_read(wire.near, &byte, 1), 1));
         AIO_CHECK_OK(aio_time_sleep(AIO_US(100)));
-        AIO_CHECK(aio_time_now() - start < AIO_SEC(2) * test_slowness());
+        AIO_CHECK(aio_time_now() - start < AIO_SEC(10) * test_slowness());
     }
     struct aio_runtime_stats after = task_stats();
     AIO_CHECK(yields > yields_before);
@@ -160,7 +160,7 @@ BEHAVIOUR(endless_spawns_starve_nobody)
     for (int i = 0; i < 5; i++) {
         int64_t start = aio_time_now();
         AIO_CHECK_OK(aio_time_sleep(AIO_MS(1)));
-        AIO_CHECK(aio_time_now() - start < AIO_SEC(2) * test_slowness());
+        AIO_CHECK(aio_time_now() - start < AIO_SEC(10) * test_slowness());
     }
     relay.stop = true;
     AIO_CHECK(relay.runs > 3);
@@ -200,7 +200,7 @@ BEHAVIOUR(deadline_ends_instant_io)
         AIO_CHECK_ERROR(spin_on_io(&busy), -ETIMEDOUT);
     }
     AIO_CHECK(aio_time_now() - start >= AIO_MS(5));
-    AIO_CHECK(aio_time_now() - start < AIO_SEC(2) * test_slowness());
+    AIO_CHECK(aio_time_now() - start < AIO_SEC(10) * test_slowness());
     wire_close(&busy.wire);
 }
 

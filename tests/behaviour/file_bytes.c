@@ -305,7 +305,7 @@ BEHAVIOUR(file_bytes_of_an_event_counter)
     REQUIRE_OK(aio_file_adopt(&file, fd));
     REQUIRE_OK(aio_task_spawn(&reader, count_reader, file, NULL));
     AIO_CHECK_OK(aio_task_yield());
-    AIO_TIMEOUT(AIO_SEC(2))
+    AIO_TIMEOUT(AIO_SEC(10) * test_slowness())
     {
         AIO_CHECK_EQ(aio_file_write(file, &count, sizeof count), sizeof count);
     }

@@ -181,6 +181,7 @@ BEHAVIOUR(cancel_with_grace)
     snprintf(script, sizeof script,
              "trap 'echo tidied; exit 6' TERM; rm %s; while :; do sleep 0.01; done", path);
     struct runner runner = {.script = script, .options = AIO_RUN_OPTIONS};
+    runner.options.grace_ns = AIO_SEC(15);
     struct aio_task *task = task_named("runner", run_in_task, &runner);
     AIO_CHECK(file_wait_gone(path));
     aio_task_cancel(task);
@@ -296,8 +297,10 @@ BEHAVIOUR(grandchild_holds_the_pipes)
 /* Or it goes soon, and is heard to its end. */
 BEHAVIOUR(grandchild_goes_soon)
 {
+    struct aio_run_options options = AIO_RUN_OPTIONS;
     struct aio_process_result result;
-    AIO_CHECK_OK(run_shell(&result, "(sleep 0.02; echo late) & echo early", NULL));
+    options.linger_ns = AIO_SEC(15);
+    AIO_CHECK_OK(run_shell(&result, "(sleep 0.02; echo late) & echo early", &options));
     AIO_CHECK_STR(result.output.bytes, "early\nlate\n");
     AIO_CHECK(!result.lingered);
     aio_result_free(&result);

@@ -72,17 +72,18 @@ BEHAVIOUR(the_ready_one_of_two)
 /* What the peer's host answered is something to receive, once. */
 BEHAVIOUR(an_error_is_ready)
 {
-    struct udp_ends ends;
-    char byte;
-    REQUIRE(udp_ends_connect(&ends));
-    aio_socket_close(ends.near);
-    AIO_CHECK_EQ(aio_socket_send(ends.far, "x", 1), 1);
-    struct aio_select_case cases[] = {aio_select_receivable(ends.far),
-                                      aio_select_after(AIO_SEC(15))};
+    struct aio_address at;
+    char text[AIO_ADDRESS_TEXT_BYTES], byte;
+    struct aio_socket *socket, *deaf = udp_deaf(&at, text);
+    REQUIRE(deaf != NULL);
+    REQUIRE_OK(aio_udp_connect(&socket, text, NULL));
+    AIO_CHECK_EQ(aio_socket_send(socket, "x", 1), 1);
+    struct aio_select_case cases[] = {aio_select_receivable(socket), aio_select_after(AIO_SEC(15))};
     AIO_CHECK_EQ(aio_select_wait(cases, 2), 0);
-    AIO_CHECK_ERROR(aio_socket_recv(ends.far, &byte, 1, NULL), -ECONNREFUSED);
+    AIO_CHECK_ERROR(aio_socket_recv(socket, &byte, 1, NULL), -ECONNREFUSED);
     AIO_CHECK_ERROR(aio_select_try(cases, 2), -EAGAIN);
-    aio_socket_close(ends.far);
+    aio_socket_close(socket);
+    aio_socket_close(deaf);
 }
 
 /* A pair of Unix sockets whose packets keep their order is full until the other side receives. */

@@ -58,7 +58,7 @@ void tcp_raw_server_close(struct tcp_raw_server *server)
 static bool silence_is_full(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    return poll(&ready, 1, 0) == 0;
+    return poll(&ready, 1, 20) == 0;
 }
 
 static bool silence_fill(struct tcp_silence *silence, const struct aio_address *address)

@@ -271,30 +271,6 @@ static bool copy_has_begun(void *arg)
     return ((struct copying *)arg)->copied > 0;
 }
 
-/* Cancelled after any piece: the old file, and nothing beside it. */
-BEHAVIOUR(canceled_half_way)
-{
-    struct folder folder;
-    REQUIRE(folder_open(&folder));
-    pattern_file(&folder, "from", LARGE);
-    folder_text(&folder, "to", "old");
-    for (int round = 0; round < 10; round++) {
-        struct copying copying = {.folder = &folder};
-        struct aio_task *task;
-        REQUIRE_OK(aio_task_spawn(&task, copy_task, &copying, NULL));
-        for (int i = 0; i < round; i++)
-            AIO_CHECK_OK(aio_task_yield());
-        if (round == 9)
-            AIO_CHECK(test_wait(copy_has_begun, &copying));
-        AIO_CHECK_OK(task_stop(task));
-        AIO_CHECK_ERROR(copying.rc, -ECANCELED);
-        AIO_CHECK(copying.copied < LARGE);
-        AIO_CHECK(folder_says(&folder, "to", "old"));
-        AIO_CHECK_EQ(folder_count(&folder, "."), 2);
-    }
-    folder_close(&folder);
-}
-
 static int wait_for_byte(void *fd)
 {
     char byte;
@@ -304,6 +280,45 @@ static int wait_for_byte(void *fd)
 static int hold_thread(void *fd)
 {
     return aio_offload_call(wait_for_byte, fd, NULL);
+}
+
+/* Cancelled after so many turns of this task, or else after the first piece. The pool's one thread
+ * is held behind that piece, so that the last one cannot be done before the cancellation comes. */
+static void cancel_copy(struct copying *copying, int turns)
+{
+    struct aio_task *copier, *holder;
+    int fds[2];
+    REQUIRE(AIO_CHECK_EQ(pipe2(fds, O_CLOEXEC), 0));
+    REQUIRE_OK(aio_task_spawn(&copier, copy_task, copying, NULL));
+    REQUIRE_OK(aio_task_spawn(&holder, hold_thread, &fds[0], NULL));
+    for (int i = 0; i < turns; i++)
+        AIO_CHECK_OK(aio_task_yield());
+    if (turns < 0)
+        AIO_CHECK(test_wait(copy_has_begun, copying));
+    aio_task_cancel(copier);
+    AIO_CHECK_EQ(write(fds[1], "x", 1), 1);
+    AIO_CHECK_OK(aio_task_join(copier, NULL));
+    AIO_CHECK_OK(aio_task_join(holder, NULL));
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Cancelled after any piece: the old file, and nothing beside it. */
+BEHAVIOUR_WITH(canceled_half_way, .offload_threads = 1)
+{
+    struct folder folder;
+    REQUIRE(folder_open(&folder));
+    pattern_file(&folder, "from", LARGE);
+    folder_text(&folder, "to", "old");
+    for (int turns = -1; turns < 9; turns++) {
+        struct copying copying = {.folder = &folder};
+        cancel_copy(&copying, turns);
+        AIO_CHECK_ERROR(copying.rc, -ECANCELED);
+        AIO_CHECK(copying.copied < LARGE);
+        AIO_CHECK(folder_says(&folder, "to", "old"));
+        AIO_CHECK_EQ(folder_count(&folder, "."), 2);
+    }
+    folder_close(&folder);
 }
 
 /* Copies, and does something after the first piece: the pool's one thread is held there. */

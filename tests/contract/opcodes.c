@@ -267,14 +267,13 @@ CONTRACT(opcode_connect_waits_and_is_cancelled)
         int64_t limit = aio_time_now() + AIO_MS(30);
         while (!op_done(&op) && aio_time_now() < limit)
             turn(limit);
-        if (!op_done(&op))
+        bool late = !op_done(&op);
+        if (late && op_stop(&op) == -ECANCELED)
             break;
-        AIO_CHECK_EQ(op.result, 0);
+        AIO_CHECK_EQ(op.result, 0); /* also of one that was only slow */
     }
-    if (AIO_CHECK(count < 8)) {
-        AIO_CHECK_ERROR(op_stop(&op), -ECANCELED);
+    if (AIO_CHECK(count < 8))
         fd_close(fds[count]);
-    }
     while (count-- > 0)
         fd_close(fds[count]);
     fd_close(listener);

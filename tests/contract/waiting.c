@@ -24,7 +24,7 @@ CONTRACT(contract_05_a_past_deadline_does_not_wait)
     int64_t start = aio_time_now();
     for (int i = 0; i < 100; i++)
         turn(i % 2 == 0 ? 0 : start - AIO_SEC(1));
-    AIO_CHECK(aio_time_now() - start < AIO_SEC(1) * test_slowness());
+    AIO_CHECK(aio_time_now() - start < AIO_SEC(4) * test_slowness());
     AIO_CHECK_ERROR(op_stop(&op), -ECANCELED);
     fd_close_pair(fds);
 }
@@ -45,8 +45,8 @@ static int64_t best_lateness(int64_t length_ns, int rounds)
 
 CONTRACT(contract_05_deadlines_are_precise)
 {
-    AIO_CHECK(best_lateness(AIO_US(200), 20) < AIO_MS(2) * test_slowness());
-    AIO_CHECK(fixture.polls <= polls_allowed(20));
+    AIO_CHECK(best_lateness(AIO_US(200), 100) < AIO_MS(2) * test_slowness());
+    AIO_CHECK(fixture.polls <= polls_allowed(100));
 }
 
 CONTRACT(contract_05_waiting_does_not_spin)
@@ -71,7 +71,7 @@ CONTRACT(contract_05_a_nearer_deadline_after_a_farther_one)
         int64_t deadline = aio_time_now() + AIO_MS(1);
         while (aio_time_now() < deadline)
             turn(deadline);
-        AIO_CHECK(aio_time_now() - deadline < AIO_SEC(1) * test_slowness());
+        AIO_CHECK(aio_time_now() - deadline < AIO_SEC(4) * test_slowness());
     }
 }
 
@@ -83,7 +83,7 @@ CONTRACT(contract_05_poll_does_not_wait_when_done_is_not_empty)
         fixture.backend->vtable->poll(fixture.backend, aio_time_now() + AIO_MS(1));
     int64_t start = aio_time_now();
     fixture.backend->vtable->poll(fixture.backend, AIO_FOREVER);
-    AIO_CHECK(aio_time_now() - start < AIO_SEC(1) * test_slowness());
+    AIO_CHECK(aio_time_now() - start < AIO_SEC(4) * test_slowness());
     AIO_CHECK_EQ(op_await(&op), 0);
 }
 
@@ -115,8 +115,8 @@ CONTRACT(contract_06_a_wakeup_before_the_poll_is_kept)
     for (int i = 0; i < 100; i++) {
         int64_t start = aio_time_now();
         fixture.backend->vtable->wakeup(fixture.backend);
-        turn(start + AIO_SEC(5));
-        AIO_CHECK(aio_time_now() - start < AIO_SEC(2) * test_slowness());
+        turn(start + AIO_SEC(5) * test_slowness());
+        AIO_CHECK(aio_time_now() - start < AIO_SEC(4) * test_slowness());
     }
 }
 
@@ -165,8 +165,8 @@ CONTRACT(contract_06_wakeups_of_another_thread_are_never_lost)
             continue;
         }
         int64_t start = aio_time_now();
-        turn(start + AIO_SEC(5));
-        if (!AIO_CHECK(aio_time_now() - start < AIO_SEC(4)))
+        turn(start + AIO_SEC(15) * test_slowness());
+        if (!AIO_CHECK(aio_time_now() - start < AIO_SEC(14) * test_slowness()))
             seen = atomic_load(&waker.posted);
     }
     pthread_join(waker.thread, NULL);
@@ -200,8 +200,8 @@ CONTRACT(contract_06_wakeup_works_in_a_signal_handler)
     REQUIRE(pthread_create(&thread, NULL, signal_once, &self) == 0);
     int64_t start = aio_time_now();
     while (!handled)
-        turn(start + AIO_SEC(5));
-    AIO_CHECK(aio_time_now() - start < AIO_SEC(4));
+        turn(start + AIO_SEC(15) * test_slowness());
+    AIO_CHECK(aio_time_now() - start < AIO_SEC(14) * test_slowness());
     pthread_join(thread, NULL);
     sigaction(SIGUSR1, &before, NULL);
 }

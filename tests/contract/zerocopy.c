@@ -24,6 +24,19 @@ static uint64_t check_received(int fd, uint64_t position)
     return position;
 }
 
+/* The same, waiting for what is still on its way: until so many have come, or to the end. */
+static uint64_t await_received(int fd, uint64_t position, uint64_t wanted)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    bool ended = false;
+    while (position < wanted && !ended && poll(&ready, 1, 5000) == 1) {
+        uint64_t before = position;
+        position = check_received(fd, position);
+        ended = position == before;
+    }
+    return check_received(fd, position);
+}
+
 /* The buffer is overwritten as soon as an op is done: what arrives is what was in it before. */
 static void check_stream(bool (*pair)(int fds[2]), size_t size)
 {
@@ -44,7 +57,7 @@ static void check_stream(bool (*pair)(int fds[2]), size_t size)
         sent += (uint64_t)op.result;
         memset(buffer, 0, sizeof buffer);
     }
-    received = check_received(fds[1], received);
+    received = await_received(fds[1], received, sent);
     AIO_CHECK_EQ(received, sent);
     fd_close_pair(fds);
 }
@@ -71,17 +84,31 @@ static void fill_up(int fd)
     AIO_CHECK_EQ(errno, EAGAIN);
 }
 
+/* Fills the socket until such a send waits, and whether it still did when it was cancelled: an
+ * acknowledgement that comes late makes room once more. */
+static bool waits_when_full(int fd, struct aio__op *op, bool cancelled)
+{
+    static char block[65536];
+    for (int i = 0; i < 10; i++) {
+        fill_up(fd);
+        *op = zerocopy_op(fd, block, sizeof block);
+        bool waits = op_waits(op);
+        if (waits && (!cancelled || op_stop(op) == -ECANCELED))
+            return true;
+        if (!AIO_CHECK(op->result > 0))
+            return false;
+    }
+    return false;
+}
+
 CONTRACT(zerocopy_waits_and_is_cancelled)
 {
     int fds[2];
     static char block[65536];
     REQUIRE(fd_tcp_pair(fds));
-    fill_up(fds[0]);
-    struct aio__op op = zerocopy_op(fds[0], block, sizeof block);
-    AIO_CHECK(op_waits(&op));
-    AIO_CHECK_ERROR(op_stop(&op), -ECANCELED);
-    op = zerocopy_op(fds[0], block, sizeof block);
-    AIO_CHECK(op_waits(&op));
+    struct aio__op op;
+    AIO_CHECK(waits_when_full(fds[0], &op, true));
+    REQUIRE(waits_when_full(fds[0], &op, false));
     for (int i = 0; i < 1000 && !op_done(&op); i++) {
         while (recv(fds[1], block, sizeof block, MSG_DONTWAIT) > 0)
             continue;
@@ -112,7 +139,7 @@ CONTRACT(zerocopy_cancelled_after_the_send)
         int32_t sent = op_await(&op);
         AIO_CHECK(sent > 0 || sent == -ECANCELED);
         fd_close(fds[0]);
-        received = check_received(fds[1], received);
+        received = await_received(fds[1], received, UINT64_MAX);
         AIO_CHECK_EQ(received, sent > 0 ? sent : 0);
         fd_close(fds[1]);
     }

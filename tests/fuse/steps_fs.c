@@ -34,7 +34,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NODES = 64, NODE_BYTES = 4096, HELD_SECONDS = 3 };
+enum { NODES = 64, NODE_BYTES = 4096, HELD_SECONDS = 30 };
 
 struct node {
     char path[64]; /* empty: there is none */

@@ -177,7 +177,7 @@ static bool accept_stubbornly(struct aio_listener *listener, struct aio_stream *
     int rc = -ENOMEM, n;
     for (n = 1; n < ATTEMPTS; n++) {
         aio__alloc_fail_at(n);
-        AIO_TIMEOUT(AIO_SEC(2) * test_slowness()) /* if the connection was lost */
+        AIO_TIMEOUT(AIO_SEC(10) * test_slowness()) /* if the connection was lost */
         {
             rc = aio_listener_accept(listener, out);
         }
