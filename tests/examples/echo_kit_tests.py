@@ -4,7 +4,7 @@ import signal
 import socket
 import tempfile
 
-from support import HOST, Server, ended, noise, receive, receive_all, stop
+from support import HOST, PATIENCE, Server, ended, noise, receive, receive_all, stop
 
 
 def echoes(connection, size=5000):
@@ -113,7 +113,7 @@ def test_connection_limit(context):
         assert not late.recv(4), "it was served"
     except socket.timeout:
         pass
-    late.settimeout(10)
+    late.settimeout(PATIENCE)
     connections[0].close()
     assert receive(late, 4) == b"late"
     stop(server)

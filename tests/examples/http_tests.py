@@ -125,6 +125,7 @@ def check_slow_header(slow, serves_others):
     seconds = time.monotonic() - start
     assert refused(answers(data), 408)
     assert 1.9 < seconds < 4 + PATIENCE, "%.1f s" % seconds
+    slow.close()  # else the server waits for it
 
 
 def read_answer_of(context, server, request=GET):
@@ -307,14 +308,23 @@ def test_body_limit(context):
     stop(server)
 
 
+def wrk(server, path="/", connections=16, least=1):
+    """So many requests are answered, none of them with an error, in some seconds."""
+    url = "http://%s:%d%s" % (HOST, server.port, path)
+    words = [need_tool("wrk"), "-t1", "-c%d" % connections, "--timeout", "%ds" % PATIENCE]
+    for seconds in (1, 2, 4, 8):  # the machine may be busy
+        status, said = call([*words, "-d%ds" % seconds, url], seconds + PATIENCE)
+        assert status == 0, said
+        assert "Socket errors" not in said and "Non-2xx" not in said, said
+        if int(re.search(r"(\d+) requests in", said).group(1)) >= least:
+            return
+    raise AssertionError(said)
+
+
 def test_wrk(context):
-    program = need_tool("wrk")
+    need_tool("wrk")
     server = context.start("http_hello")
-    url = "http://%s:%d/" % (HOST, server.port)
-    status, said = call([program, "-t1", "-c16", "-d1s", url])
-    assert status == 0, said
-    assert "Socket errors" not in said and "Non-2xx" not in said, said
-    assert int(re.search(r"(\d+) requests in", said).group(1)) > 100, said
+    wrk(server, least=100)
     stop(server)
 
 
@@ -340,7 +350,15 @@ def test_stops_on_signals(context):
             assert read_answer(connection).status == 200
             connection.sendall(GET[:9])
         stop(server, number)
-        assert all(connection.recv(1) == b"" for connection in connections)
+        assert all(ended_silently(connection) for connection in connections)
+
+
+def ended_silently(connection):
+    """By a reset where the server had not come to read all."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def test_bad_start(context):

@@ -221,6 +221,16 @@ def touch(folder, name):
         pass
 
 
+def read_until(fd, mark):
+    said = b""
+    while mark not in said:
+        assert select.select([fd], [], [], PATIENCE)[0], said[-1000:]
+        piece = os.read(fd, 64)
+        assert piece, "it ended behind %r" % said[-1000:]
+        said += piece
+    return said
+
+
 def read_to_end(fd):
     said = b""
     try:
@@ -243,9 +253,7 @@ def read_stalled(context, ours, theirs, first, mark):
             wait = wait_for(folder, i - 1) + wait_for(folder, "go")
             process.stdin.write(wait + "touch %s/%d\n" % (folder, i))
         process.stdin.flush()
-        said = b""
-        while mark not in said:
-            said += os.read(ours, 64)
+        said = read_until(ours, mark)
         touch(folder, "go")
         until(lambda: os.path.exists(os.path.join(folder, "2")), "the others have ended")
         process.stdin.close()
@@ -390,26 +398,43 @@ def test_signals_ignored_from_the_start(context):
     assert check_stopped(process, mark, 1) == "tidied\n"
 
 
+def has_time_to_tidy(send_two):
+    """A job that is stopped by two signals near to each other. A busy machine may keep them apart
+    for so long that the second one counts, and then it is tried again."""
+    for _ in range(5):
+        begin = time.monotonic()
+        out = send_two()
+        if out == "tidied\n":
+            return
+        assert time.monotonic() - begin > 0.5, "it wrote %r" % out
+    raise AssertionError("the jobs have no time to end")
+
+
 def test_two_signals_at_once(context):
     """They are no worse than one: jobs have time to end."""
-    process, mark = start_jobs(context, TIDIES)
-    process.send_signal(signal.SIGSTOP)  # so that they come at the same time
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGCONT)
-    assert check_stopped(process, mark, 1) == "tidied\n"
+    def send_two():
+        process, mark = start_jobs(context, TIDIES)
+        process.send_signal(signal.SIGSTOP)  # so that they come at the same time
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        return check_stopped(process, mark, 1)
+    has_time_to_tidy(send_two)
 
 
 def test_under_timeout(context):
     """It sends a signal to its child, and then to the child's group."""
-    process, mark = start_jobs(context, TIDIES, before=[need_tool("timeout"), "600"],
-                               start_new_session=True)
-    with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as children:
-        rest(int(children.read()))
-    process.send_signal(signal.SIGTERM)
-    out, errors = process.communicate(timeout=PATIENCE)
-    until(lambda: not running("sleep\0" + mark), "the jobs are gone")
-    assert out == "tidied\n" and "run: stopped by a signal" in errors, (out, errors)
+    def send_two():
+        process, mark = start_jobs(context, TIDIES, before=[need_tool("timeout"), "600"],
+                                   start_new_session=True)
+        with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as children:
+            rest(int(children.read()))
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=PATIENCE)
+        until(lambda: not running("sleep\0" + mark), "the jobs are gone")
+        assert "run: stopped by a signal" in errors, (out, errors)
+        return out
+    has_time_to_tidy(send_two)
 
 
 def test_second_signal(context):
@@ -453,12 +478,17 @@ def test_terminated(context):
 
 def test_progress_on_a_terminal(context):
     ours, theirs = pty.openpty()
-    process = start(context, "-j1", "-k", stderr=theirs)
-    os.close(theirs)
-    out = process.communicate("echo a\nfalse\necho b\n", timeout=PATIENCE)[0]
-    said = read_to_end(ours)
+    with tempfile.TemporaryDirectory() as folder:
+        process = start(context, "-j1", "-k", stderr=theirs)
+        os.close(theirs)
+        process.stdin.write("echo a\nfalse\n" + wait_for(folder, "go") + "echo b\n")
+        process.stdin.close()
+        process.stdin = None
+        said = read_until(ours, b"\r\x1b[K1 running, 1 done, 1 failed")
+        touch(folder, "go")
+        out = process.communicate(timeout=PATIENCE)[0]
+    said += read_to_end(ours)
     assert (process.returncode, out) == (2, "a\nb\n"), (process.returncode, out)
-    assert b"\r\x1b[K1 running, 1 done, 1 failed" in said, said
     assert b"failed with exit code 1" in said and b"run: done" not in said, said
     assert said.rstrip().endswith(b"run: 2 done, 1 failed"), said
 
