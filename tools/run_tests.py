@@ -127,10 +127,17 @@ def clean_up(pid):
     """Removes what a test that was killed has left, see test_temporary() of tests/harness."""
     for folder in ("/tmp", "/dev/shm"):
         for path in glob.glob("%s/aio-test-%d-*" % (folder, pid)):
+            if path in mount_points():
+                subprocess.run(["umount", "--lazy", path], check=False)
             if os.path.isdir(path):
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 os.unlink(path)
+
+
+def mount_points():
+    with open("/proc/self/mounts") as mounts:
+        return [line.split()[1] for line in mounts]
 
 
 def judge(result, status):
