@@ -43,8 +43,8 @@ static ssize_t read_at_cursor(struct served *served)
 
 static ssize_t read_stream(struct served *served)
 {
-    char bytes[8];
-    return aio_stream_read(served->stream, bytes, sizeof bytes);
+    char bytes[3];
+    return aio_stream_read_exact(served->stream, bytes, sizeof bytes, NULL);
 }
 
 static ssize_t send_file(struct served *served)

@@ -3,12 +3,12 @@
  */
 #include "tests/faults/faults.h"
 
+#include "core/file_op.h"
 #include "core/log.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 uint32_t fault_random(struct faults *faults, uint32_t limit)
 {
@@ -52,13 +52,13 @@ static bool is_of_any_file(const struct aio__op *op)
 /* An eventfd or a datagram is not a stream: cutting it short is an error or a loss. */
 static bool may_be_cut(const struct aio__op *op)
 {
-    struct stat status;
+    struct statx found;
     if (!is_of_any_file(op))
         return is_stream_socket(op->fd);
     if ((fcntl(op->fd, F_GETFL) & O_DIRECT) != 0)
         return false; /* what is left would not be aligned any more */
-    return fstat(op->fd, &status) == 0 &&
-           (S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+    return aio__file_look(op->fd, &found) == 0 &&
+           (S_ISREG(found.stx_mode) || S_ISFIFO(found.stx_mode) || S_ISSOCK(found.stx_mode));
 }
 
 static size_t cut(struct faults *faults, const struct aio__op *op, size_t length)
