@@ -25,7 +25,7 @@ int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, c
     off_t before = stream->kind == AIO__STREAM_FILE ? lseek(stream->handle.fd, 0, SEEK_CUR) : -1;
     int rc = aio__gate_run(&stream->handle, call->gate, frame, what);
     if (before >= 0 && rc > 0)
-        aio__file_mend_cursor(stream->handle.fd, before, rc);
+        aio__file_mend_cursor(stream->handle.fd, before, rc, call->gate == &stream->reading);
     return rc;
 }
 
