@@ -31,7 +31,8 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
             "where it may wait; of paths all: stat, access, rename, link, symlink, readlink, "
             "unlink, mkdir, rmdir, remove, chmod, chown, utime, copy of xattrs, mkstemp, mkdtemp, "
             "tmpfile, publish; directories, walks, whole files, copies; spawning, adding watches, "
-            "opening FIFOs, splices of files, what blocks on terminals and sockets that linger\n",
+            "opening FIFOs, splices of files and devices, what blocks on terminals and sockets "
+            "that linger\n",
             runtime->options.offload_threads);
     return rc;
 }
