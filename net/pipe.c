@@ -6,7 +6,6 @@
 #include "net/private.h"
 
 #include "core/alloc.h"
-#include "core/sigpipe.h"
 
 #include <aio/pipe.h>
 #include <fcntl.h>
@@ -117,7 +116,7 @@ static int pipe_plan_carry_out(struct aio_stream *stream, struct aio__core *core
 {
     if (!plan->socket) {
         aio__stream_unsocket(stream, plan->kind);
-        aio__sigpipe_hold(core);
+        aio__plain_hold(stream, core);
     }
     stream->origin = plan->origin;
     stream->unspliced = stream->unspliced || plan->unspliced;
@@ -167,7 +166,7 @@ int aio_stream_stderr(struct aio_stream **out)
 void aio__pipe_start(struct aio_stream *stream, struct aio__core *core, int fd)
 {
     aio__stream_unsocket(stream, AIO__STREAM_PIPE);
-    aio__sigpipe_hold(core);
+    aio__plain_hold(stream, core);
     aio__stream_open(stream, core, fd);
 }
 

@@ -19,6 +19,15 @@ void aio__stream_unsocket(struct aio_stream *stream, enum aio__stream_kind kind)
     stream->unspliced = kind != AIO__STREAM_PIPE;
 }
 
+/* A device may be as a pipe, and writing to it as to a file. */
+void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core)
+{
+    if (stream->kind != AIO__STREAM_SOCKET)
+        aio__held_take(core, AIO__HELD_PIPE);
+    if (stream->kind == AIO__STREAM_FILE)
+        aio__held_take(core, AIO__HELD_XFSZ);
+}
+
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
 {
     struct aio_stream *stream = call->stream;

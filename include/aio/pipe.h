@@ -29,7 +29,8 @@
  *
  * Regular files, block devices and devices without readiness (/dev/null, /dev/zero) may be adopted
  * too: they are read and written at their cursor, on the ring or by the offload pool, and such a
- * call is not cut short by cancellation. See <aio/file.h> for files proper.
+ * call is not cut short by cancellation. See <aio/file.h> for files proper, also of SIGXFSZ, which
+ * such streams hold back too.
  */
 #ifndef AIO_PIPE_H
 #define AIO_PIPE_H
