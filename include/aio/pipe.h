@@ -9,6 +9,7 @@
  *   - Writing with nobody left to read is -EPIPE. SIGPIPE does not come: a core that has such
  *     streams holds it back on its thread, until the runtime ends there. (A child process inherits
  *     that unless it is made by a function that says otherwise; a signal mask survives exec.)
+ *     A subscription of <aio/signal.h> hears those that are sent to the process.
  *   - A pipe is one direction: reading a writing end is -EBADF, and the other way round.
  *     aio_stream_shutdown(AIO_STREAM_WRITE) of a writing end closes that end, so that the reader
  *     sees its end; what else it is asked to shut down is -ENOTSOCK. Selects that wait for its
