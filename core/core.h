@@ -10,6 +10,7 @@
 #include "core/buffers.h"
 #include "core/context/context.h"
 #include "core/heap.h"
+#include "core/held.h"
 #include "core/log.h"
 #include "core/mailbox.h"
 #include "core/pipe.h"
@@ -129,9 +130,7 @@ struct aio__core {
     struct aio__wait *last_task; /* root, waiting for the others to end */
     struct aio__handle *handles;
     struct aio__pipe_pool pipes;
-    bool sigpipe_held;              /* see core/sigpipe.h */
-    bool sigpipe_ours;              /* it was not blocked before */
-    bool sigpipe_pending;           /* there was one before */
+    bool held[AIO__HELD_COUNT];     /* signals, see core/held.h */
     struct aio__resolver *resolver; /* net/resolve.c's; NULL: no name has been looked up */
     void (*resolver_close)(struct aio__core *core);
     struct aio__offload *offload;

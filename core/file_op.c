@@ -93,11 +93,11 @@ int32_t aio__file_perform(struct aio__op *op)
     return n < 0 ? -errno : (int32_t)n;
 }
 
-void aio__file_mend_cursor(int fd, int64_t before, int32_t moved)
+void aio__file_mend_cursor(int fd, int64_t before, int32_t moved, bool reads)
 {
     if (lseek(fd, 0, SEEK_CUR) != before)
         return;
-    if ((fcntl(fd, F_GETFL) & O_APPEND) != 0)
+    if (!reads && (fcntl(fd, F_GETFL) & O_APPEND) != 0)
         (void)lseek(fd, 0, SEEK_END);
     else
         (void)lseek(fd, before + moved, SEEK_SET);

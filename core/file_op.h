@@ -31,8 +31,9 @@ int32_t aio__file_perform(struct aio__op *op);
  * Sees to it that a cursor that stood at `before` has moved by what a READ or WRITE at the cursor
  * has moved. A ring leaves it where it was when an error cut a transfer short (seen on 6.18: ENOSPC
  * after the first bytes), and after each that the device does by itself, as with O_DIRECT. What
- * comes next would be from, or go to, the wrong place.
+ * comes next would be from, or go to, the wrong place. With O_APPEND a write ends at the end of the
+ * file, wherever the cursor stood; a read does not.
  */
-void aio__file_mend_cursor(int fd, int64_t before, int32_t moved);
+void aio__file_mend_cursor(int fd, int64_t before, int32_t moved, bool reads);
 
 #endif

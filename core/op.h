@@ -37,7 +37,7 @@
     X(FSYNC, fsync, "fsync(2) or fdatasync(2)")                                                    \
     X(WRITE_SYNC, write_sync, "pwrite(2), and when that wrote all, fdatasync(2)")                  \
     X(SPLICE_IN, splice_in, "splice(2) of a stream socket or pipe into a pipe that has room")      \
-    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into either, see sigpipe.h")   \
+    X(SPLICE_OUT, splice_out, "splice(2) of a pipe that holds bytes into either, see held.h")      \
     X(POLL, poll, "poll(2) for one descriptor; the result is the ready events")                    \
     X(PIN, pin,                                                                                    \
       "memory in which files will be read and written: 1 if that makes it faster; instant")        \

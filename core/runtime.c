@@ -22,6 +22,7 @@ static void runtime_forked(void)
     aio__mailbox_forked();
     aio__quiet_forked();
     aio__overflow_forked();
+    aio__held_forked();
     aio__locals_forked();
 }
 

@@ -7,7 +7,6 @@
 #include "core/memory.h"
 #include "core/post.h"
 #include "core/quiet.h"
-#include "core/sigpipe.h"
 #include "core/task.h"
 
 static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat)
@@ -31,7 +30,8 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
             "where it may wait; of paths all: stat, access, rename, link, symlink, readlink, "
             "unlink, mkdir, rmdir, remove, chmod, chown, utime, copy of xattrs, mkstemp, mkdtemp, "
             "tmpfile, publish; directories, walks, whole files, copies; spawning, adding watches, "
-            "opening FIFOs, splices of files, what blocks on terminals and sockets that linger\n",
+            "opening FIFOs, splices of files and devices, what blocks on terminals and sockets "
+            "that linger\n",
             runtime->options.offload_threads);
     return rc;
 }
@@ -174,7 +174,7 @@ void aio__seat_close(struct aio__seat *seat)
                  core->ops_pending);
     seat_drop_handles(core);
     aio__pipe_close_all(core);
-    aio__sigpipe_release(core);
+    aio__held_give(core);
     aio__backlog_drop(core);
     seat_clean_up(core);
     if (core->resolver != NULL)

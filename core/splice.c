@@ -4,7 +4,6 @@
 #include "core/splice.h"
 
 #include "core/core.h"
-#include "core/sigpipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +47,7 @@ static ssize_t splice_make(const struct splice_call *call)
 static ssize_t splice_quietly(const struct splice_call *call)
 {
     if (aio__core_current != NULL)
-        aio__sigpipe_hold(aio__core_current);
+        aio__held_take(aio__core_current, AIO__HELD_PIPE);
     return splice_make(call);
 }
 

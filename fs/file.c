@@ -7,7 +7,6 @@
 
 #include "core/alloc.h"
 #include "core/file_op.h"
-#include "core/sigpipe.h"
 
 #include <linux/openat2.h>
 #include <unistd.h>
@@ -47,8 +46,7 @@ static void file_start(struct aio_file *file, struct aio__core *core, int fd, in
     file_learn(file, fd);
     file->direct = (flags & O_DIRECT) != 0;
     file->lasting = (flags & O_DSYNC) != 0; /* O_SYNC has that bit as well */
-    if (!file->regular)
-        aio__sigpipe_hold(core);
+    aio__held_take(core, file->regular ? AIO__HELD_XFSZ : AIO__HELD_PIPE);
     if ((flags & O_NONBLOCK) != 0 && ours)
         (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     file->threaded = (flags & O_NONBLOCK) != 0 && !ours && file->regular;

@@ -132,7 +132,7 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
     else
         n = transfer_vectored(call, transfer, bytes);
     if (cursor && n > 0 && ((size_t)n < bytes || transfer->file->direct))
-        aio__file_mend_cursor(fd, before, n);
+        aio__file_mend_cursor(fd, before, n, transfer->reads);
     return n;
 }
 

@@ -7,7 +7,6 @@
 
 #include "core/alloc.h"
 #include "core/file_op.h"
-#include "core/sigpipe.h"
 
 #include <aio/pipe.h>
 #include <fcntl.h>
@@ -132,7 +131,7 @@ static int pipe_plan_carry_out(struct aio_stream *stream, struct aio__core *core
 {
     if (!plan->socket) {
         aio__stream_unsocket(stream, plan->kind);
-        aio__sigpipe_hold(core);
+        aio__plain_hold(stream, core);
     }
     stream->origin = plan->origin;
     stream->served = plan->served;
@@ -184,7 +183,7 @@ int aio_stream_stderr(struct aio_stream **out)
 void aio__pipe_start(struct aio_stream *stream, struct aio__core *core, int fd)
 {
     aio__stream_unsocket(stream, AIO__STREAM_PIPE);
-    aio__sigpipe_hold(core);
+    aio__plain_hold(stream, core);
     aio__stream_open(stream, core, fd);
 }
 

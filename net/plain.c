@@ -20,13 +20,22 @@ void aio__stream_unsocket(struct aio_stream *stream, enum aio__stream_kind kind)
     stream->unspliced = kind != AIO__STREAM_PIPE;
 }
 
+/* A device may be as a pipe, and writing to it as to a file. */
+void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core)
+{
+    if (stream->kind != AIO__STREAM_SOCKET)
+        aio__held_take(core, AIO__HELD_PIPE);
+    if (stream->kind == AIO__STREAM_FILE)
+        aio__held_take(core, AIO__HELD_XFSZ);
+}
+
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
 {
     struct aio_stream *stream = call->stream;
     off_t before = stream->kind == AIO__STREAM_FILE ? lseek(stream->handle.fd, 0, SEEK_CUR) : -1;
     int rc = aio__gate_run(&stream->handle, call->gate, frame, what);
     if (before >= 0 && rc > 0)
-        aio__file_mend_cursor(stream->handle.fd, before, rc);
+        aio__file_mend_cursor(stream->handle.fd, before, rc, call->gate == &stream->reading);
     return rc;
 }
 

@@ -101,6 +101,9 @@ _Static_assert(offsetof(struct aio__op, file.buffer) == offsetof(struct aio__op,
 /* Inside the gate: one transfer. Returns its result or -errno. */
 int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer, size_t size);
 
+/* plain.c: the core holds back what signals the stream may raise. */
+void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core);
+
 /* plain.c: one op READ or WRITE, and the file's cursor with it. */
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what);
 

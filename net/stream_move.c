@@ -4,7 +4,6 @@
 #include "net/private.h"
 
 #include "core/alloc.h"
-#include "core/sigpipe.h"
 
 #include <unistd.h>
 
@@ -36,8 +35,7 @@ void aio_stream_attach(struct aio_stream *stream)
     struct aio__core *core = AIO__CORE_OR_DIE();
     AIO__REQUIRE(stream->handle.core == AIO__DETACHED,
                  "aio_stream_attach: this stream is not detached");
-    if (stream->kind != AIO__STREAM_SOCKET)
-        aio__sigpipe_hold(core);
+    aio__plain_hold(stream, core);
     aio__stream_open(stream, core, stream->handle.fd);
 }
 

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 static struct {
     pthread_mutex_t lock;
@@ -20,6 +19,21 @@ static struct {
         struct sigaction before;
     } of[AIO__SIGNALS];
 } disposition_state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool aio__disposition_allowed(int number)
+{
+    switch (number) {
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+        return false;
+    default: /* those below SIGRTMIN are libc's own */
+        return number > 0 && number <= AIO__SIGNALS && (number < 32 || number >= SIGRTMIN);
+    }
+}
 
 /* Takes the lowest signal out of the set and returns it. */
 static int disposition_next(uint64_t *set)

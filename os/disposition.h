@@ -8,6 +8,7 @@
 #define AIO_OS_DISPOSITION_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The kernel's signals are 1 to 64. */
@@ -19,6 +20,9 @@ static inline uint64_t aio__signal_bit(int number)
 {
     return UINT64_C(1) << (number - 1);
 }
+
+/* Whether it is a signal that a program may have a handler for and go on. */
+bool aio__disposition_allowed(int number);
 
 /* Protects the table and what its users keep beside it; handlers never take it, and fork(2) does.
  */

@@ -18,6 +18,7 @@
 #include "core/runtime.h"
 #include "core/select.h"
 #include "os/disposition.h"
+#include "os/signal_ear.h"
 
 #include <aio/signal.h>
 #include <sys/syscall.h>
@@ -201,17 +202,35 @@ static void signal_deliver(struct aio__core *core, struct aio__mail *mail)
     signal_serve(signal);
 }
 
+/* Sends what has come again where the former disposition is back. Returns how many others came. */
+static uint64_t signal_give_back(struct aio_signal *signal, uint64_t free)
+{
+    struct aio_signal_info report;
+    uint64_t others = 0;
+    while (signal_fetch(signal, &report))
+        if ((free & aio__signal_bit(report.number)) != 0)
+            signal_resend(&report);
+        else
+            others += report.count; /* who has the signal still, or again, has heard of them */
+    return others;
+}
+
 static int signal_list_enter(struct aio_signal *signal)
 {
+    uint64_t free = 0;
     aio__disposition_lock();
     atomic_store(&signal->next, signal_list);
     atomic_store(&signal_list, signal);
     int rc = aio__disposition_take(signal->set, signal_handler);
+    if (rc == 0 && (rc = aio__ear_open(signal->set)) < 0)
+        free = aio__disposition_give(signal->set);
     if (rc < 0) {
         atomic_store(&signal_list, signal->next);
         aio__handler_await(); /* of other subscriptions' signals, which saw it */
     }
     aio__disposition_unlock();
+    if (rc < 0)
+        (void)signal_give_back(signal, free);
     return rc;
 }
 
@@ -219,6 +238,7 @@ static int signal_list_enter(struct aio_signal *signal)
 static uint64_t signal_list_leave(struct aio_signal *signal)
 {
     aio__disposition_lock();
+    aio__ear_close(signal->set);
     uint64_t free = aio__disposition_give(signal->set);
     _Atomic(struct aio_signal *) *at = &signal_list;
     while (atomic_load(at) != signal)
@@ -232,6 +252,7 @@ static uint64_t signal_list_leave(struct aio_signal *signal)
 void aio__signal_forked(void)
 {
     atomic_store(&signal_list, NULL);
+    aio__ear_forked();
 }
 
 /* Nobody tells it anything afterwards. Returns how many signals nobody fetched. */
@@ -245,12 +266,7 @@ static uint64_t signal_end(struct aio_signal *signal)
     while (signal_fetch(signal, &report))
         unheard += report.count;
     uint64_t free = signal_list_leave(signal);
-    while (signal_fetch(signal, &report))
-        if ((free & aio__signal_bit(report.number)) != 0)
-            signal_resend(&report);
-        else
-            unheard += report.count; /* in between, and others have the signal still, or again */
-    return unheard;
+    return unheard + signal_give_back(signal, free);
 }
 
 static void signal_free(struct aio_signal *signal)
@@ -270,28 +286,13 @@ static void signal_cleanup(struct aio__core *core, struct aio__cleanup *cleanup)
     aio__free(signal);
 }
 
-static bool signal_allowed(int number)
-{
-    switch (number) {
-    case SIGKILL:
-    case SIGSTOP:
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-        return false;
-    default: /* those below SIGRTMIN are libc's own */
-        return number > 0 && number <= AIO__SIGNALS && (number < 32 || number >= SIGRTMIN);
-    }
-}
-
 /* Returns 0 and whether one is a real-time signal; or -EINVAL. */
 static int signal_gather(const int *numbers, size_t count, uint64_t *set, bool *real_time)
 {
     *set = 0;
     *real_time = false;
     for (size_t i = 0; i < count; i++) {
-        if (!signal_allowed(numbers[i]))
+        if (!aio__disposition_allowed(numbers[i]))
             return -EINVAL;
         *set |= aio__signal_bit(numbers[i]);
         *real_time = *real_time || signal_real_time(numbers[i]);

@@ -1,6 +1,8 @@
 /*
- * Splicing between descriptors that are not ours. The call is made at once; only if it would wait
- * are both descriptors polled, one after the other. Files have no readiness: a thread does it.
+ * Splicing between descriptors that are not ours. Between pipes and sockets the call is made at
+ * once; only if it would wait are both descriptors polled, one after the other. A file has no
+ * readiness, and whether a terminal or another device waits is its driver's to say, whatever
+ * SPLICE_F_NONBLOCK asks for: there a thread makes the call, of what blocks not before it is ready.
  */
 #include "core/splice.h"
 
@@ -19,43 +21,91 @@
 #define SPLICE_FRUITLESS_MAX 4
 #define SPLICE_PAUSE_NS AIO_MS(1)
 
+enum splice_kind {
+    SPLICE_PIPE,
+    SPLICE_SOCKET,
+    SPLICE_FILE,   /* or a block device, or a directory */
+    SPLICE_DEVICE, /* or something else that can be waited for, as an eventfd */
+};
+
+struct splice_end {
+    int fd;
+    enum splice_kind kind;
+    bool blocks; /* a device without O_NONBLOCK */
+};
+
 struct splice {
     ssize_t (*call)(int from, int to, size_t length);
-    int from;
-    int to;
+    struct splice_end from;
+    struct splice_end to;
     size_t length;
-    bool from_file;
-    bool to_file;
+    bool doubles;  /* tee(2) */
+    bool threaded; /* a thread makes the call */
     ssize_t moved;
 };
 
-/* Returns 1 for a file, which has no readiness, else 0; -EINVAL for a socket that blocks. */
-static int splice_is_file(int fd)
+static enum splice_kind splice_kind_of(mode_t mode)
+{
+    if (S_ISFIFO(mode))
+        return SPLICE_PIPE;
+    if (S_ISSOCK(mode))
+        return SPLICE_SOCKET;
+    return S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) ? SPLICE_FILE : SPLICE_DEVICE;
+}
+
+/* Returns 0; -EINVAL for a socket that blocks; -EBADF for what can only be used the other way, of
+ * which a device would not tell before it is ready. */
+static int splice_learn(struct splice_end *end, bool reads)
 {
     struct statx found;
-    int rc = aio__file_look(fd, &found);
+    int rc = aio__file_look(end->fd, &found);
     if (rc < 0)
         return rc;
-    if (S_ISSOCK(found.stx_mode) && (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
+    end->kind = splice_kind_of(found.stx_mode);
+    if (end->kind == SPLICE_PIPE)
+        return 0;
+    int flags = fcntl(end->fd, F_GETFL);
+    if (flags < 0)
+        return -errno;
+    if ((flags & O_ACCMODE) == (reads ? O_WRONLY : O_RDONLY))
+        return -EBADF;
+    end->blocks = end->kind == SPLICE_DEVICE && (flags & O_NONBLOCK) == 0;
+    return end->kind == SPLICE_SOCKET && (flags & O_NONBLOCK) == 0 ? -EINVAL : 0;
+}
+
+static bool splice_needs_thread(const struct splice_end *end)
+{
+    return end->kind == SPLICE_FILE || end->kind == SPLICE_DEVICE;
+}
+
+/* Returns 0; -EINVAL where no pipe is, before anything is waited for; or -errno. */
+static int splice_plan(struct splice *job)
+{
+    int from = splice_learn(&job->from, true), to = splice_learn(&job->to, false);
+    if (from < 0 || to < 0)
+        return from < 0 ? from : to;
+    int pipes = (job->from.kind == SPLICE_PIPE) + (job->to.kind == SPLICE_PIPE);
+    if (pipes < (job->doubles ? 2 : 1))
         return -EINVAL;
-    return S_ISREG(found.stx_mode) || S_ISBLK(found.stx_mode);
+    job->threaded = splice_needs_thread(&job->from) || splice_needs_thread(&job->to);
+    return 0;
 }
 
 static int splice_on_thread(void *arg)
 {
     struct splice *job = arg;
-    job->moved = job->call(job->from, job->to, job->length);
+    job->moved = job->call(job->from.fd, job->to.fd, job->length);
     return 0;
 }
 
 /* Returns bytes or -errno, -EAGAIN when nothing was moved. */
 static ssize_t splice_try(struct aio__core *core, struct splice *job)
 {
-    if (job->from_file || job->to_file) {
+    if (job->threaded) {
         int rc = aio_offload_call(splice_on_thread, job, NULL);
         return rc < 0 ? rc : job->moved;
     }
-    ssize_t n = job->call(job->from, job->to, job->length);
+    ssize_t n = job->call(job->from.fd, job->to.fd, job->length);
     if (n != -EAGAIN)
         aio__charge(core);
     return n;
@@ -64,32 +114,36 @@ static ssize_t splice_try(struct aio__core *core, struct splice *job)
 static int splice_wait(const struct splice *job, int round)
 {
     int rc = round < SPLICE_FRUITLESS_MAX ? 0 : aio_time_sleep(SPLICE_PAUSE_NS);
-    if (rc >= 0 && !job->from_file)
-        rc = aio_poll_wait(job->from, POLLIN);
-    if (rc >= 0 && !job->to_file)
-        rc = aio_poll_wait(job->to, POLLOUT);
+    if (rc >= 0 && job->from.kind != SPLICE_FILE)
+        rc = aio_poll_wait(job->from.fd, POLLIN);
+    if (rc >= 0 && job->to.kind != SPLICE_FILE)
+        rc = aio_poll_wait(job->to.fd, POLLOUT);
     return rc < 0 ? rc : 0;
+}
+
+static ssize_t splice_loop(struct aio__core *core, struct splice *job)
+{
+    bool waits = job->from.blocks || job->to.blocks;
+    for (int round = 0;; round++) {
+        int rc = waits ? splice_wait(job, round) : 0;
+        if (rc < 0)
+            return rc;
+        ssize_t n = splice_try(core, job);
+        if (n != -EAGAIN)
+            return n;
+        waits = true;
+    }
 }
 
 static ssize_t splice_run(struct splice *job)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
-    int from = splice_is_file(job->from), to = splice_is_file(job->to);
     int rc = aio__interrupted(core);
     if (rc == 0)
-        rc = from < 0 ? from : to < 0 ? to : 0;
+        rc = splice_plan(job);
     if (rc < 0 || job->length == 0)
         return rc;
-    job->from_file = from > 0;
-    job->to_file = to > 0;
-    for (int round = 0;; round++) {
-        ssize_t n = splice_try(core, job);
-        if (n != -EAGAIN)
-            return n;
-        rc = splice_wait(job, round);
-        if (rc < 0)
-            return rc;
-    }
+    return splice_loop(core, job);
 }
 
 /* The kernel adds a file's position to it, and takes no sum that is too large. */
@@ -100,12 +154,17 @@ static size_t splice_part(size_t length)
 
 ssize_t aio_splice_move(int from, int to, size_t length)
 {
-    return splice_run(&(struct splice){
-        .call = aio__splice_move, .from = from, .to = to, .length = splice_part(length)});
+    return splice_run(&(struct splice){.call = aio__splice_move,
+                                       .from = {.fd = from},
+                                       .to = {.fd = to},
+                                       .length = splice_part(length)});
 }
 
 ssize_t aio_splice_tee(int from, int to, size_t length)
 {
-    return splice_run(&(struct splice){
-        .call = aio__splice_tee, .from = from, .to = to, .length = splice_part(length)});
+    return splice_run(&(struct splice){.call = aio__splice_tee,
+                                       .from = {.fd = from},
+                                       .to = {.fd = to},
+                                       .length = splice_part(length),
+                                       .doubles = true});
 }

@@ -129,12 +129,16 @@ AIO_API ssize_t aio_stream_sendfile(struct aio_stream *stream, int fd, int64_t o
  * aio_splice_move moves up to length bytes from one descriptor to another, one of which at least is
  * a pipe, without copying them; see splice(2). Sockets must not block (O_NONBLOCK); of pipes it
  * does not matter. A file is read or written at its own position, on a thread of the offload pool.
+ * So is a terminal or another device, as splice(2) cannot tell it not to wait: one without
+ * O_NONBLOCK is waited for first. If somebody else takes the bytes, or the room, in between, or
+ * more is to be written than it takes at once, that thread waits, and a cancellation with it.
  *
  * Suspends:  until something could be moved, or the end of `from`.
  * Context:   a task. Neither descriptor is that of a stream of AIO's; nothing of them is kept.
  * Returns:   bytes moved; 0 at the end of `from` and for length 0; -EINVAL when neither is a pipe,
- *            or a socket blocks; -EPIPE when nobody reads `to` any more; -EBADF; -ECANCELED,
- *            -ETIMEDOUT: nothing was moved then; or another -errno of splice(2).
+ *            a socket blocks, or a device cannot be spliced; -EPIPE when nobody reads `to` any
+ *            more; -EBADF; -ECANCELED, -ETIMEDOUT: nothing was moved then; or another -errno of
+ *            splice(2).
  */
 AIO_API AIO_NODISCARD ssize_t aio_splice_move(int from, int to, size_t length);
 

@@ -23,6 +23,11 @@
  * (-ESPIPE); they are read and written each in its own order, a read of them returns what is there,
  * and writing to a pipe nobody reads is -EPIPE; of SIGPIPE <aio/pipe.h> says what becomes.
  *
+ * Writing beyond RLIMIT_FSIZE (setrlimit(2)) is -EFBIG, after what could be written. SIGXFSZ does
+ * not come: a core that has files holds it back on its thread, from the first of them until the
+ * runtime ends there, and so in what that thread starts with its mask (system(3), threads; not
+ * processes of <aio/process.h>).
+ *
  * Sizes beyond 4 GiB and any number of vectors are fine. A length over SSIZE_MAX is -EINVAL, and so
  * is a negative offset.
  *

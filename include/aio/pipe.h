@@ -9,6 +9,7 @@
  *   - Writing with nobody left to read is -EPIPE. SIGPIPE does not come: a core that has such
  *     streams holds it back on its thread, until the runtime ends there. (A child process inherits
  *     that unless it is made by a function that says otherwise; a signal mask survives exec.)
+ *     A subscription of <aio/signal.h> hears those that are sent to the process.
  *   - A pipe is one direction: reading a writing end is -EBADF, and the other way round.
  *     aio_stream_shutdown(AIO_STREAM_WRITE) of a writing end closes that end, so that the reader
  *     sees its end; what else it is asked to shut down is -ENOTSOCK. Selects that wait for its
@@ -31,7 +32,7 @@
  * too: they are read and written at their cursor, on the ring or by the offload pool, and such a
  * call is not cut short by cancellation. aio_stream_close of one, which may have to wait for a
  * server or a device, waits for a thread of the pool that closes it, and tells no error. See
- * <aio/file.h> for files proper.
+ * <aio/file.h> for files proper, also of SIGXFSZ, which such streams hold back too.
  */
 #ifndef AIO_PIPE_H
 #define AIO_PIPE_H

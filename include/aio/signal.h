@@ -25,8 +25,12 @@
  * signals at once, neighbours may change places. Of these AIO_SIGNAL_QUEUE may wait in a
  * subscription; what comes beyond coalesces as well, so no count is lost.
  *
- * A signal that every thread has blocked waits in the kernel. A child of fork(2) has the former
- * dispositions, and no subscriptions. Signals do not mix with signalfd(2), sigwait(3) or
+ * SIGPIPE and SIGXFSZ, which cores hold back on their threads (<aio/pipe.h>, <aio/file.h>), are let
+ * through by a thread of the library's own while somebody subscribes to them. Those that a core's
+ * own calls raise, and those sent to such a thread alone, as by raise(3), are not heard.
+ *
+ * Any other signal that every thread has blocked waits in the kernel. A child of fork(2) has the
+ * former dispositions, and no subscriptions. Signals do not mix with signalfd(2), sigwait(3) or
  * sigaction(2) of the program's own for the same number.
  */
 #ifndef AIO_SIGNAL_H
@@ -69,7 +73,8 @@ struct aio_signal_info {
  * Returns:   0; -EINVAL for an empty list, a number that is no signal's, for SIGKILL and SIGSTOP,
  *            which cannot be caught, and for SIGSEGV, SIGBUS, SIGFPE and SIGILL, after which a
  *            thread cannot just go on; -EBUSY for SIGINT and SIGTERM while they are
- *            aio_signal_shutdown's; -ENOMEM; -errno of sigaction(2).
+ *            aio_signal_shutdown's; -EAGAIN when there is no thread to be had for SIGPIPE or
+ *            SIGXFSZ; -ENOMEM; -errno of sigaction(2).
  */
 AIO_API AIO_NODISCARD int aio_signal_open(struct aio_signal **out, const int *numbers,
                                           size_t count);

@@ -7,6 +7,9 @@
 #include "tests/behaviour/embed_tools.h"
 
 #include <aio/buf.h>
+#include <aio/pipe.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -245,4 +248,59 @@ BEHAVIOUR_OUTSIDE(accept_without_descriptors)
     AIO_CHECK(server.accepted);
     close(fd);
     embed_close(&loop);
+}
+
+/* Two runtimes of one thread that hold back SIGPIPE, of which the first to do so ends first. */
+struct holders {
+    struct embed_loop loop;
+    int begun;
+    ssize_t written;
+};
+
+static int hold_and_end(void *arg)
+{
+    struct holders *holders = arg;
+    struct aio_stream *reader, *writer;
+    if (!AIO_CHECK_OK(aio_pipe_open(&reader, &writer)))
+        return -1;
+    holders->begun = 1;
+    while (holders->begun < 2)
+        AIO_CHECK_OK(aio_time_sleep(AIO_US(100)));
+    aio_stream_close(reader);
+    aio_stream_close(writer);
+    return 0;
+}
+
+static int hold_and_write(void *arg)
+{
+    struct holders *holders = arg;
+    struct aio_stream *reader, *writer;
+    while (holders->begun < 1)
+        AIO_CHECK_OK(aio_time_sleep(AIO_US(100)));
+    if (!AIO_CHECK_OK(aio_pipe_open(&reader, &writer)))
+        return -1;
+    holders->begun = 2;
+    while (holders->loop.alive > 1)
+        AIO_CHECK_OK(aio_time_sleep(AIO_US(100)));
+    aio_stream_close(reader);
+    holders->written = aio_stream_write(writer, "x", 1);
+    aio_stream_close(writer);
+    return 0;
+}
+
+BEHAVIOUR_OUTSIDE(signals_are_held_back_until_the_last_ends)
+{
+    struct holders holders = {.begun = 0};
+    struct sigaction former, by_default = {.sa_handler = SIG_DFL};
+    sigset_t mask, pending;
+    REQUIRE(sigaction(SIGPIPE, &by_default, &former) == 0 && embed_open(&holders.loop));
+    REQUIRE(embed_attach(&holders.loop, hold_and_end, &holders) != NULL);
+    REQUIRE(embed_attach(&holders.loop, hold_and_write, &holders) != NULL);
+    AIO_CHECK(embed_run(&holders.loop));
+    embed_close(&holders.loop);
+    AIO_CHECK_ERROR(holders.written, -EPIPE);
+    REQUIRE(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigpending(&pending) == 0);
+    AIO_CHECK_EQ(sigismember(&mask, SIGPIPE), 0);
+    AIO_CHECK_EQ(sigismember(&pending, SIGPIPE), 0);
+    REQUIRE(sigaction(SIGPIPE, &former, NULL) == 0);
 }

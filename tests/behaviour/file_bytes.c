@@ -314,54 +314,6 @@ BEHAVIOUR(file_bytes_of_an_event_counter)
     file_end(file);
 }
 
-/* The cursor moves, and the end is the end, also where it is not at a place that O_DIRECT allows.
- */
-static void check_direct_cursor(struct aio_file *file, char *block)
-{
-    size_t done;
-    AIO_CHECK_OK(aio_file_truncate(file, 5000));
-    AIO_CHECK_EQ(aio_file_read_at(file, block, 8192, 0), 5000);
-    AIO_CHECK_ERROR(aio_file_read_exact_at(file, block, 8192, 0, &done), -ENODATA);
-    AIO_CHECK_EQ(done, 5000);
-    AIO_CHECK_EQ(aio_file_read_exact(file, block, 4096, &done), 4096);
-    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), 4096);
-    AIO_CHECK_ERROR(aio_file_read_exact(file, block, 4096, &done), -ENODATA);
-    AIO_CHECK_EQ(done, 5000 - 4096);
-    test_pattern_check(block, done, 4096);
-    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_SET), 0);
-    for (int64_t at = 4096; at <= 8192; at += 4096) {
-        AIO_CHECK_EQ(aio_file_write_all(file, block, 4096, NULL), 4096);
-        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), at);
-    }
-}
-
-BEHAVIOUR(file_bytes_past_the_page_cache)
-{
-    struct file_home home;
-    struct aio_file *file;
-    char *block = aligned_alloc(4096, 8192);
-    REQUIRE(file_home_open(&home));
-    file_end(file_make(&home, "file", 8192));
-    struct file_path path = file_path_of(&home, "file");
-    int rc = aio_file_open(&file, path.text, O_RDWR | O_DIRECT, 0);
-    if (rc == 0) {
-        AIO_CHECK_EQ(aio_file_read_at(file, block, 8192, 0), 8192);
-        test_pattern_check(block, 8192, 0);
-        AIO_CHECK_EQ(aio_file_write_at(file, block, 4096, 8192), 4096);
-        AIO_CHECK_EQ(aio_file_read_at(file, block, 8192, 8192), 4096);
-        test_pattern_check(block, 4096, 0);
-        ssize_t n = aio_file_read_at(file, block + 1, 100, 3); /* some file systems do it */
-        AIO_CHECK(n == -EINVAL || n == 100);
-        check_direct_cursor(file, block);
-        file_end(file);
-    } else {
-        AIO_CHECK_ERROR(rc, -EINVAL);
-        aio_test_skip("this file system has no O_DIRECT");
-    }
-    free(block);
-    file_home_close(&home);
-}
-
 BEHAVIOUR(file_bytes_of_what_is_deleted_or_replaced)
 {
     struct file_home home;

@@ -118,6 +118,26 @@ static void check_broken(const char *path)
     free(block);
 }
 
+/* Cut short by the error, a read moves the cursor by what it has brought: not to the end because
+ * writes would go there. */
+static void check_cut_reads(const char *path)
+{
+    enum { SIZE = 100000, SOUND = 65536, FROM = 60000 };
+    char *block = malloc(SIZE);
+    struct aio_file *file;
+    size_t done;
+    for (int flags = 0; flags <= O_APPEND; flags += O_APPEND) {
+        REQUIRE_OK(aio_file_open(&file, path, O_RDWR | flags, 0));
+        AIO_CHECK_EQ(aio_file_seek(file, FROM, SEEK_SET), FROM);
+        AIO_CHECK_ERROR(aio_file_read_exact(file, block, SIZE, &done), -EIO);
+        AIO_CHECK_EQ(done, SOUND - FROM);
+        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), SOUND);
+        AIO_CHECK_ERROR(aio_file_read(file, block, 1), -EIO);
+        file_end(file);
+    }
+    free(block);
+}
+
 /* What writes and syncs at once, and fails, has failed as a sync; the file system says later that
  * it is well. */
 static void check_lasting(const char *path)
@@ -167,6 +187,7 @@ BEHAVIOUR(file_of_a_file_system_that_fails)
         return;
     struct file_path path = file_path_of(&mount.home, "file");
     check_broken(path.text);
+    check_cut_reads(path.text);
     check_lasting(path.text);
     check_slow(file_path_of(&mount.home, "slow").text);
     check_whole(path.text, file_path_of(&mount.home, "made").text);

@@ -3,6 +3,7 @@
  */
 #define SUITE "pipe_adopt"
 #include "tests/behaviour/rent_support.h"
+#include "tests/behaviour/terminal.h"
 
 #include <aio/pipe.h>
 #include <fcntl.h>
@@ -12,26 +13,6 @@
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
-
-/* A pseudo-terminal that hands on bytes as they are. */
-struct terminal {
-    int master;
-    int slave;
-};
-
-static bool terminal_open(struct terminal *terminal)
-{
-    struct termios settings;
-    terminal->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (!AIO_CHECK(terminal->master >= 0 && grantpt(terminal->master) == 0 &&
-                   unlockpt(terminal->master) == 0))
-        return false;
-    terminal->slave = open(ptsname(terminal->master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (!AIO_CHECK(terminal->slave >= 0 && tcgetattr(terminal->slave, &settings) == 0))
-        return false;
-    cfmakeraw(&settings);
-    return AIO_CHECK_EQ(tcsetattr(terminal->slave, TCSANOW, &settings), 0);
-}
 
 static bool blocks(int fd)
 {

@@ -4,6 +4,7 @@
 #define SUITE "process_state"
 #include "tests/behaviour/process_tools.h"
 
+#include <aio/file.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +28,9 @@ BEHAVIOUR(signals_are_default)
     struct aio_process_options options = AIO_PROCESS_OPTIONS;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, catch = {.sa_handler = do_nothing};
     struct sigaction before[3];
+    struct aio_file *file; /* with which the core blocks SIGXFSZ, as it does SIGPIPE */
     sigset_t blocked, mask;
+    REQUIRE_OK(aio_file_open(&file, "/etc/passwd", O_RDONLY, 0));
     sigaction(SIGUSR1, &ignore, &before[0]);
     sigaction(SIGRTMAX, &ignore, &before[1]);
     sigaction(SIGUSR2, &catch, &before[2]);
@@ -43,6 +46,7 @@ BEHAVIOUR(signals_are_default)
     AIO_CHECK(strstr(text, "SigBlk:0000000000000000\n") != NULL);
     options.keep_ignored = false;
     AIO_CHECK_EQ(process_end(shell_spawn("kill -USR1 $$; exit 3", &options)), -SIGUSR1);
+    AIO_CHECK_OK(aio_file_close(file));
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     sigaction(SIGUSR1, &before[0], NULL);
     sigaction(SIGRTMAX, &before[1], NULL);
