@@ -58,8 +58,8 @@ AIO_API AIO_NODISCARD int aio_watch_open(struct aio_watch **out);
  * Context:   a task of the watch's core.
  * Lifetime:  path until the call returns.
  * Returns:   an id, 1 or more; -ENOENT, -EACCES, -EINVAL or another -errno of inotify_add_watch(2),
- *            -ENOSPC when the user looks at too many (fs.inotify.max_user_watches); -ECANCELED;
- *            -ETIMEDOUT; -EBADF once the watch is being closed.
+ *            -ENOSPC when the user looks at too many (fs.inotify.max_user_watches); -ECANCELED,
+ *            -ETIMEDOUT, -EAGAIN as aio_offload_call; -EBADF once the watch is being closed.
  */
 AIO_API AIO_NODISCARD int aio_watch_add(struct aio_watch *watch, const char *path, uint32_t mask);
 
