@@ -126,7 +126,9 @@ static void copy_find_data(struct copy *copy)
     off_t data = lseek(copy->in, copy->offset, SEEK_DATA);
     if (data < 0 && errno == ENXIO)
         data = copy_last_hole(copy);
-    off_t hole = data < 0 || data >= copy->end ? copy->end : lseek(copy->in, data, SEEK_HOLE);
+    if (data > copy->end) /* it has grown meanwhile; what is left of its size then is a hole */
+        data = copy->end;
+    off_t hole = data < 0 || data == copy->end ? copy->end : lseek(copy->in, data, SEEK_HOLE);
     copy->offset = data < 0 ? copy->offset : data; /* cannot be told: all is data */
     copy->hole = hole < 0 || hole > copy->end ? copy->end : hole;
 }

@@ -177,6 +177,10 @@ static int removal_begin(struct removal *removal)
             return rc;
         root = aio__fs_call(removal_open, removal);
     } while (root == -ENOTDIR || root == -ELOOP);
+    if (root == -EACCES) { /* as within a tree: what is empty need not be read */
+        rc = aio__fs_call(removal_last, removal);
+        return rc == -ENOTEMPTY || rc == -EEXIST ? root : rc;
+    }
     if (root < 0)
         return root;
     rc = removal_run(removal, root);

@@ -224,7 +224,8 @@ static int walk_give_directory(struct aio_walk *walk, struct aio_walk_entry *out
         .depth = walk->entered.depth,
         .inode = walk->entered.inode,
         .stat = walk->stats == NULL || walk->enter_error < 0 ? NULL : &walk->enter_stat,
-        .at = inside ? walk->chain.fd : -1,
+        .at = walk->chain.fd < 0 ? -1 : walk->chain.fd,
+        .opened = inside,
     };
     walk->skippable = inside;
     return 1;

@@ -8,12 +8,13 @@
 #include <aio/offload.h>
 #include <aio/watch.h>
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 
-#define WATCH_BYTES 4096 /* a read has room for one event with the longest name at least */
+#define WATCH_BYTES 8192
 
-_Static_assert(AIO_WATCH_NAME == NAME_MAX + 1, "the longest name and its NUL");
+/* A read that has no room for the next event is EINVAL, for ever. NAME_MAX binds no file system: a
+ * name may be as long as a path, and is padded to the alignment of events. */
+_Static_assert(WATCH_BYTES >= 2 * sizeof(struct inotify_event) + PATH_MAX, "the longest event");
 
 struct aio_watch {
     struct aio__handle handle; /* first member */
@@ -98,16 +99,14 @@ static int watch_fill(struct aio_watch *watch)
     return 0;
 }
 
-/* The kernel pads names with zeroes, and events so that the next one is aligned. */
+/* The kernel ends names with zeroes, at least one, so that the next event is aligned. */
 static void watch_take(struct aio_watch *watch, struct aio_watch_event *event)
 {
     const struct inotify_event *at = (const void *)(watch->events + watch->at);
-    size_t length = strnlen(at->name, at->len);
     event->id = at->wd;
     event->mask = at->mask;
     event->cookie = at->cookie;
-    memcpy(event->name, at->name, length);
-    event->name[length] = '\0';
+    event->name = at->len > 0 ? at->name : "";
     watch->at += sizeof *at + at->len;
 }
 

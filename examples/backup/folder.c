@@ -168,6 +168,44 @@ static int make(struct backup *backup, const struct aio_walk_entry *entry, struc
     return rc;
 }
 
+bool folder_is_staged(const char *name)
+{
+    return strlen(name) == strlen(BACKUP_STAGED) &&
+           strncmp(name, BACKUP_STAGING "-", strlen(BACKUP_STAGING "-")) == 0;
+}
+
+/* Removes what a run that was killed has left there. Returns 0 or -errno. */
+static int clear_staged(int at)
+{
+    struct aio_directory *directory;
+    struct aio_directory_entry entry;
+    int rc = aio_directory_open(&directory, at, ".");
+    if (rc < 0)
+        return rc;
+    while ((rc = aio_directory_next(directory, &entry)) == 1) {
+        if (entry.type == AIO_ENTRY_FILE && folder_is_staged(entry.name))
+            rc = aio_path_unlink(at, entry.name);
+        if (rc < 0)
+            break;
+    }
+    aio_directory_close(directory);
+    return rc;
+}
+
+/* Finds out where its copies are staged: the kernel looks at the mounts before it looks for what is
+ * to be renamed, which is not there. Returns 0 or -errno. */
+static int find_staging(const struct backup *backup, struct folder *folder)
+{
+    int to = aio_file_fd(folder->to);
+    if (!backup->verify)
+        return 0;
+    int rc = aio_path_rename(aio_file_fd(backup->staging), "none", to, "none", 0);
+    folder->apart = rc == -EXDEV;
+    if (!folder->apart)
+        return rc == -ECANCELED ? rc : 0;
+    return folder->fresh ? 0 : clear_staged(to);
+}
+
 int folder_enter(struct backup *backup, const struct aio_walk_entry *entry)
 {
     struct folder *folder = folder_new(entry->path, entry->stat);
@@ -175,6 +213,8 @@ int folder_enter(struct backup *backup, const struct aio_walk_entry *entry)
         return -ENOMEM;
     folder->from = fcntl(entry->at, F_DUPFD_CLOEXEC, 0); /* the walk has it open, and closes it */
     int rc = folder->from < 0 ? -errno : make(backup, entry, folder);
+    if (rc == 0)
+        rc = find_staging(backup, folder);
     if (rc < 0) {
         folder_release(backup, folder);
         free(folder);

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { STAGED_BYTES = 32 };
 
 /* Names may hold what a terminal would obey. */
 static void print_name(FILE *file, const char *name)
@@ -82,16 +85,32 @@ static int job_copy_to(struct job *job, int at, const char *name)
     return attributes_refused(rc) ? job_copy_plain(job, at, name) : rc;
 }
 
+/* Finds a name for the copy until it is verified. Returns its folder's descriptor or -errno. */
+static int job_stage(const struct job *job, char name[STAGED_BYTES])
+{
+    int to = aio_file_fd(job->folder->to);
+    if (!job->folder->apart) {
+        (void)snprintf(name, STAGED_BYTES, "%" PRIu64, job->number);
+        return aio_file_fd(job->backup->staging);
+    }
+    (void)snprintf(name, STAGED_BYTES, "%s", BACKUP_STAGED);
+    int fd = aio_path_mkstemp(to, name);
+    if (fd < 0)
+        return fd;
+    (void)close(fd);
+    return to;
+}
+
 static int job_copy_verified(struct job *job)
 {
     const struct folder *folder = job->folder;
-    int staging = aio_file_fd(job->backup->staging);
-    char staged[24];
-    (void)snprintf(staged, sizeof staged, "%" PRIu64, job->number);
+    char staged[STAGED_BYTES];
+    int staging = job_stage(job, staged);
+    if (staging < 0)
+        return staging;
     int rc = job_copy_to(job, staging, staged);
-    if (rc < 0)
-        return rc;
-    rc = verify_same(folder->from, job->name, staging, staged);
+    if (rc == 0)
+        rc = verify_same(folder->from, job->name, staging, staged);
     if (rc == 0)
         rc = aio_path_rename(staging, staged, aio_file_fd(folder->to), job->name, 0);
     if (rc < 0)

@@ -5,14 +5,13 @@
  */
 #include "examples/tail/tail.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct file *file_named(const struct source *source, const char *name)
 {
     for (struct file *file = source->files; file != NULL; file = file->next)
-        if (*name != '\0' && strcmp(file->name, name) == 0)
+        if (file->name != NULL && strcmp(file->name, name) == 0)
             return file;
     return NULL;
 }
@@ -43,13 +42,23 @@ void make_newest(struct source *source, struct file *file)
     append(source, file);
 }
 
+void name_file(struct file *file, const char *name)
+{
+    free(file->name);
+    file->name = name == NULL ? NULL : strdup(name);
+}
+
 struct file *add_file(struct tail *tail, struct source *source, const char *name)
 {
     struct file *file = calloc(1, sizeof *file);
     if (file == NULL)
         return NULL;
+    name_file(file, name);
+    if (file->name == NULL) {
+        free(file);
+        return NULL;
+    }
     file->serial = ++tail->serial;
-    (void)snprintf(file->name, sizeof file->name, "%s", name);
     append(source, file);
     return file;
 }
@@ -58,7 +67,7 @@ static void take_name(struct file *file, uint32_t cookie)
 {
     if (file == NULL)
         return;
-    file->name[0] = '\0';
+    name_file(file, NULL);
     file->cookie = cookie;
     file->renamed = true;
     file->awaits = false;
@@ -67,10 +76,11 @@ static void take_name(struct file *file, uint32_t cookie)
 
 static void give_name(struct source *source, struct file *file, const char *name)
 {
-    (void)snprintf(file->name, sizeof file->name, "%s", name);
+    name_file(file, name);
     file->cookie = 0;
     file->renamed = true;
     file->awaits = false;
+    file->gone = file->gone || (file->name == NULL && file->open == NULL);
     source->changed = source->changed || file->open == NULL;
     if (strcmp(name, last_place(source)->name) == 0)
         make_newest(source, file);

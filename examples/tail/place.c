@@ -26,18 +26,15 @@ const struct place *last_place(const struct source *source)
     return &source->places[source->place_count - 1];
 }
 
-/* Cuts a path in two. */
-static int split(struct place *place, const char *path)
+/* Cuts a path in two, shorter than PATH_BYTES. */
+static void split(struct place *place, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     int length = slash == NULL ? 0 : slash == path ? 1 : (int)(slash - path);
-    int written = snprintf(place->name, sizeof place->name, "%s", *name != '\0' ? name : ".");
-    if (written >= (int)sizeof place->name)
-        return -ENAMETOOLONG;
+    (void)snprintf(place->name, sizeof place->name, "%s", *name != '\0' ? name : ".");
     (void)snprintf(place->folder, sizeof place->folder, "%.*s", slash != NULL ? length : 1,
                    slash != NULL ? path : ".");
-    return 0;
 }
 
 static int watch_place(struct tail *tail, struct place *place)
@@ -65,9 +62,8 @@ static int find_all(struct tail *tail, const char *begin, struct place *places, 
         return -ENAMETOOLONG;
     for (;; ++*count) {
         struct place *place = &places[*count - 1];
-        int rc = split(place, path);
-        if (rc == 0)
-            rc = watch_place(tail, place);
+        split(place, path);
+        int rc = watch_place(tail, place);
         if (rc < 0)
             return rc;
         ssize_t n = aio_path_readlink(AT_FDCWD, path, target, sizeof target);
@@ -104,7 +100,7 @@ int confirm_place(struct tail *tail, struct source *source)
 static void leave_folder(struct source *source)
 {
     for (struct file *file = source->files; file != NULL; file = file->next) {
-        file->name[0] = '\0';
+        name_file(file, NULL);
         file->cookie = 0;
         file->renamed = true;
         file->gone = file->open == NULL;

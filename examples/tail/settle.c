@@ -16,6 +16,7 @@ static void free_file(struct tail *tail, struct source *source, struct file *fil
         at = &(*at)->next;
     *at = file->next;
     close_file(tail, file);
+    free(file->name);
     free(file);
 }
 
@@ -50,8 +51,10 @@ static struct file *same_file(const struct source *source, const struct file *fo
 /* It is followed already, and has come back. */
 static void recognize(struct source *source, struct file *known, struct file *file)
 {
-    (void)snprintf(known->name, sizeof known->name, "%s", file->name);
+    free(known->name);
+    known->name = file->name;
     known->cookie = 0;
+    file->name = NULL;
     file->gone = true;
     if (strcmp(known->name, last_place(source)->name) == 0)
         make_newest(source, known);
@@ -105,9 +108,9 @@ static void refuse_file(struct source *source, struct file *file, int error)
 static int open_here(struct tail *tail, struct source *source, struct file *file,
                      struct file *found)
 {
-    char path[PATH_BYTES + AIO_WATCH_NAME];
-    (void)snprintf(path, sizeof path, "%s/%s", last_place(source)->folder, file->name);
-    int rc = open_file(path, found);
+    char path[PATH_BYTES];
+    int length = snprintf(path, sizeof path, "%s/%s", last_place(source)->folder, file->name);
+    int rc = length < PATH_BYTES ? open_file(path, found) : -ENAMETOOLONG;
     if (rc < 0)
         return rc;
     rc = confirm_place(tail, source);
@@ -140,7 +143,7 @@ static struct file *next_to_meet(const struct source *source)
 {
     for (struct file *file = source->files; file != NULL; file = file->next)
         if (file->open == NULL && !file->awaits && !file->unfit && !file->gone &&
-            file->name[0] != '\0')
+            file->name != NULL)
             return file;
     return NULL;
 }

@@ -21,21 +21,21 @@ struct file {
     int id;                /* of its watch */
     dev_t device;
     ino_t number;
-    int64_t offset;            /* what comes before it has been printed */
-    unsigned serial;           /* differs from that of all others */
-    uint32_t cookie;           /* of the rename that it is on; 0 */
-    char name[AIO_WATCH_NAME]; /* in the folder, as far as has been told; empty: not there */
-    bool renamed;              /* since somebody began to look at it */
-    bool awaits;               /* something else to happen before it is looked at again */
-    bool unfit;                /* to be followed, whatever happens to it */
-    bool gone;                 /* for good, and nobody has seen it */
+    int64_t offset;  /* what comes before it has been printed */
+    unsigned serial; /* differs from that of all others */
+    uint32_t cookie; /* of the rename that it is on; 0 */
+    char *name;      /* in the folder, as far as has been told; NULL: not there */
+    bool renamed;    /* since somebody began to look at it */
+    bool awaits;     /* something else to happen before it is looked at again */
+    bool unfit;      /* to be followed, whatever happens to it */
+    bool gone;       /* for good, and nobody has seen it */
 };
 
 /* Where a name stands: in a folder that is watched. */
 struct place {
     int folder_id; /* of its watch; 0: there is no such folder, or none that can be watched */
     char folder[PATH_BYTES];
-    char name[AIO_WATCH_NAME];
+    char name[PATH_BYTES];
 };
 
 /* What is to be followed. */
@@ -106,6 +106,9 @@ void note_event(struct tail *tail, struct source *source, const struct aio_watch
 
 /* event.c: a file that is to be looked at, the newest from now on. Returns NULL without memory. */
 struct file *add_file(struct tail *tail, struct source *source, const char *name);
+
+/* event.c: it has that name from now on; NULL: none. Without memory it has none either. */
+void name_file(struct file *file, const char *name);
 
 /* event.c: makes a file the newest. */
 void make_newest(struct source *source, struct file *file);

@@ -120,8 +120,10 @@ struct aio_walk_entry {
     uint64_t inode;
     const struct aio_stat *stat; /* NULL without AIO_WALK_STAT, and with some errors */
     /* A descriptor that leads there whatever happens to the names above: of the directory that name
-     * is in, or, of a directory that could be opened, its own. -1 where there is none. */
+     * is in, or, of a directory that could be opened, its own. -1 when the directory above is out
+     * of reach by now, for which error is the reason. */
     int at;
+    bool opened; /* at is the entry's own, whatever error says; else name is in it */
 };
 
 /*

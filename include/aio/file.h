@@ -49,7 +49,9 @@ struct aio_file;
 /*
  * aio_file_open opens a file; flags and mode are those of open(2): O_RDONLY, O_WRONLY or O_RDWR,
  * with O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_TMPFILE, O_DIRECT, O_DIRECTORY, O_NOFOLLOW, O_PATH,
- * O_SYNC and so on. The file is close-on-exec.
+ * O_SYNC and so on. The file is close-on-exec. Flags that do not go together are refused, as by
+ * openat2(2), also where open(2) ignores some: O_PATH goes with O_DIRECTORY and O_NOFOLLOW only,
+ * and with O_CREAT or O_RDWR it is -EINVAL (from Linux 5.6, which brought openat2).
  *
  * It never waits for another program. A FIFO is opened for reading whether anybody writes or not,
  * and for writing only when somebody reads: -ENXIO; reading it then waits for somebody who writes.
@@ -59,8 +61,8 @@ struct aio_file;
  * Suspends:  until the file is open. A success that comes later than a cancellation is a success.
  * Context:   a task; the file belongs to its core.
  * Lifetime:  path until the call returns.
- * Returns:   0; -EINVAL for unknown flags; -ENOMEM; -ECANCELED; -ETIMEDOUT; or another -errno of
- *            open(2), openat2(2).
+ * Returns:   0; -EINVAL for unknown flags and bad combinations; -ENOMEM; -ECANCELED; -ETIMEDOUT;
+ *            or another -errno of open(2), openat2(2).
  */
 AIO_API AIO_NODISCARD int aio_file_open(struct aio_file **out, const char *path, int flags,
                                         mode_t mode);

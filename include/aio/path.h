@@ -136,8 +136,8 @@ AIO_API int aio_path_rmdir(int at, const char *path);
  * aio_path_remove removes whatever a path stands for: a directory with all that is in it. Symlinks
  * are removed and never followed, also when somebody puts one in a directory's place meanwhile:
  * nothing outside of the tree is touched. What becomes a file or a directory within it meanwhile is
- * removed as what it is. Trees may be of any depth; no more than three descriptors are open at
- * once.
+ * removed as what it is. A directory that may not be read is removed if it is empty. Trees may be
+ * of any depth; no more than three descriptors are open at once.
  *
  * Suspends:  for a call of the pool for each few hundred entries; between them it can be cancelled.
  * Context:   a task.

@@ -24,9 +24,10 @@
  * on what this library has not opened. Instead a pipe or terminal that blocks is opened anew by way
  * of /proc. Where that is not possible (no /proc, a terminal of another user, a pseudo-terminal's
  * master), a terminal is waited for and then read or written on a thread of the offload pool; if
- * somebody else takes the bytes in between, that thread waits, and a cancellation with it. A pipe
- * is then used as it is; on epoll, and where pipes do not know RWF_NOWAIT (preadv(2)), somebody
- * else who takes its bytes in between lets the core wait.
+ * somebody else takes the bytes in between, that thread waits, and a cancellation with it; without
+ * a thread it is -EAGAIN, as of aio_offload_call. A pipe is then used as it is; on epoll, and where
+ * pipes do not know RWF_NOWAIT (preadv(2)), somebody else who takes its bytes in between lets the
+ * core wait.
  *
  * Regular files, block devices and devices without readiness (/dev/null, /dev/zero) may be adopted
  * too: they are read and written at their cursor, on the ring or by the offload pool, and such a
@@ -78,7 +79,7 @@ enum aio_pipe_end {
  * Context:   a task; the stream belongs to its core.
  * Lifetime:  path until the call returns.
  * Returns:   0; -EINVAL for what is no FIFO, and for a bad end; -ENOENT, -EACCES or another -errno
- *            of open(2); -ENOMEM; -ECANCELED; -ETIMEDOUT.
+ *            of open(2); -ENOMEM; -ECANCELED, -ETIMEDOUT, -EAGAIN as aio_offload_call.
  */
 AIO_API AIO_NODISCARD int aio_pipe_connect(struct aio_stream **out, const char *path,
                                            enum aio_pipe_end end);

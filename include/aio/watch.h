@@ -30,16 +30,14 @@ AIO_BEGIN_DECLS
 
 struct aio_watch;
 
-/* The longest name and its NUL: NAME_MAX + 1 of <limits.h>, which C11 alone does not have. */
-#define AIO_WATCH_NAME 256
-
 /* Something that has happened. */
 struct aio_watch_event {
-    int id;                    /* what aio_watch_add returned; -1 with IN_Q_OVERFLOW */
-    uint32_t mask;             /* IN_MODIFY, IN_CREATE and so on; IN_IGNORED: the id is gone */
-    uint32_t cookie;           /* the same in IN_MOVED_FROM and the IN_MOVED_TO of one rename */
-    char name[AIO_WATCH_NAME]; /* of what lies in a watched folder; empty: the watched thing itself
-                                */
+    int id;          /* what aio_watch_add returned; -1 with IN_Q_OVERFLOW */
+    uint32_t mask;   /* IN_MODIFY, IN_CREATE and so on; IN_IGNORED: the id is gone */
+    uint32_t cookie; /* the same in IN_MOVED_FROM and the IN_MOVED_TO of one rename */
+    /* Of what lies in a watched folder; empty: the watched thing itself. Whole, however long it is:
+     * there are file systems (those of FUSE, vfat, ntfs3) that have names beyond NAME_MAX. */
+    const char *name;
 };
 
 /*
@@ -60,8 +58,8 @@ AIO_API AIO_NODISCARD int aio_watch_open(struct aio_watch **out);
  * Context:   a task of the watch's core.
  * Lifetime:  path until the call returns.
  * Returns:   an id, 1 or more; -ENOENT, -EACCES, -EINVAL or another -errno of inotify_add_watch(2),
- *            -ENOSPC when the user looks at too many (fs.inotify.max_user_watches); -ECANCELED;
- *            -ETIMEDOUT; -EBADF once the watch is being closed.
+ *            -ENOSPC when the user looks at too many (fs.inotify.max_user_watches); -ECANCELED,
+ *            -ETIMEDOUT, -EAGAIN as aio_offload_call; -EBADF once the watch is being closed.
  */
 AIO_API AIO_NODISCARD int aio_watch_add(struct aio_watch *watch, const char *path, uint32_t mask);
 
@@ -82,6 +80,8 @@ AIO_API int aio_watch_remove(struct aio_watch *watch, int id);
  *
  * Suspends:  until something happens.
  * Context:   a task of the watch's core.
+ * Lifetime:  event->name until the next call on the watch. One that waits already is the next call
+ *            as soon as this task suspends: with several tasks, who suspends copies the name first.
  * Returns:   0 with *event set; -ECANCELED; -ETIMEDOUT; -EBADF once the watch is being closed; or
  *            another -errno of read(2). No event is lost by an interruption.
  */

@@ -82,6 +82,10 @@ BEHAVIOUR(file_open_of_a_path_only)
     REQUIRE_OK(aio_file_open(&file, "/tmp", O_PATH, 0));
     AIO_CHECK_ERROR(aio_file_read(file, &byte, 1), -EBADF);
     file_end(file);
+    REQUIRE_OK(aio_file_open(&file, "/tmp", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0));
+    file_end(file);
+    AIO_CHECK_ERROR(file_refused("/tmp", O_PATH | O_RDWR), -EINVAL);
+    AIO_CHECK_ERROR(file_refused("/tmp/made", O_PATH | O_CREAT), -EINVAL);
 }
 
 BEHAVIOUR(file_open_of_a_fifo)

@@ -4,6 +4,7 @@
 #define SUITE "folder_support"
 #include "tests/behaviour/folder_support.h"
 
+#include <aio/whole.h>
 #include <dirent.h>
 #include <grp.h>
 #include <pthread.h>
@@ -86,6 +87,15 @@ bool folder_text(const struct folder *folder, const char *path, const char *text
     return folder_file(folder, path, text, strlen(text));
 }
 
+bool folder_pattern(const struct folder *folder, const char *path, size_t size)
+{
+    char *bytes = malloc(size + 1);
+    test_pattern_fill(bytes, size, 0);
+    bool good = folder_file(folder, path, bytes, size);
+    free(bytes);
+    return good;
+}
+
 bool folder_directory(const struct folder *folder, const char *path)
 {
     return AIO_CHECK_EQ(mkdirat(folder->fd, path, 0755), 0);
@@ -126,6 +136,16 @@ bool folder_holds(const struct folder *folder, const char *path, const void *byt
     bool same = n == (ssize_t)size && memcmp(found, bytes, size) == 0;
     free(found);
     return same;
+}
+
+void folder_check_pattern(int at, const char *path, size_t size)
+{
+    void *memory;
+    size_t found;
+    REQUIRE_OK(aio_file_load(at, path, &memory, &found, SIZE_MAX));
+    AIO_CHECK_EQ(found, size);
+    AIO_CHECK(test_pattern_check(memory, found, 0));
+    aio_file_unload(memory);
 }
 
 bool folder_says(const struct folder *folder, const char *path, const char *text)

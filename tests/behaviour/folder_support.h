@@ -30,6 +30,7 @@ void folder_close(struct folder *folder);
 /* Makes something there; each records a failure. */
 bool folder_file(const struct folder *folder, const char *path, const void *bytes, size_t size);
 bool folder_text(const struct folder *folder, const char *path, const char *text);
+bool folder_pattern(const struct folder *folder, const char *path, size_t size);
 bool folder_directory(const struct folder *folder, const char *path);
 bool folder_link(const struct folder *folder, const char *path, const char *target);
 
@@ -44,6 +45,9 @@ bool folder_holds(const struct folder *folder, const char *path, const void *byt
 
 /* Whether the file is that text. */
 bool folder_says(const struct folder *folder, const char *path, const char *text);
+
+/* Checks that a file has so many bytes, those of the pattern. */
+void folder_check_pattern(int at, const char *path, size_t size);
 
 /* A free name on another file system than the folder's; NULL when there is no other. */
 const char *folder_elsewhere(const struct folder *folder);

@@ -5,6 +5,11 @@
 #define SUITE "offload_elastic"
 #include "tests/behaviour/offload_tools.h"
 
+#include <aio/path.h>
+#include <aio/pipe.h>
+#include <aio/process.h>
+#include <aio/watch.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -128,12 +133,32 @@ static bool allow_threads(bool allow)
     return setrlimit(RLIMIT_NPROC, &limit) == 0;
 }
 
+/* Calls that the pool makes are refused as well. */
+static bool all_refused(void)
+{
+    struct aio_watch *watch;
+    struct aio_stream *stream;
+    struct aio_process *process;
+    struct aio_stat stat;
+    static const char *const words[] = {"true", NULL};
+    if (aio_watch_open(&watch) < 0)
+        return false;
+    int watched = aio_watch_add(watch, "/", IN_CREATE);
+    aio_watch_close(watch);
+    return watched == -EAGAIN &&
+           aio_pipe_connect(&stream, "/nowhere", AIO_PIPE_READER) == -EAGAIN &&
+           aio_process_spawn(&process, words, NULL) == -EAGAIN &&
+           aio_path_stat(AT_FDCWD, "/", 0, &stat) == -EAGAIN;
+}
+
 static int call_without_threads(void *unused)
 {
     int number = 3, result = 0;
     (void)unused;
     if (!allow_threads(false) || aio_offload_call(give_back, &number, &result) != -EAGAIN)
         return 1;
+    if (!all_refused())
+        return 4;
     if (!allow_threads(true) || aio_offload_call(give_back, &number, &result) != 0)
         return 2;
     return result == 3 ? 0 : 3;

@@ -30,6 +30,31 @@ BEHAVIOUR(whatever_it_is)
     folder_close(&folder);
 }
 
+static int remove_closed(void *arg)
+{
+    static const char *const made[] = {"empty", "full", "full/x", "tree", "tree/empty"};
+    struct folder *folder = arg;
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        (void)folder_directory(folder, made[i]);
+    if (fchmodat(folder->fd, "empty", 0, 0) < 0 || fchmodat(folder->fd, "full", 0, 0) < 0 ||
+        fchmodat(folder->fd, "tree/empty", 0, 0) < 0)
+        return 1;
+    return aio_path_remove(folder->fd, "empty") != 0 || aio_path_remove(folder->fd, "tree") != 0 ||
+           aio_path_remove(folder->fd, "full") != -EACCES || folder_count(folder, ".") != 1;
+}
+
+/* A directory that may not be read goes if it is empty, at the top of a tree or within. */
+BEHAVIOUR_OUTSIDE(closed_directories)
+{
+    struct folder folder;
+    REQUIRE(folder_open(&folder));
+    AIO_CHECK_EQ(fchmod(folder.fd, 0777), 0);
+    folder_as_user(remove_closed, &folder);
+    if (folder_has(&folder, "full"))
+        AIO_CHECK_EQ(fchmodat(folder.fd, "full", 0700, 0), 0); /* so that it can be emptied */
+    folder_close(&folder);
+}
+
 /* Files, directories with something in them, symlinks out of the tree; more than a batch. */
 static void make_tree(const struct folder *folder, int width)
 {

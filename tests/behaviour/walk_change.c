@@ -25,11 +25,28 @@ static int walk_all(int at, const char *path, int *error)
     return rc < 0 ? rc : count;
 }
 
+/* Walks to a directory that may not be read, which the entry leads to all the same. */
+static int walk_closed(const struct folder *folder)
+{
+    struct aio_walk *walk;
+    struct aio_walk_entry entry;
+    struct stat found, wanted;
+    int count = 0;
+    if (aio_walk_open(&walk, folder->fd, "t", NULL) < 0)
+        return -1;
+    while (aio_walk_next(walk, &entry) == 1)
+        count += entry.error < 0 && !entry.opened &&
+                 fstatat(entry.at, entry.name, &found, 0) == 0 &&
+                 fstatat(folder->fd, "t/closed", &wanted, 0) == 0 && found.st_ino == wanted.st_ino;
+    aio_walk_close(walk);
+    return count;
+}
+
 static int walk_as_user(void *arg)
 {
     struct folder *folder = arg;
     int error;
-    return walk_all(folder->fd, "t", &error) != 4 || error != -EACCES;
+    return walk_all(folder->fd, "t", &error) != 4 || error != -EACCES || walk_closed(folder) != 1;
 }
 
 BEHAVIOUR_OUTSIDE(unreadable_directories_are_told)
@@ -108,7 +125,10 @@ BEHAVIOUR(removed_and_replaced_while_walked)
     folder_link(&folder, "linked", "/");
     int count = 0;
     for (; aio_walk_next(walk, &entry) == 1; count++) {
-        AIO_CHECK_EQ(entry.at >= 0, entry.error == 0);
+        AIO_CHECK_EQ(entry.opened, entry.error == 0);
+        AIO_CHECK_EQ(
+            faccessat(entry.at, entry.opened ? "." : entry.name, F_OK, AT_SYMLINK_NOFOLLOW) < 0,
+            entry.error == -ENOENT);
         gone = strcmp(entry.name, "gone") == 0 ? entry.error : gone;
         replaced = strcmp(entry.name, "replaced") == 0 ? entry.error : replaced;
         linked = strcmp(entry.name, "linked") == 0 ? entry.error : linked;
@@ -198,7 +218,7 @@ BEHAVIOUR(out_of_reach)
     REQUIRE_OK(aio_walk_open(&walk, folder.fd, "t", NULL));
     while (aio_walk_next(walk, &entry) == 1) {
         files += entry.type == AIO_ENTRY_FILE;
-        stale += entry.error == -ENOENT || entry.error == -ESTALE;
+        stale += (entry.error == -ENOENT || entry.error == -ESTALE) && entry.at == -1;
         if (!moved && entry.depth == 2) {
             char path[64];
             snprintf(path, sizeof path, "t/%.5s", entry.path);

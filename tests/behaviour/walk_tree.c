@@ -13,6 +13,10 @@ struct record {
 
 static void record_add(struct record *record, const struct aio_walk_entry *entry)
 {
+    struct stat there;
+    const char *leads = entry->opened ? "." : entry->name;
+    AIO_CHECK_EQ(fstatat(entry->at, leads, &there, AT_SYMLINK_NOFOLLOW), 0);
+    AIO_CHECK_EQ(entry->opened, entry->type == AIO_ENTRY_DIRECTORY && entry->error == 0);
     size_t length = strlen(record->text);
     (void)snprintf(record->text + length, sizeof record->text - length, "%u %c %s %s\n",
                    entry->depth, "?fdlpscb"[entry->type],
@@ -195,8 +199,7 @@ BEHAVIOUR(with_statuses)
     while (aio_walk_next(walk, &entry) == 1) {
         count++;
         REQUIRE(AIO_CHECK(entry.stat != NULL));
-        bool directory = entry.type == AIO_ENTRY_DIRECTORY;
-        AIO_CHECK_EQ(fstatat(entry.at, directory ? "." : entry.name, &status, 0), 0);
+        AIO_CHECK_EQ(fstatat(entry.at, entry.opened ? "." : entry.name, &status, 0), 0);
         AIO_CHECK_EQ(entry.stat->inode, status.st_ino);
         AIO_CHECK_EQ(entry.stat->mode, status.st_mode);
         AIO_CHECK_EQ(entry.stat->size, status.st_size);

@@ -1,34 +1,14 @@
 /*
- * Copies of files: bytes, holes, attributes, and what is left after a copy that did not end.
+ * Copies of files: bytes, holes, attributes.
  */
 #define SUITE "whole_copy"
 #include "tests/behaviour/folder_support.h"
 
-#include <aio/offload.h>
 #include <aio/path.h>
 #include <aio/whole.h>
 #include <sys/xattr.h>
 
 enum { LARGE = 20 << 20 }; /* several pieces */
-
-static bool pattern_file(const struct folder *folder, const char *path, size_t size)
-{
-    char *bytes = malloc(size + 1);
-    test_pattern_fill(bytes, size, 0);
-    bool good = folder_file(folder, path, bytes, size);
-    free(bytes);
-    return good;
-}
-
-static void check_pattern(int at, const char *path, size_t size)
-{
-    void *memory;
-    size_t found;
-    REQUIRE_OK(aio_file_load(at, path, &memory, &found, SIZE_MAX));
-    AIO_CHECK_EQ(found, size);
-    AIO_CHECK(test_pattern_check(memory, found, 0));
-    aio_file_unload(memory);
-}
 
 BEHAVIOUR(of_any_size)
 {
@@ -39,13 +19,13 @@ BEHAVIOUR(of_any_size)
     options.copied = &copied;
     REQUIRE(folder_open(&folder));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        pattern_file(&folder, "from", sizes[i]);
+        folder_pattern(&folder, "from", sizes[i]);
         REQUIRE_OK(aio_file_copy(folder.fd, "from", folder.fd, "to", &options));
-        check_pattern(folder.fd, "to", sizes[i]);
+        folder_check_pattern(folder.fd, "to", sizes[i]);
         AIO_CHECK_EQ(copied, sizes[i]);
     }
     AIO_CHECK_OK(aio_file_copy(folder.fd, "to", folder.fd, "to", NULL)); /* onto itself */
-    check_pattern(folder.fd, "to", LARGE);
+    folder_check_pattern(folder.fd, "to", LARGE);
     AIO_CHECK_EQ(folder_count(&folder, "."), 2);
     folder_close(&folder);
 }
@@ -66,9 +46,9 @@ BEHAVIOUR(to_another_file_system)
     char path[] = "/tmp/aio-test-XXXXXX";
     REQUIRE(folder_open(&folder) && make_elsewhere(path));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        pattern_file(&folder, "from", sizes[i]);
+        folder_pattern(&folder, "from", sizes[i]);
         AIO_CHECK_OK(aio_file_copy(folder.fd, "from", AT_FDCWD, path, NULL));
-        check_pattern(AT_FDCWD, path, sizes[i]);
+        folder_check_pattern(AT_FDCWD, path, sizes[i]);
     }
     unlink(path);
     AIO_CHECK_OK(aio_file_copy(AT_FDCWD, "/proc/self/status", folder.fd, "status", NULL));
@@ -248,156 +228,5 @@ BEHAVIOUR(bad_input)
     AIO_CHECK_ERROR(aio_file_copy(folder.fd, "file", folder.fd, "to", &options), -EINVAL);
     AIO_CHECK_EQ(folder_count(&folder, "."), 5);
     AIO_CHECK_EQ(folder_count(&folder, "directory"), 0);
-    folder_close(&folder);
-}
-
-struct copying {
-    struct folder *folder;
-    int64_t copied;
-    int rc;
-};
-
-static int copy_task(void *arg)
-{
-    struct copying *copying = arg;
-    struct aio_file_copy_options options = AIO_FILE_COPY_OPTIONS;
-    options.copied = &copying->copied;
-    copying->rc = aio_file_copy(copying->folder->fd, "from", copying->folder->fd, "to", &options);
-    return 0;
-}
-
-static bool copy_has_begun(void *arg)
-{
-    return ((struct copying *)arg)->copied > 0;
-}
-
-static int wait_for_byte(void *fd)
-{
-    char byte;
-    return (int)read(*(int *)fd, &byte, 1);
-}
-
-static int hold_thread(void *fd)
-{
-    return aio_offload_call(wait_for_byte, fd, NULL);
-}
-
-/* Cancelled after so many turns of this task, or else after the first piece. The pool's one thread
- * is held behind that piece, so that the last one cannot be done before the cancellation comes. */
-static void cancel_copy(struct copying *copying, int turns)
-{
-    struct aio_task *copier, *holder;
-    int fds[2];
-    REQUIRE(AIO_CHECK_EQ(pipe2(fds, O_CLOEXEC), 0));
-    REQUIRE_OK(aio_task_spawn(&copier, copy_task, copying, NULL));
-    REQUIRE_OK(aio_task_spawn(&holder, hold_thread, &fds[0], NULL));
-    for (int i = 0; i < turns; i++)
-        AIO_CHECK_OK(aio_task_yield());
-    if (turns < 0)
-        AIO_CHECK(test_wait(copy_has_begun, copying));
-    aio_task_cancel(copier);
-    AIO_CHECK_EQ(write(fds[1], "x", 1), 1);
-    AIO_CHECK_OK(aio_task_join(copier, NULL));
-    AIO_CHECK_OK(aio_task_join(holder, NULL));
-    close(fds[0]);
-    close(fds[1]);
-}
-
-/* Cancelled after any piece: the old file, and nothing beside it. */
-BEHAVIOUR_WITH(canceled_half_way, .offload_threads = 1)
-{
-    struct folder folder;
-    REQUIRE(folder_open(&folder));
-    pattern_file(&folder, "from", LARGE);
-    folder_text(&folder, "to", "old");
-    for (int turns = -1; turns < 9; turns++) {
-        struct copying copying = {.folder = &folder};
-        cancel_copy(&copying, turns);
-        AIO_CHECK_ERROR(copying.rc, -ECANCELED);
-        AIO_CHECK(copying.copied < LARGE);
-        AIO_CHECK(folder_says(&folder, "to", "old"));
-        AIO_CHECK_EQ(folder_count(&folder, "."), 2);
-    }
-    folder_close(&folder);
-}
-
-/* Copies, and does something after the first piece: the pool's one thread is held there. */
-static void copy_while(struct folder *folder, void (*change)(struct folder *folder, off_t length),
-                       off_t length, struct stat *status)
-{
-    struct copying copying = {.folder = folder};
-    struct aio_task *copier, *holder;
-    int fds[2];
-    REQUIRE(AIO_CHECK_EQ(pipe2(fds, O_CLOEXEC), 0));
-    REQUIRE_OK(aio_task_spawn(&copier, copy_task, &copying, NULL));
-    REQUIRE_OK(aio_task_spawn(&holder, hold_thread, &fds[0], NULL));
-    AIO_CHECK(test_wait(copy_has_begun, &copying));
-    change(folder, length);
-    AIO_CHECK_EQ(write(fds[1], "x", 1), 1);
-    AIO_CHECK_OK(aio_task_join(copier, NULL));
-    AIO_CHECK_OK(aio_task_join(holder, NULL));
-    AIO_CHECK_OK(copying.rc);
-    AIO_CHECK_EQ(fstatat(folder->fd, "to", status, 0), 0);
-    AIO_CHECK_EQ(copying.copied, status->st_size);
-    close(fds[0]);
-    close(fds[1]);
-}
-
-static void set_length(struct folder *folder, off_t length)
-{
-    int fd = openat(folder->fd, "from", O_RDWR | O_CLOEXEC);
-    AIO_CHECK_EQ(ftruncate(fd, length), 0);
-    close(fd);
-}
-
-static void take_away(struct folder *folder, off_t unused)
-{
-    (void)unused;
-    AIO_CHECK_EQ(unlinkat(folder->fd, "from", 0), 0);
-}
-
-/* The copy ends where the source does by then, with a hole at its end or without. */
-BEHAVIOUR_WITH(cut_short_meanwhile, .offload_threads = 1)
-{
-    enum { PIECE = 8 << 20, END = 12 << 20 };
-    static const off_t lengths[] = {END, PIECE / 2};
-    struct folder folder;
-    struct stat status = {.st_size = 0};
-    REQUIRE(folder_open(&folder));
-    for (int i = 0; i < 4; i++) {
-        off_t length = lengths[i / 2];
-        pattern_file(&folder, "from", LARGE);
-        if (i % 2 == 1)
-            set_length(&folder, (off_t)LARGE * 2);
-        copy_while(&folder, set_length, length, &status);
-        AIO_CHECK_EQ(status.st_size, length < PIECE ? PIECE : length);
-        check_pattern(folder.fd, "to", (size_t)status.st_size);
-    }
-    AIO_CHECK_EQ(folder_count(&folder, "."), 2);
-    folder_close(&folder);
-}
-
-BEHAVIOUR_WITH(removed_meanwhile, .offload_threads = 1)
-{
-    struct folder folder;
-    struct stat status = {.st_size = 0};
-    REQUIRE(folder_open(&folder));
-    pattern_file(&folder, "from", LARGE);
-    copy_while(&folder, take_away, 0, &status);
-    check_pattern(folder.fd, "to", LARGE);
-    AIO_CHECK_EQ(folder_count(&folder, "."), 1);
-    folder_close(&folder);
-}
-
-BEHAVIOUR(deadlines_end_it)
-{
-    struct folder folder;
-    REQUIRE(folder_open(&folder));
-    pattern_file(&folder, "from", LARGE);
-    AIO_TIMEOUT(0)
-    {
-        AIO_CHECK_ERROR(aio_file_copy(folder.fd, "from", folder.fd, "to", NULL), -ETIMEDOUT);
-    }
-    AIO_CHECK_EQ(folder_count(&folder, "."), 1);
     folder_close(&folder);
 }

@@ -464,32 +464,6 @@ def test_attributes_that_cannot_be_kept(context):
             server.wait(timeout=PATIENCE)
 
 
-def test_full_target(context):
-    """What does not fit is told and leaves nothing; what fits is there, and the rest when there is
-    room."""
-    with Trees() as trees:
-        for i in range(8):
-            trees.write("%d" % i, noise(300_000, i))
-        os.mkdir(trees.target)
-        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "aio-test", trees.target]
-        if os.geteuid() != 0 or call(mount)[0] != 0:
-            raise Skip("mounting a file system takes root")
-        try:
-            status, said = backup(context, "-j", "3", trees.source, trees.target)
-            assert status == 1 and "No space left" in said, said
-            names = sorted(os.listdir(trees.target))
-            assert len(names) == int(said.split(" copied")[0].split()[-1]) > 0, said
-            for name in names:
-                with open(trees.target + "/" + name, "rb") as file:
-                    assert file.read() == noise(300_000, int(name)), name
-            assert call(["mount", "-o", "remount,size=9m", trees.target])[0] == 0
-            status, said = backup(context, trees.source, trees.target)
-            assert status == 0 and "%d already there" % len(names) in said, said
-            same(trees)
-        finally:
-            assert call(["umount", trees.target])[0] == 0
-
-
 def test_target_within_source(context):
     with Trees() as trees:
         trees.write("file", b"x")

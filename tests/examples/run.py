@@ -15,7 +15,8 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-import backup_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import backup_mounts_tests  # noqa: E402  (found beside this file, and must leave nothing there)
+import backup_tests  # noqa: E402
 import chat_tests  # noqa: E402
 import dns_tests  # noqa: E402
 import echo_kit_tests  # noqa: E402
@@ -53,6 +54,7 @@ def test_readme_shows_echo(context):
 
 SUITES = {
     "backup": backup_tests,
+    "backup_mounts": backup_mounts_tests,
     "chat": chat_tests,
     "dns_forward": dns_tests,
     "echo": echo_tests,

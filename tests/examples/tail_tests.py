@@ -8,7 +8,7 @@ import tempfile
 import threading
 
 from support import PATIENCE, Skip, call, until
-from tail_tools import Tail, heed_permissions, lines
+from tail_tools import Tail, heed_permissions, lines, long_names
 
 
 def unavailable(context, name):
@@ -215,6 +215,23 @@ def test_symlink(context):
         tail.lead(real)
         tail.write("later", "7\n")
         tail.prints("2\n3\n4\n5\n6\n7\n")
+        tail.stop()
+
+
+def test_long_names(context):
+    """Longer than 255 bytes: of other files in the folder, of old ones, of the file itself."""
+    own = "log" + "x" * 700
+    with long_names() as folder:
+        tail = Tail(context, ["link/" + own], links={"link": folder}, **{"link/" + own: "1\n"})
+        tail.prints("1\n")
+        tail.write("link/" + "y" * 1024, "of another\n")
+        tail.write("link/" + own, "2\n")
+        tail.prints("1\n2\n")
+        with tail.paused():
+            for number in range(3, 6):
+                tail.rename("link/" + own, "link/" + "%d" % number * 1000)
+                tail.write("link/" + own, "%d\n" % number)
+        tail.prints("1\n2\n3\n4\n5\n")
         tail.stop()
 
 

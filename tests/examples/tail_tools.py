@@ -3,10 +3,11 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import tempfile
 import threading
 
-from support import PATIENCE, Server, until
+from support import BUILD, PATIENCE, Server, Skip, until
 
 
 def heed_permissions():
@@ -16,6 +17,25 @@ def heed_permissions():
     prctl = ctypes.CDLL(None).prctl
     prctl(drop, override, 0, 0, 0)
     prctl(drop, search, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def long_names():
+    """A folder whose names may be longer than 255 bytes."""
+    program = os.path.join(BUILD, "tests", "names_fs")
+    if not os.path.exists(program):
+        raise Skip("it needs libfuse 3 (Debian: libfuse3-dev)")
+    if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise Skip("it needs root and /dev/fuse")
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen([program, folder])
+        try:
+            until(lambda: os.path.ismount(folder) or server.poll() is not None, "it is mounted")
+            assert server.poll() is None, "names_fs has ended"
+            yield folder
+        finally:
+            server.terminate()
+            server.wait(timeout=PATIENCE)
 
 
 class Tail:
