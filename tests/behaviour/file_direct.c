@@ -81,27 +81,17 @@ static void check_appending_reads(struct aio_file *file, char *block)
 }
 
 /* Writes go to the end wherever the cursor stands, and leave it there; reads go on from it. */
-BEHAVIOUR(file_direct_bytes_that_are_appended)
+static void check_appending(struct aio_file *file, char *block)
 {
-    struct file_home home;
-    char *block = aligned_alloc(BLOCK, 2 * BLOCK);
-    REQUIRE(file_home_open(&home));
-    file_end(file_make(&home, "file", BLOCKS * BLOCK));
-    struct aio_file *file = direct_open(&home, O_RDWR | O_APPEND);
-    if (file != NULL) {
-        check_appending_reads(file, block);
-        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_SET), 0);
-        AIO_CHECK_EQ(aio_file_read(file, block, BLOCK), BLOCK);
-        AIO_CHECK_EQ(aio_file_write_all(file, block, BLOCK, NULL), BLOCK);
-        AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), (BLOCKS + 1) * BLOCK);
-        AIO_CHECK_EQ(aio_file_read(file, block, BLOCK), 0);
-        AIO_CHECK_EQ(aio_file_read_at(file, block, 2 * BLOCK, (BLOCKS - 1) * BLOCK), 2 * BLOCK);
-        test_pattern_check(block, BLOCK, (BLOCKS - 1) * BLOCK);
-        test_pattern_check(block + BLOCK, BLOCK, 0);
-        file_end(file);
-    }
-    free(block);
-    file_home_close(&home);
+    check_appending_reads(file, block);
+    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_SET), 0);
+    AIO_CHECK_EQ(aio_file_read(file, block, BLOCK), BLOCK);
+    AIO_CHECK_EQ(aio_file_write_all(file, block, BLOCK, NULL), BLOCK);
+    AIO_CHECK_EQ(aio_file_seek(file, 0, SEEK_CUR), (BLOCKS + 1) * BLOCK);
+    AIO_CHECK_EQ(aio_file_read(file, block, BLOCK), 0);
+    AIO_CHECK_EQ(aio_file_read_at(file, block, 2 * BLOCK, (BLOCKS - 1) * BLOCK), 2 * BLOCK);
+    test_pattern_check(block, BLOCK, (BLOCKS - 1) * BLOCK);
+    test_pattern_check(block + BLOCK, BLOCK, 0);
 }
 
 static void check_appending_stream(struct aio_file *file, char *block)
@@ -123,7 +113,7 @@ static void check_appending_stream(struct aio_file *file, char *block)
     aio_stream_close(stream);
 }
 
-BEHAVIOUR(file_direct_bytes_as_a_stream)
+static void with_appended_file(void (*check)(struct aio_file *file, char *block))
 {
     struct file_home home;
     char *block = aligned_alloc(BLOCK, 2 * BLOCK);
@@ -131,9 +121,19 @@ BEHAVIOUR(file_direct_bytes_as_a_stream)
     file_end(file_make(&home, "file", BLOCKS * BLOCK));
     struct aio_file *file = direct_open(&home, O_RDWR | O_APPEND);
     if (file != NULL) {
-        check_appending_stream(file, block);
+        check(file, block);
         file_end(file);
     }
     free(block);
     file_home_close(&home);
+}
+
+BEHAVIOUR(file_direct_bytes_that_are_appended)
+{
+    with_appended_file(check_appending);
+}
+
+BEHAVIOUR(file_direct_bytes_as_a_stream)
+{
+    with_appended_file(check_appending_stream);
 }
