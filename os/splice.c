@@ -31,7 +31,7 @@ enum splice_kind {
 struct splice_end {
     int fd;
     enum splice_kind kind;
-    bool blocks; /* a device without O_NONBLOCK */
+    bool blocks; /* a character device without O_NONBLOCK */
 };
 
 struct splice {
@@ -69,7 +69,7 @@ static int splice_learn(struct splice_end *end, bool reads)
         return -errno;
     if ((flags & O_ACCMODE) == (reads ? O_WRONLY : O_RDONLY))
         return -EBADF;
-    end->blocks = end->kind == SPLICE_DEVICE && (flags & O_NONBLOCK) == 0;
+    end->blocks = S_ISCHR(found.stx_mode) && (flags & O_NONBLOCK) == 0;
     return end->kind == SPLICE_SOCKET && (flags & O_NONBLOCK) == 0 ? -EINVAL : 0;
 }
 
@@ -111,22 +111,33 @@ static ssize_t splice_try(struct aio__core *core, struct splice *job)
     return n;
 }
 
+/* All writers are gone, and all that they have written. */
+static bool splice_is_over(const struct splice_end *from)
+{
+    struct pollfd query = {.fd = from->fd, .events = POLLIN};
+    return from->kind == SPLICE_PIPE && poll(&query, 1, 0) > 0 &&
+           (query.revents & (POLLIN | POLLHUP)) == POLLHUP;
+}
+
+/* Returns 1 when both may be ready; 0 at the end of `from`; or -errno. */
 static int splice_wait(const struct splice *job, int round)
 {
     int rc = round < SPLICE_FRUITLESS_MAX ? 0 : aio_time_sleep(SPLICE_PAUSE_NS);
     if (rc >= 0 && job->from.kind != SPLICE_FILE)
         rc = aio_poll_wait(job->from.fd, POLLIN);
+    if (rc >= 0 && splice_is_over(&job->from))
+        return 0;
     if (rc >= 0 && job->to.kind != SPLICE_FILE)
         rc = aio_poll_wait(job->to.fd, POLLOUT);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : 1;
 }
 
 static ssize_t splice_loop(struct aio__core *core, struct splice *job)
 {
     bool waits = job->from.blocks || job->to.blocks;
     for (int round = 0;; round++) {
-        int rc = waits ? splice_wait(job, round) : 0;
-        if (rc < 0)
+        int rc = waits ? splice_wait(job, round) : 1;
+        if (rc <= 0)
             return rc;
         ssize_t n = splice_try(core, job);
         if (n != -EAGAIN)

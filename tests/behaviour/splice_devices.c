@@ -9,6 +9,7 @@
 #include <aio/copy.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* A terminal, and a pipe to splice with. */
@@ -148,6 +149,33 @@ static void check_full(const struct devices *devices)
     AIO_CHECK_EQ(move.result, 1);
 }
 
+static int close_soon(void *fd)
+{
+    return close(*(int *)fd);
+}
+
+/* The end of the pipe is seen all the same, from the start and later. */
+static void check_end(struct devices *devices)
+{
+    struct aio_task *task;
+    fill(devices);
+    AIO_CHECK_EQ(read(devices->reader, &(char){0}, 1), 1);
+    REQUIRE_OK(aio_task_spawn(&task, close_soon, &devices->writer, NULL));
+    AIO_CHECK_EQ(aio_splice_move(devices->reader, devices->terminal.slave, 1), 0);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK_EQ(aio_splice_move(devices->reader, devices->terminal.slave, 1), 0);
+    devices->writer = dup(devices->reader); /* to be closed */
+}
+
+BEHAVIOUR(move_of_nothing_into_a_full_terminal)
+{
+    struct devices devices;
+    REQUIRE(devices_open(&devices));
+    if (devices_splice(&devices))
+        check_end(&devices);
+    devices_close(&devices);
+}
+
 BEHAVIOUR(move_into_a_full_terminal)
 {
     struct devices devices;
@@ -186,6 +214,10 @@ BEHAVIOUR(move_of_devices_that_cannot_be)
     AIO_CHECK_ERROR(aio_splice_move(slave, others.terminal.slave, 1), -EINVAL); /* no pipe */
     AIO_CHECK_ERROR(aio_splice_tee(slave, devices.writer, 1), -EINVAL);
     AIO_CHECK_ERROR(aio_splice_move(output, devices.writer, 1), -EBADF);
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC); /* is never ready to be written */
+    AIO_CHECK_EQ(write(devices.writer, "x", 1), 1);
+    AIO_CHECK_ERROR(aio_splice_move(devices.reader, timer, 1), -EINVAL);
+    close(timer);
     AIO_CHECK_EQ(aio_splice_move(slave, devices.writer, 0), 0);
     close(output);
     devices_close(&others);
