@@ -27,8 +27,9 @@ enum aio__held_kind {
 /* Holds the signal back; on the core's thread. Nothing if the core does so already. */
 void aio__held_take(struct aio__core *core, enum aio__held_kind kind);
 
-/* The core ends. With the last of the thread's cores that holds a signal back, takes away what has
- * come since, unless one was pending before, and lets the signal through again if it was. */
+/* The core ends. With the last of the thread's cores that holds a signal back, takes away what the
+ * thread has raised since, unless one was pending before, and lets the signal through again if it
+ * was. One that was sent to the process is for those who hear it. */
 void aio__held_give(struct aio__core *core);
 
 /* In a child of fork(2), which has the mask of the thread that forked, and no cores. */
