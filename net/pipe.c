@@ -85,6 +85,7 @@ static int pipe_plan_socket(struct pipe_plan *plan, int flags)
     if (type != SOCK_STREAM)
         return type < 0 ? type : -EINVAL;
     plan->socket = true;
+    plan->lingers = aio__socket_lingers(plan->fd);
     plan->unspliced = (flags & O_NONBLOCK) == 0;
     return pipe_keep(plan);
 }

@@ -208,6 +208,9 @@ void aio__outbox_close(struct aio_stream *stream);
  */
 int aio__socket_open(int family, int type, int protocol);
 void aio__socket_drop(struct aio__core *core, int fd);
+/* Whether close(2) would wait for the peer. */
+bool aio__socket_lingers(int fd);
+
 /* close(2) of a socket that lingers; the backend has forgotten it. Waits, in a task. */
 void aio__socket_close_slowly(int fd);
 int aio__socket_bind(int fd, const struct aio_address *address);

@@ -37,6 +37,14 @@ void aio__socket_close_slowly(int fd)
     (void)close(fd); /* tidy: allow close: forgotten by the caller */
 }
 
+bool aio__socket_lingers(int fd)
+{
+    struct linger linger = {.l_onoff = 0};
+    socklen_t length = sizeof linger;
+    (void)getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length);
+    return linger.l_onoff != 0 && linger.l_linger > 0;
+}
+
 int aio__socket_type(int fd)
 {
     int type;

@@ -39,14 +39,6 @@ void aio_stream_attach(struct aio_stream *stream)
     aio__stream_open(stream, core, stream->handle.fd);
 }
 
-static bool move_lingers(int fd)
-{
-    struct linger linger = {.l_onoff = 0};
-    socklen_t length = sizeof linger;
-    (void)getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length);
-    return linger.l_onoff != 0 && linger.l_linger > 0;
-}
-
 int aio_stream_adopt(struct aio_stream **out, int fd)
 {
     struct aio__core *core = AIO__CORE_OR_DIE();
@@ -62,7 +54,7 @@ int aio_stream_adopt(struct aio_stream **out, int fd)
         return rc;
     }
     aio__stream_open(stream, core, fd);
-    stream->lingers = move_lingers(fd);
+    stream->lingers = aio__socket_lingers(fd);
     *out = stream;
     return 0;
 }
