@@ -15,7 +15,7 @@
 
 /* Renaming does not lead from one mount to another: in what is mounted below the target they stand
  * beside what they will replace, with such a name. */
-#define BACKUP_STAGED BACKUP_STAGING "-XXXXXX"
+#define BACKUP_STAGED BACKUP_STAGING "-unverified-XXXXXX"
 
 /* A directory of the source and its copy. Both are held by descriptors while something in them is
  * copied, and what is in them is named by single names: so nobody who puts a symlink in the place
@@ -24,7 +24,7 @@ struct folder {
     struct folder *next;
     uint32_t users;      /* the walk and jobs: the last one closes it */
     bool fresh;          /* this run has made it: there is nothing to look for */
-    bool apart;          /* it is on another mount than the staging */
+    bool apart;          /* what is in the staging cannot be renamed into it */
     bool complete;       /* nothing is in it but its files: the last user sets its attributes */
     int from;            /* descriptors, while it has users */
     struct aio_file *to; /* NULL: it is closed */
@@ -90,9 +90,6 @@ int folder_enter(struct backup *backup, const struct aio_walk_entry *entry);
 
 /* Opens a directory by a single name; what is not one, or a symlink to one, is refused. */
 int folder_open_name(struct aio_file **out, int at, const char *name, int more_flags);
-
-/* Whether a file has the name of a copy that was not verified. */
-bool folder_is_staged(const char *name);
 
 /* To keep a folder open, and to have done with it. */
 struct folder *folder_hold(struct folder *folder);

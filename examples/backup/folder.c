@@ -168,10 +168,10 @@ static int make(struct backup *backup, const struct aio_walk_entry *entry, struc
     return rc;
 }
 
-bool folder_is_staged(const char *name)
+static bool is_staged(const char *name)
 {
-    return strlen(name) == strlen(BACKUP_STAGED) &&
-           strncmp(name, BACKUP_STAGING "-", strlen(BACKUP_STAGING "-")) == 0;
+    size_t length = strlen(BACKUP_STAGED);
+    return strlen(name) == length && strncmp(name, BACKUP_STAGED, length - strlen("XXXXXX")) == 0;
 }
 
 /* Removes what a run that was killed has left there. Returns 0 or -errno. */
@@ -183,7 +183,7 @@ static int clear_staged(int at)
     if (rc < 0)
         return rc;
     while ((rc = aio_directory_next(directory, &entry)) == 1) {
-        if (entry.type == AIO_ENTRY_FILE && folder_is_staged(entry.name))
+        if (entry.type == AIO_ENTRY_FILE && is_staged(entry.name))
             rc = aio_path_unlink(at, entry.name);
         if (rc < 0)
             break;

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STAGED_BYTES = 32 };
+enum { STAGED_BYTES = sizeof BACKUP_STAGED };
+
+_Static_assert(STAGED_BYTES > 20, "or a number");
 
 /* Names may hold what a terminal would obey. */
 static void print_name(FILE *file, const char *name)
@@ -95,13 +97,16 @@ static int job_stage(const struct job *job, char name[STAGED_BYTES])
     }
     (void)snprintf(name, STAGED_BYTES, "%s", BACKUP_STAGED);
     int fd = aio_path_mkstemp(to, name);
-    if (fd < 0)
-        return fd;
-    (void)close(fd);
-    return to;
+    struct aio_file *file;
+    int rc = fd < 0 ? fd : aio_file_adopt(&file, fd);
+    if (rc == 0)
+        rc = aio_file_close(file); /* which may wait for a server */
+    else if (fd >= 0)
+        (void)close(fd);
+    return rc < 0 ? rc : to;
 }
 
-static int job_copy_verified(struct job *job)
+static int job_copy_staged(struct job *job)
 {
     const struct folder *folder = job->folder;
     char staged[STAGED_BYTES];
@@ -119,6 +124,17 @@ static int job_copy_verified(struct job *job)
             (void)aio_path_unlink(staging, staged);
         }
     return rc;
+}
+
+/* A rename may be refused within a mount as well: from one subvolume or quota to another. */
+static int job_copy_verified(struct job *job)
+{
+    bool apart = job->folder->apart;
+    int rc = job_copy_staged(job);
+    if (rc != -EXDEV || apart)
+        return rc;
+    job->folder->apart = true;
+    return job_copy_staged(job);
 }
 
 static int job_copy(struct job *job)

@@ -13,10 +13,11 @@
  * it is complete and verified, and not before; one that stands there with the size and time of its
  * source, as far as the file system keeps times, is taken for copied, and gets the permissions and
  * owner that its source has by now. So what was interrupted is continued by running it again. What
- * is only in TARGET stays there. File systems that are mounted within SOURCE are copied as well,
- * and those that are mounted within TARGET are copied to. Where a file system refuses permissions
- * or times, the data are kept, and that is told. Nothing is synced: before the disk is taken out,
- * or where power may fail, sync(1) is still to be run.
+ * is only in TARGET stays there, but for names that begin with .backup-staging: they are its own.
+ * File systems that are mounted within SOURCE are copied as well, and those that are mounted within
+ * TARGET are copied to. Where a file system refuses permissions or times, the data are kept, and
+ * that is told. Nothing is synced: before the disk is taken out, or where power may fail, sync(1)
+ * is still to be run.
  *
  * Directories are held open while they are worked in, and symlinks never followed, but for those in
  * the names SOURCE and TARGET: nobody who replaces a directory meanwhile can lead root elsewhere.

@@ -67,8 +67,6 @@ static int copy_entry(struct backup *backup, struct aio_walk *walk,
         rc = folder_enter(backup, entry);
     else if (rc == 0 && entry->type == AIO_ENTRY_SYMLINK)
         rc = make_symlink(backup, entry);
-    else if (rc == 0 && entry->type == AIO_ENTRY_FILE && folder_is_staged(entry->name))
-        backup_say(backup, entry->path, "a copy that was never verified: left out");
     else if (rc == 0 && entry->type == AIO_ENTRY_FILE)
         rc = backup_file(backup, entry);
     else if (rc == 0)
