@@ -176,11 +176,13 @@ static int removal_begin(struct removal *removal)
         if (rc != -EISDIR)
             return rc;
         root = aio__fs_call(removal_open, removal);
+        if (root == -EACCES) { /* as within a tree: what is empty need not be read */
+            rc = aio__fs_call(removal_last, removal);
+            root = rc == -ENOTDIR ? rc : root;
+            if (rc != -ENOTDIR && rc != -ENOTEMPTY && rc != -EEXIST)
+                return rc;
+        }
     } while (root == -ENOTDIR || root == -ELOOP);
-    if (root == -EACCES) { /* as within a tree: what is empty need not be read */
-        rc = aio__fs_call(removal_last, removal);
-        return rc == -ENOTEMPTY || rc == -EEXIST ? root : rc;
-    }
     if (root < 0)
         return root;
     rc = removal_run(removal, root);
