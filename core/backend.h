@@ -86,8 +86,9 @@ struct aio__backend_vtable {
 struct aio__backend {
     const struct aio__backend_vtable *vtable;
     struct aio__op_list done;
-    bool hurry;   /* set by core, cleared by poll */
-    bool batches; /* ops cost less when several go down before a poll */
+    bool hurry;        /* set by core, cleared by poll */
+    bool batches;      /* ops cost less when several go down before a poll */
+    bool moves_cursor; /* READ and WRITE at the cursor move it in every case, see file_op.h */
 };
 
 /* Where work goes that no readiness or ring can make asynchronous. Implemented by core. */

@@ -3,6 +3,8 @@
  */
 #include "core/file_op.h"
 
+#include "core/core.h"
+
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
@@ -11,7 +13,7 @@
 
 int aio__file_look(int fd, struct statx *found)
 {
-    int rc = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, found);
+    int rc = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, found);
     return rc < 0 ? -errno : 0;
 }
 
@@ -91,6 +93,11 @@ int32_t aio__file_perform(struct aio__op *op)
         n = file_op_call(op);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : (int32_t)n;
+}
+
+int64_t aio__file_cursor(const struct aio__core *core, int fd)
+{
+    return core->backend->moves_cursor ? -1 : lseek(fd, 0, SEEK_CUR);
 }
 
 void aio__file_mend_cursor(int fd, int64_t before, int32_t moved, bool reads)

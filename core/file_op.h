@@ -9,6 +9,8 @@
 
 #include <sys/stat.h>
 
+struct aio__core;
+
 /*
  * Whether what is asked of a file may have to be asked of a server. The file systems that are the
  * kernel's own are told by what they say of attributes: FUSE, on a device too, NFS and their like
@@ -19,13 +21,17 @@ static inline bool aio__file_is_served(const struct statx *found)
     return (found->stx_attributes_mask & STATX_ATTR_IMMUTABLE) == 0;
 }
 
-/* What an open file is, as far as that is known without asking a server: type, size, and whether
- * it is served. Returns 0 or -errno. */
+/* What an open file is, as far as that is known without asking a server: its type, and whether it
+ * is served. Returns 0 or -errno. */
 int aio__file_look(int fd, struct statx *found);
 
 /* Runs READ, WRITE, READV, WRITEV, OPEN, FSYNC or WRITE_SYNC. Returns the op's result; -EOPNOTSUPP
  * for others. */
 int32_t aio__file_perform(struct aio__op *op);
+
+/* Where a cursor stands before a transfer that may have to be mended; -1 where none has to be: the
+ * backend moves it like read(2), and holds it meanwhile. */
+int64_t aio__file_cursor(const struct aio__core *core, int fd);
 
 /*
  * Sees to it that a cursor that stood at `before` has moved by what a READ or WRITE at the cursor

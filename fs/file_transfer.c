@@ -123,7 +123,7 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
     int fd = transfer->file->handle.fd;
     size_t bytes = transfer_piece(transfer);
     bool cursor = transfer->offset < 0 && transfer->file->seekable;
-    off_t before = cursor ? lseek(fd, 0, SEEK_CUR) : 0;
+    int64_t before = cursor ? aio__file_cursor(call->file->handle.core, fd) : -1;
     int n;
     if (transfer->syncs && bytes == transfer->total - transfer->done)
         n = transfer_linked(call, transfer, bytes);
@@ -131,7 +131,7 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
         n = transfer_single(call, transfer, bytes);
     else
         n = transfer_vectored(call, transfer, bytes);
-    if (cursor && n > 0 && ((size_t)n < bytes || transfer->file->direct))
+    if (before >= 0 && n > 0 && ((size_t)n < bytes || transfer->file->direct))
         aio__file_mend_cursor(fd, before, n, transfer->reads);
     return n;
 }

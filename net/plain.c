@@ -32,7 +32,9 @@ void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core)
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
 {
     struct aio_stream *stream = call->stream;
-    off_t before = stream->kind == AIO__STREAM_FILE ? lseek(stream->handle.fd, 0, SEEK_CUR) : -1;
+    int64_t before = -1;
+    if (stream->kind == AIO__STREAM_FILE)
+        before = aio__file_cursor(stream->handle.core, stream->handle.fd);
     int rc = aio__gate_run(&stream->handle, call->gate, frame, what);
     if (before >= 0 && rc > 0)
         aio__file_mend_cursor(stream->handle.fd, before, rc, call->gate == &stream->reading);

@@ -9,6 +9,7 @@
 #include "core/splice.h"
 
 #include <aio/copy.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ struct sendfile {
     size_t sent;
     bool refused;            /* sendfile(2) is not possible */
     bool served;             /* the file system asks a server for everything */
+    bool direct;             /* O_DIRECT: the device is waited for, whatever is asked */
     int64_t cached_end;      /* up to there it is in the cache, */
     int64_t cached_until_ns; /* until that time */
     char *buffer;            /* NULL: not needed yet */
@@ -70,7 +72,7 @@ static int sendfile_read(struct sendfile *file)
 {
     size_t length = sendfile_part(file, SENDFILE_BUFFER_BYTES);
     ssize_t n = -EAGAIN;
-    if (!file->served)
+    if (!file->served && !file->direct)
         n = sendfile_peek(file, file->buffer, length, file->offset);
     if (n <= 0)
         return sendfile_wait_for(file, length);
@@ -120,7 +122,7 @@ static bool sendfile_is_bare(const struct sendfile *file)
 static bool sendfile_has(const struct sendfile *file, int64_t offset)
 {
     char byte = '\0';
-    return sendfile_peek(file, &byte, 1, offset) == 1;
+    return !file->direct && sendfile_peek(file, &byte, 1, offset) == 1;
 }
 
 /*
@@ -207,15 +209,19 @@ static ssize_t sendfile_run(struct sendfile *file)
 static int sendfile_check(struct sendfile *file)
 {
     struct statx found;
-    int rc = aio__file_look(file->fd, &found);
+    struct stat status = {.st_size = 0};
+    int rc = aio__file_look(file->fd, &found), flags = fcntl(file->fd, F_GETFL);
     if (rc < 0)
         return rc;
     bool regular = S_ISREG(found.stx_mode);
     if (file->offset < 0 || (!regular && !S_ISBLK(found.stx_mode)))
         return -EINVAL;
+    file->direct = (flags & O_DIRECT) != 0;
     file->served = file->refused = regular && aio__file_is_served(&found);
-    file->size = (int64_t)found.stx_size;
-    if (regular && !file->served && file->size > 0 && file->offset >= file->size)
+    if (!file->served && fstat(file->fd, &status) < 0)
+        return -errno;
+    file->size = status.st_size;
+    if (regular && file->size > 0 && file->offset >= file->size)
         file->left = 0; /* the kernel would add to the offset what is asked for */
     return 0;
 }

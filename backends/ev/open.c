@@ -161,6 +161,7 @@ int aio__ev_open(struct aio__backend **out, const struct aio__backend_params *pa
     if (self == NULL)
         return -ENOMEM;
     self->base.vtable = &open_vtable;
+    self->base.moves_cursor = true;
     self->caps = aio__caps_parse(params->caps, aio__ev_cap_table);
     self->offload = params->offload;
     self->buffers = params->buffers;

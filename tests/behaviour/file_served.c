@@ -9,6 +9,7 @@
 
 #include <aio/copy.h>
 #include <aio/pipe.h>
+#include <aio/select.h>
 #include <aio/unix.h>
 
 struct served {
@@ -121,6 +122,11 @@ BEHAVIOUR(what_it_is_is_not_asked)
     aio_stream_close(stream);
     REQUIRE(pipe2(pipes, O_CLOEXEC | O_NONBLOCK) == 0);
     AIO_CHECK_ERROR(aio_splice_tee(served.fd, pipes[1], 1), -EINVAL);
+    struct aio_select_case ready[] = {aio_select_writable(served.stream),
+                                      aio_select_readable(served.stream)};
+    AIO_CHECK_EQ(aio_select_wait(&ready[0], 1), 0);
+    AIO_CHECK_EQ(aio_select_wait(&ready[1], 1), 0);
+    AIO_CHECK_EQ(ready[1].result, 0);
     close(pipes[0]);
     close(pipes[1]);
     served_close(&served);

@@ -281,6 +281,7 @@ static struct aio__backend *faults_wrap(struct aio__backend *inner)
     faults->vtable.name = inner->vtable->name;
     faults->base.vtable = &faults->vtable;
     faults->base.batches = inner->batches;
+    faults->base.moves_cursor = inner->moves_cursor;
     faults->inner = inner;
     faults->random_state = next_seed++;
     return &faults->base;

@@ -17,16 +17,17 @@
  *     await     syncing waits
  *     refuse    syncing waits, and fails with EIO
  *     bare      permissions and times cannot be set: EPERM; elsewhere ENOSYS
- *     asked     asking for attributes of "old" waits while there is a file "armed"; it is read by
- *               way of the page cache, which asks for them each time
+ *     asked     while "armed" is there, asking for attributes of "old", and polling it, wait
  *
  * What waits makes a file "waiting" in its folder and goes on when there is one called "release",
- * or fails with ETIMEDOUT after some seconds.
+ * or fails with ETIMEDOUT after some seconds. Files in "asked" are read by way of the page cache,
+ * which asks for attributes each time.
  */
 #define FUSE_USE_VERSION 31
 #include <fuse.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -190,6 +191,16 @@ static int steps_getattr(const char *path, struct stat *status, struct fuse_file
     return node != NULL ? 0 : -ENOENT;
 }
 
+static int steps_poll(const char *path, struct fuse_file_info *info, struct fuse_pollhandle *handle,
+                      unsigned *ready)
+{
+    (void)info;
+    if (handle != NULL)
+        fuse_pollhandle_destroy(handle);
+    *ready = POLLIN | POLLOUT;
+    return asks_in_vain(path) ? -ETIMEDOUT : 0;
+}
+
 static int steps_open(const char *path, struct fuse_file_info *info)
 {
     use_cache(path, info);
@@ -336,6 +347,7 @@ static const struct fuse_operations operations = {
     .readdir = steps_readdir,
     .create = steps_create,
     .open = steps_open,
+    .poll = steps_poll,
     .read = steps_read,
     .write = steps_write,
     .truncate = steps_truncate,
