@@ -46,13 +46,12 @@ static uint32_t file_direct(int fd)
     return status >= 0 && (status & O_DIRECT) != 0 ? AIO__EV_FD_DIRECT : 0;
 }
 
-static int file_classify(struct aio__ev_backend *self, struct aio__ev_fd *entry)
+static __attribute__((noinline)) int file_learn(struct aio__ev_backend *self,
+                                                struct aio__ev_fd *entry)
 {
     struct statx found;
     int result;
 
-    if ((entry->flags & AIO__EV_FD_KIND) != 0)
-        return 0;
     result = aio__file_look(entry->fd, &found);
     if (result < 0)
         return result;
@@ -65,6 +64,11 @@ static int file_classify(struct aio__ev_backend *self, struct aio__ev_fd *entry)
     else
         return file_probe(self, entry);
     return 0;
+}
+
+static int file_classify(struct aio__ev_backend *self, struct aio__ev_fd *entry)
+{
+    return (entry->flags & AIO__EV_FD_KIND) != 0 ? 0 : file_learn(self, entry);
 }
 
 /* RWF_NOWAIT was refused: from now on look at O_NONBLOCK, and at readiness where it is not set. */
