@@ -55,8 +55,9 @@ static void held_end(enum aio__held_kind kind)
 {
     static const struct timespec now = {0, 0};
     sigset_t set = held_set(kind);
-    if (!held_thread[kind]
-             .pending) { /* one more is as good as none, and this thread's comes first */
+    if (!held_thread[kind].pending) {
+        /* One more is as good as none, and the thread's own comes before the process's. */
+        (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* if a task has let it through */
         (void)raise(held_numbers[kind]);
         (void)sigtimedwait(&set, NULL, &now);
     }

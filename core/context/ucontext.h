@@ -5,6 +5,7 @@
 #ifndef AIO_CORE_CONTEXT_UCONTEXT_H
 #define AIO_CORE_CONTEXT_UCONTEXT_H
 
+#include <signal.h>
 #include <ucontext.h>
 
 #define AIO__CONTEXT_NAME "ucontext"
@@ -23,8 +24,11 @@ static inline void aio__context_make(struct aio__context *context, void *base, v
     makecontext(&context->state, entry, 0);
 }
 
+/* The mask is the thread's, whatever runs on it: a task's own would undo what another has blocked.
+ */
 static inline void aio__context_switch(struct aio__context *save, struct aio__context *load)
 {
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &load->state.uc_sigmask);
     (void)swapcontext(&save->state, &load->state);
 }
 
