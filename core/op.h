@@ -80,7 +80,7 @@ struct open_how;
 struct aio__op {
     uint8_t opcode;
     uint8_t state;
-    uint16_t flags; /* the backend's own; when core submits an op for the first time one of ASKED */
+    uint16_t flags; /* the backend's own; at the first time those of ASKED that core sets */
     int32_t fd;
     int32_t result;                       /* valid once DONE: >= 0 or -errno */
     uint32_t scratch;                     /* the backend's own */

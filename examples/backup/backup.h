@@ -13,8 +13,8 @@
  * next one removes. */
 #define BACKUP_STAGING ".backup-staging"
 
-/* Renaming does not lead from one mount to another: in what is mounted below the target they stand
- * beside what they will replace, with such a name. */
+/* Renaming does not lead from one mount, or subvolume, to another: there they stand beside what
+ * they will replace, with such a name. */
 #define BACKUP_STAGED BACKUP_STAGING "-unverified-XXXXXX"
 
 /* A directory of the source and its copy. Both are held by descriptors while something in them is

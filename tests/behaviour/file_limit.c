@@ -93,24 +93,25 @@ static int write_as_streams(void *arg)
     return buffered && direct ? 0 : 1;
 }
 
-BEHAVIOUR_OUTSIDE(files_beyond_the_limit)
+/* In a child, whose limit it is. */
+static void check_limit(int (*writer)(void *home))
 {
     struct file_home home;
     struct child child;
     REQUIRE(file_home_open(&home));
-    if (child_may_have_threads() && child_run_task(&child, write_as_files, &home))
+    if (child_may_have_threads() && child_run_task(&child, writer, &home))
         child_exited(&child, 0);
     file_home_close(&home);
 }
 
+BEHAVIOUR_OUTSIDE(files_beyond_the_limit)
+{
+    check_limit(write_as_files);
+}
+
 BEHAVIOUR_OUTSIDE(streams_of_files_beyond_the_limit)
 {
-    struct file_home home;
-    struct child child;
-    REQUIRE(file_home_open(&home));
-    if (child_may_have_threads() && child_run_task(&child, write_as_streams, &home))
-        child_exited(&child, 0);
-    file_home_close(&home);
+    check_limit(write_as_streams);
 }
 
 /* Whether the thread has the signal blocked, and one is waiting. */

@@ -138,7 +138,7 @@ static void fill(const struct devices *devices)
     close(fd);
 }
 
-static void check_full(const struct devices *devices)
+static void check_full(struct devices *devices)
 {
     struct move move = {.from = devices->reader, .to = devices->terminal.slave};
     fill(devices);
@@ -167,22 +167,23 @@ static void check_end(struct devices *devices)
     devices->writer = dup(devices->reader); /* to be closed */
 }
 
-BEHAVIOUR(move_of_nothing_into_a_full_terminal)
+static void with_devices(void (*check)(struct devices *devices))
 {
     struct devices devices;
     REQUIRE(devices_open(&devices));
     if (devices_splice(&devices))
-        check_end(&devices);
+        check(&devices);
     devices_close(&devices);
+}
+
+BEHAVIOUR(move_of_nothing_into_a_full_terminal)
+{
+    with_devices(check_end);
 }
 
 BEHAVIOUR(move_into_a_full_terminal)
 {
-    struct devices devices;
-    REQUIRE(devices_open(&devices));
-    if (devices_splice(&devices))
-        check_full(&devices);
-    devices_close(&devices);
+    with_devices(check_full);
 }
 
 BEHAVIOUR(move_from_and_to_devices)
