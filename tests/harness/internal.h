@@ -28,6 +28,10 @@ struct leaks *leaks_before(void);
 /* Records a failure for each thing that was not there before. Frees the record. */
 void leaks_after(struct leaks *before, const struct aio_test_case *test);
 
+/* Enters a network where nobody else is; where that is not allowed, the host's has to do. Before
+ * there are threads. False: there is one, without a loopback. */
+bool test_network_enter(const char *suite);
+
 void test_row_choose(const struct test_row *row);
 void test_seed(uint64_t seed, const char *test_name);
 

@@ -145,6 +145,10 @@ static int run_suite(const char *program)
     if (row == NULL)
         return usage(program);
     setvbuf(stdout, NULL, _IONBF, 0);
+    if (!test_network_enter(selection.suite)) {
+        perror("the loopback of a network of one's own");
+        return 1;
+    }
     test_row_choose(row);
     if (row->backend != NULL && !test_row_available(row))
         return refuse_row(row);
