@@ -104,11 +104,13 @@ BEHAVIOUR_OUTSIDE(real_things_are_waited_for)
 }
 
 /* A ping that goes round the cores by spawns: all but one are always idle. */
+enum { HOPS = 1000 };
+
 static atomic_int hops;
 
 static int hop(void *unused)
 {
-    if (atomic_fetch_add(&hops, 1) + 1 == 3000)
+    if (atomic_fetch_add(&hops, 1) + 1 == HOPS)
         return aio_runtime_stop(aio_runtime_current(), 0);
     return aio_core_spawn((aio_core_index() + 1) % aio_core_count(), hop, unused, NULL);
 }
@@ -125,6 +127,6 @@ BEHAVIOUR_OUTSIDE(mail_under_way)
     for (uint32_t cores = 2; cores <= 4; cores++) {
         hops = 0;
         AIO_CHECK_OK(cores_run(cores, hop_round, NULL));
-        AIO_CHECK_EQ(hops, 3000);
+        AIO_CHECK_EQ(hops, HOPS);
     }
 }

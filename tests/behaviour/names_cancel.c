@@ -9,6 +9,7 @@
 static const struct names_entry table[] = {
     {.name = "silent.test", .kind = NAMES_SILENT},
     {.name = "late.test", .v4 = "1.2.3.4", .v4_delay_ns = AIO_MS(10), .v6_delay_ns = AIO_MS(10)},
+    {.name = "tardy.test", .v4 = "1.2.3.4", .v4_delay_ns = AIO_MS(300), .v6_delay_ns = AIO_MS(300)},
     {.name = "quick.test", .v4 = "1.2.3.4"},
     {.name = "long.test", .v4 = "1.2.3.4", .kind = NAMES_TRUNCATE},
     {.name = NULL},
@@ -23,7 +24,7 @@ BEHAVIOUR(cancel)
         return;
     int before = tcp_fd_count(), result = 0;
     for (int i = 0; i < 5; i++) {
-        struct aio_task *task = names_start(i % 2 == 0 ? "silent.test" : "late.test");
+        struct aio_task *task = names_start(i % 2 == 0 ? "silent.test" : "tardy.test");
         tcp_settle();
         AIO_CHECK(tcp_fd_count() > before); /* it is under way */
         aio_task_cancel(task);

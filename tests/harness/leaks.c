@@ -116,13 +116,14 @@ static void check_files(const struct leaks *before, const struct aio_test_case *
 static void check_threads(const struct leaks *before, const struct aio_test_case *test)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
-    for (int i = 0;; i++) {
+    const int64_t most = 2000 * test_slowness();
+    for (int64_t i = 0;; i++) {
         struct set after = read_set("/proc/self/task", read_thread);
         bool more = added(&before->threads, &after) > 0;
-        if (more && i == 1000)
+        if (more && i == most)
             report(&before->threads, &after, "thread", test);
         free(after.items);
-        if (!more || i == 1000)
+        if (!more || i == most)
             return;
         nanosleep(&pause, NULL);
     }
