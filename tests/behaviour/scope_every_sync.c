@@ -28,8 +28,15 @@ static struct objects {
     int sent, received, heard;
 } objects;
 
-/* The other task is so slow that the wait is cancelled, or out of time, before. */
-static bool slowly;
+/* The other task does nothing until the wait is cancelled, or out of time. */
+static bool never;
+
+/* Before a stage of one wait: whether that is to be cut short while it waits. */
+static void choose_pace(const struct scenario *scenario)
+{
+    never = (scenario->moment == WHEN_PARKED || scenario->moment == OUT_OF_TIME) &&
+            scenario->waits + 1 == scenario->chosen;
+}
 
 static bool objects_open(void)
 {
@@ -74,8 +81,8 @@ static void objects_close(struct scenario *unused)
 static int linger(void *unused)
 {
     (void)unused;
-    if (slowly)
-        return aio_time_sleep(AIO_US(50));
+    if (never)
+        return aio_time_sleep(AIO_FOREVER);
     int rc = aio_task_yield();
     return rc < 0 ? rc : aio_task_yield();
 }
@@ -160,6 +167,7 @@ static int hold(void *arg)
 static int stage_holding(struct scenario *scenario, struct aio_scope *scope,
                          const struct holding *holding)
 {
+    choose_pace(scenario);
     int rc = aio_scope_spawn(scope, hold, (void *)(uintptr_t)holding);
     if (rc == 0)
         rc = aio_task_yield();
@@ -374,6 +382,7 @@ static int bring(void *arg)
 static int stage_bringing(struct scenario *scenario, struct aio_scope *scope,
                           const struct bringing *bringing)
 {
+    choose_pace(scenario);
     if (bringing->wait == wait_group)
         aio_waitgroup_add(&objects.group, 1);
     int rc = aio_scope_spawn(scope, bring, (void *)(uintptr_t)bringing);
@@ -400,12 +409,11 @@ static int play_all(struct scenario *scenario, struct aio_scope *scope)
 
 static void play(enum moment moment)
 {
-    slowly = moment == WHEN_PARKED || moment == OUT_OF_TIME;
-    every_wait_play((struct scenario){.play = play_all,
-                                      .end = objects_close,
-                                      .moment = moment,
-                                      .lasting = slowly || moment == BEFORE_IT},
-                    HOLDINGS + BRINGINGS);
+    bool lasting = moment == BEFORE_IT || moment == WHEN_PARKED || moment == OUT_OF_TIME;
+    every_wait_play(
+        (struct scenario){
+            .play = play_all, .end = objects_close, .moment = moment, .lasting = lasting},
+        HOLDINGS + BRINGINGS);
 }
 
 EVERY_WAIT_TESTS(play)

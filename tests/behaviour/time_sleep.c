@@ -48,25 +48,19 @@ BEHAVIOUR(sleep_is_never_early)
         }
 }
 
-static int compare_lengths(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return (a > b) - (a < b);
-}
-
-/* Below a millisecond too a sleep takes about as long as asked for, on every backend. */
+/* Below a millisecond too a sleep takes about as long as asked for, on every backend: ten of many
+ * do. Where the clock of timers is too coarse none does, on a slow machine some. */
 BEHAVIOUR(sleep_is_precise_below_a_millisecond)
 {
-    enum { COUNT = 101 };
-    int64_t lengths[COUNT];
-    for (int i = 0; i < COUNT; i++) {
+    int precise = 0;
+    int64_t limit_ns = aio_time_now() + AIO_SEC(5) * test_slowness();
+    while (precise < 10 && AIO_CHECK(aio_time_now() < limit_ns)) {
         int64_t start = aio_time_now();
         AIO_CHECK_OK(aio_time_sleep(AIO_US(300)));
-        lengths[i] = aio_time_now() - start;
-        AIO_CHECK(lengths[i] >= AIO_US(300));
+        int64_t length_ns = aio_time_now() - start;
+        AIO_CHECK(length_ns >= AIO_US(300));
+        precise += length_ns < AIO_MS(1);
     }
-    qsort(lengths, COUNT, sizeof lengths[0], compare_lengths);
-    AIO_CHECK(lengths[COUNT / 10] < AIO_MS(1) * test_slowness());
 }
 
 /* Nothing, and less than nothing, yields once. */
@@ -116,11 +110,13 @@ BEHAVIOUR(sleepers_wake_in_order)
         sleepers[i] = (struct sleeper){.length_ns = length_ns, .order = &order, .place = -1};
         REQUIRE_OK(aio_task_spawn(&tasks[i], sleep_once, &sleepers[i], NULL));
     }
+    AIO_CHECK_OK(aio_task_yield());
+    int64_t begun_ns = aio_time_now(); /* all sleep; the machine may have stalled meanwhile */
     for (int i = 0; i < COUNT; i++)
         AIO_CHECK_OK(aio_task_join(tasks[i], NULL));
     for (int i = 0; i < COUNT; i++)
-        for (int j = 0; j < COUNT; j++) /* some may have begun late */
-            if (sleepers[i].due_ns + AIO_MS(1) < sleepers[j].due_ns)
+        for (int j = 0; j < COUNT; j++)
+            if (begun_ns + sleepers[i].length_ns < sleepers[j].due_ns)
                 AIO_CHECK(sleepers[i].place < sleepers[j].place);
 }
 

@@ -20,6 +20,11 @@ static bool one_is_left(void *folder)
     return folder_count(folder, ".") == 1;
 }
 
+static bool two_are_left(void *folder)
+{
+    return folder_count(folder, ".") == 2;
+}
+
 /* Nothing is beside the file. What was removed while the server had still to be told of its closing
  * has another name until then. */
 static void check_alone(struct folder *folder)
@@ -62,7 +67,7 @@ static void check_without(const struct fuse_mount *mount, const char *source)
     AIO_CHECK(folder_says(&folder, "old", "new"));
     AIO_CHECK_OK(copy_with(&folder, source, "copy", AIO_FILE_COPY_NOREPLACE));
     AIO_CHECK(folder_says(&folder, "copy", "source"));
-    AIO_CHECK_EQ(folder_count(&folder, "."), 2);
+    AIO_CHECK(test_wait(two_are_left, &folder));
     close(folder.fd);
 }
 

@@ -145,7 +145,7 @@ def test_few_descriptors_and_a_failure(context):
 def test_more_descriptors_than_the_limit(context):
     """Up to the hard one."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = ["ulimit -Sn; touch %s/%d; %s" % (folder, i, wait_for(folder, "49"))
+        lines = ["ulimit -Sn; touch %s/%d; %s" % (folder, i, wait_for(folder, "49", 0.2))
                  for i in range(50)]
         code, out, errors = run(context, "\n".join(lines), "-j50", preexec_fn=limit_files(64, 1024))
     assert (code, out) == (0, "64\n" * 50), (code, out, errors)
@@ -211,9 +211,9 @@ def test_output_cannot_be_written(context):
     assert code == 0 and "run: done after" in errors, errors
 
 
-def wait_for(folder, name):
-    """A command that waits for a file."""
-    return "until test -e %s/%s; do sleep 0.01; done; " % (folder, name)
+def wait_for(folder, name, seconds=0.01):
+    """A command that waits for a file, and looks so often."""
+    return "until test -e %s/%s; do sleep %g; done; " % (folder, name, seconds)
 
 
 def touch(folder, name):

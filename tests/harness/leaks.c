@@ -140,11 +140,12 @@ struct leaks *leaks_before(void)
     return leaks;
 }
 
+/* Threads first: one that is about to end may have something open still. */
 void leaks_after(struct leaks *before, const struct aio_test_case *test)
 {
+    check_threads(before, test);
     int64_t allocations = aio__alloc_live();
     check_files(before, test);
-    check_threads(before, test);
     if (allocations != before->allocations)
         aio_test_fail(test->file, 1, "%s left %" PRId64 " allocations of the library", test->name,
                       allocations - before->allocations);

@@ -70,6 +70,11 @@ static bool live_once(uint64_t round)
     return held;
 }
 
+static bool threads_are(void *count)
+{
+    return process_status("Threads:") <= *(const long *)count;
+}
+
 /* A thousand runtimes: neither threads nor memory add up. The first hundred warm the heap. */
 BEHAVIOUR_OUTSIDE(runtimes_come_and_go)
 {
@@ -92,7 +97,7 @@ BEHAVIOUR_OUTSIDE(runtimes_come_and_go)
            process_status("VmSize:") - size);
     AIO_CHECK(process_status("VmRSS:") - resident < SLACK_KIB);
     AIO_CHECK(process_status("VmSize:") - size < SLACK_KIB);
-    AIO_CHECK(process_status("Threads:") <= threads + 1); /* one may be on its way out */
+    AIO_CHECK(test_wait_outside(threads_are, &threads)); /* some may be on their way out */
 }
 
 static atomic_ullong answered;
@@ -125,6 +130,13 @@ static int call_once(void *unused)
 
 /* The first core counts; the others follow until it says so. */
 static atomic_bool over;
+static atomic_uint through;
+
+static bool others_are_through(void *unused)
+{
+    (void)unused;
+    return atomic_load(&through) == aio_core_count() - 1;
+}
 
 static bool call_some(void)
 {
@@ -150,6 +162,7 @@ static int call_all_the_time(void *unused)
     if (aio_core_index() != 0) {
         while (!atomic_load(&over) && call_some())
             continue;
+        atomic_fetch_add(&through, 1);
         return serve(NULL);
     }
     struct storm storm = storm_begin("rounds of 8 calls, some cancelled", 200000);
@@ -157,7 +170,7 @@ static int call_all_the_time(void *unused)
         if (!call_some())
             break;
     atomic_store(&over, true);
-    AIO_CHECK_OK(aio_time_sleep(AIO_MS(50))); /* the others come to their end */
+    AIO_CHECK(test_wait(others_are_through, NULL));
     return aio_runtime_stop(aio_runtime_current(), AIO_SEC(1));
 }
 
@@ -165,6 +178,7 @@ BEHAVIOUR_OUTSIDE(calls_both_ways)
 {
     ran = answered = 0;
     over = false;
+    through = 0;
     AIO_CHECK_OK(cores_run(3, call_all_the_time, NULL));
     AIO_CHECK(ran > 0);
     AIO_CHECK(answered == ran);

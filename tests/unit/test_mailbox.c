@@ -139,7 +139,7 @@ static void *post_again_and_again(void *arg)
 PLAIN(no_wakeup_is_lost)
 {
     struct poster posters[POSTERS];
-    int rounds = 10000 / (int)test_slowness();
+    int rounds = 4000 / (int)test_slowness();
     open_mailbox();
     arrivals = 0;
     for (int i = 0; i < POSTERS; i++) {
