@@ -59,11 +59,13 @@ static bool reaper_start(void *(*run)(void *arg), int pidfd)
     return runs;
 }
 
-/* One that has ended. A debugger may have to see its status first, and hold up no others. */
+/* One that has ended. A debugger may have to see its status first, and hold up no others. Closing
+ * it does not take it off the epoll as long as a child of fork(2), or one that has not come to its
+ * exec, has it too: its number, which may be another's by then, would be told of again. */
 static void reaper_take(int pidfd)
 {
+    (void)epoll_ctl(reaper.epoll, EPOLL_CTL_DEL, pidfd, NULL);
     if (aio__process_look(pidfd, WNOHANG, NULL) == 0) {
-        (void)epoll_ctl(reaper.epoll, EPOLL_CTL_DEL, pidfd, NULL);
         if (reaper_start(reaper_run_for_one, pidfd))
             return;
         (void)aio__process_look(pidfd, 0, NULL);

@@ -206,6 +206,46 @@ BEHAVIOUR(detached_and_ended)
     no_children();
 }
 
+static struct aio_process *detached_sleeper(void)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    options.detached = true;
+    return shell_spawn("exec sleep 1000", &options);
+}
+
+static void kill_and_wait_reaped(pid_t pid)
+{
+    left_pid = pid;
+    AIO_CHECK_EQ(kill(pid, SIGKILL), 0);
+    AIO_CHECK(test_wait(left_one_is_reaped, NULL));
+}
+
+/* A process that has copies of all our descriptors keeps none of them alive for us. */
+BEHAVIOUR(detached_beside_a_fork)
+{
+    enum { FDS = 8 };
+    struct aio_process *first = detached_sleeper(), *second = detached_sleeper();
+    REQUIRE(first != NULL && second != NULL);
+    pid_t pids[2] = {aio_process_pid(first), aio_process_pid(second)};
+    int fds[FDS];
+    pid_t copy = fork();
+    if (copy == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    aio_process_close(first);
+    aio_process_close(second);
+    kill_and_wait_reaped(pids[0]);
+    for (int i = 0; i < FDS; i++)
+        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    kill_and_wait_reaped(pids[1]);
+    for (int i = 0; i < FDS; i++)
+        AIO_CHECK_EQ(close(fds[i]), 0);
+    AIO_CHECK_EQ(kill(copy, SIGKILL), 0);
+    AIO_CHECK_EQ(waitpid(copy, NULL, 0), copy);
+    no_children();
+}
+
 /* It is reaped also when there is no descriptor for that. */
 BEHAVIOUR(detached_without_descriptors)
 {
