@@ -26,8 +26,8 @@
  *     keeps the op and retries. Above all for cancels.
  *  8. Short transfers are normal. One at the cursor of a regular file that an error cut short may
  *     leave the cursor where it was.
- *  9. Results are normalised: EINTR, EAGAIN (but of OPEN), EINPROGRESS, ETIME, ERESTARTSYS never
- *     escape.
+ *  9. Results are normalised: EINTR, EAGAIN, EINPROGRESS, ETIME, ERESTARTSYS never escape; but
+ *     EAGAIN of OPEN, FSYNC and WRITE_SYNC does.
  * 10. Core submits at most one op per descriptor and direction at a time (POLL and positioned
  *     file ops excepted), and closes a descriptor only after all its ops are done and FORGET was
  *     submitted.

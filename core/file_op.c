@@ -11,6 +11,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* No signal reaches a thread of the pool: that is what a server says. It may never say anything
+ * else. */
+#define INTERRUPTED_MOST 100
+
 int aio__file_look(int fd, struct statx *found)
 {
     int rc = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, found);
@@ -89,10 +93,17 @@ static ssize_t file_op_call(struct aio__op *op)
 int32_t aio__file_perform(struct aio__op *op)
 {
     ssize_t n;
+    int again = 0;
     do
         n = file_op_call(op);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && errno == EINTR && ++again < INTERRUPTED_MOST);
     return n < 0 ? -errno : (int32_t)n;
+}
+
+int aio__file_perform_job(void *arg)
+{
+    struct aio__op *op = arg;
+    return op->result = aio__file_perform(op);
 }
 
 int64_t aio__file_cursor(const struct aio__core *core, int fd)

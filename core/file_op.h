@@ -29,6 +29,9 @@ int aio__file_look(int fd, struct statx *found);
  * for others. */
 int32_t aio__file_perform(struct aio__op *op);
 
+/* The same as a job for a thread, which notes the op's result as well. */
+int aio__file_perform_job(void *op);
+
 /* Where a cursor stands before a transfer that may have to be mended; -1 where none has to be: the
  * backend moves it like read(2), and holds it meanwhile. */
 int64_t aio__file_cursor(const struct aio__core *core, int fd);

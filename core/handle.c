@@ -3,6 +3,7 @@
  */
 #include "core/handle.h"
 
+#include "core/offload.h"
 #include "core/op_run.h"
 #include "core/runtime.h"
 #include "core/task.h"
@@ -132,6 +133,20 @@ void aio__handle_expel(struct aio__handle *handle, struct aio__gate *const *gate
     struct aio__wait wait = {.abort = NULL, .what = "close"};
     handle->closer = &wait;
     (void)aio__park(handle->core, &wait);
+}
+
+int aio__handle_offload(struct aio__handle *handle, struct aio__wait **inside, int (*fn)(void *arg),
+                        void *arg)
+{
+    struct aio__offload_call job = {.fn = fn, .arg = arg, .wait = {.task = handle->core->current}};
+    if (handle->closing)
+        return -EBADF;
+    *inside = &job.wait;
+    int rc = aio__offload_run(handle->core, &job);
+    *inside = NULL;
+    if (rc == -EAGAIN) /* slow is better than never */
+        return fn(arg);
+    return rc < 0 ? rc : job.value;
 }
 
 void aio__handle_part(struct aio__handle *handle)

@@ -44,8 +44,8 @@ struct aio__handle {
     struct aio__core *core;
     int fd;
     bool closing;
-    uint16_t op_flags; /* of its ops, see core/op.h */
-    uint32_t calls;    /* calls in progress, waiting ones included */
+    bool served;    /* a file that its file system may have to ask a server about */
+    uint32_t calls; /* calls in progress, waiting ones included */
     struct aio__watch *watches;
     struct aio__wait *closer;
     const struct aio__handle_kind *kind;
@@ -156,7 +156,7 @@ static inline int aio__handle_run_flagged(struct aio__handle *handle, struct aio
 static inline int aio__handle_run(struct aio__handle *handle, struct aio__wait **inside,
                                   struct aio__op_frame *frame, const char *what)
 {
-    return aio__handle_run_flagged(handle, inside, frame, handle->op_flags, what);
+    return aio__handle_run_flagged(handle, inside, frame, 0, what);
 }
 
 /* The same inside a gate. */
@@ -172,6 +172,11 @@ static inline int aio__gate_run_flagged(struct aio__handle *handle, struct aio__
 {
     return aio__handle_run_flagged(handle, &gate->inside, frame, flags, what);
 }
+
+/* Runs fn(arg) inside a call on a thread of the offload pool; in place when there is none to be
+ * had. Returns what fn did; -EBADF, or why it did not run. */
+int aio__handle_offload(struct aio__handle *handle, struct aio__wait **inside, int (*fn)(void *arg),
+                        void *arg);
 
 /* A descriptor that was given to us becomes close-on-exec; not a standard one, which children are
  * to have as well. Returns 0 or -errno. */

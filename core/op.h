@@ -152,12 +152,9 @@ _Static_assert(sizeof(struct aio__op) == 64, "an op is one cache line");
 
 /* In flags, of a SEND or SENDMSG: its end may be told late, see backend.h. */
 #define AIO__OP_LAZY ((uint16_t)(1u << 15))
-/* Of an op on a file: the file system asks a server, however the call is made. A thread makes it.
- */
-#define AIO__OP_SERVED ((uint16_t)(1u << 14))
 /* Of a READ: the descriptor is not that of a handle. Nothing is kept of it. */
 #define AIO__OP_BORROWED ((uint16_t)(1u << 13))
-#define AIO__OP_ASKED ((uint16_t)(AIO__OP_LAZY | AIO__OP_SERVED | AIO__OP_BORROWED))
+#define AIO__OP_ASKED ((uint16_t)(AIO__OP_LAZY | AIO__OP_BORROWED))
 
 /* Stream ops stay armed across completions, see backend.h. */
 static inline bool aio__op_is_stream(const struct aio__op *op)

@@ -40,6 +40,13 @@ static void file_learn(struct aio_file *file, int fd)
         file->regular || S_ISDIR(mode) || (S_ISCHR(mode) && lseek(fd, 0, SEEK_CUR) >= 0);
 }
 
+/* Whether it may have been: close(2) of what was cut and written anew begins to write it out, on
+ * ext4 (auto_da_alloc) and others. */
+static bool file_was_cut(int flags, bool ours)
+{
+    return ours ? (flags & O_TRUNC) != 0 : (flags & O_ACCMODE) != O_RDONLY;
+}
+
 /* flags: of the open file. O_NONBLOCK goes if it is ours. */
 static void file_start(struct aio_file *file, struct aio__core *core, int fd, int flags, bool ours)
 {
@@ -49,9 +56,12 @@ static void file_start(struct aio_file *file, struct aio__core *core, int fd, in
     aio__held_take(core, file->regular ? AIO__HELD_XFSZ : AIO__HELD_PIPE);
     if ((flags & O_NONBLOCK) != 0 && ours)
         (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    file->threaded = (flags & O_NONBLOCK) != 0 && !ours && file->regular;
+    file->threaded = file->served || ((flags & O_NONBLOCK) != 0 && !ours && file->regular);
+    file->shared = !ours;
+    file->appends = (flags & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND);
+    file->lingers = file->lingers || file_was_cut(flags, ours);
     aio__handle_open(&file->handle, core, fd, &file_kind);
-    file->handle.op_flags = file->served ? AIO__OP_SERVED : 0;
+    file->handle.served = file->served;
 }
 
 static int file_open_op(struct aio__core *core, const char *path, int at,
@@ -147,8 +157,8 @@ static int file_close_fd(void *arg)
     return 0;
 }
 
-/* Whether close(2) may wait, so that a thread has to: for a server, a device, or for the blocks of
- * what has no name any more. */
+/* Whether close(2) may wait, so that a thread has to: for a server, a device, for what was written
+ * after a cut, or for the blocks of what has no name any more. */
 static bool file_lingers(const struct aio_file *file)
 {
     struct stat status;
@@ -178,8 +188,10 @@ int aio_file_close(struct aio_file *file)
     return rc;
 }
 
+/* Who knows it may share the cursor: which is no change of the file, for its user. */
 int aio_file_fd(const struct aio_file *file)
 {
     (void)aio__handle_core(&file->handle, __func__);
+    ((struct aio_file *)(uintptr_t)file)->shared = true;
     return file->handle.fd;
 }

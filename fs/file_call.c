@@ -3,7 +3,7 @@
  */
 #include "fs/private.h"
 
-#include "core/offload.h"
+#include "core/file_op.h"
 
 static void call_closing(struct aio__watch *watch, int result)
 {
@@ -41,9 +41,16 @@ ssize_t aio__file_leave(struct aio__file_call *call, ssize_t result)
     return closing ? -EBADF : result;
 }
 
+int aio__file_run_threaded(struct aio__file_call *call, struct aio__op *op)
+{
+    return aio__file_offload(call, aio__file_perform_job, op);
+}
+
 int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, const char *what)
 {
     struct aio__handle *handle = &call->file->handle;
+    if (call->file->threaded)
+        return aio__file_run_threaded(call, &frame->op);
     int rc = aio__handle_run(handle, call->inside, frame, what);
     *call->inside = NULL; /* the frame may be gone before the next wait */
     return rc;
@@ -51,16 +58,7 @@ int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, cons
 
 int aio__file_offload(struct aio__file_call *call, int (*fn)(void *arg), void *arg)
 {
-    struct aio__handle *handle = &call->file->handle;
-    struct aio__offload_call job = {.fn = fn, .arg = arg, .wait = {.task = handle->core->current}};
-    if (handle->closing)
-        return -EBADF;
-    *call->inside = &job.wait;
-    int rc = aio__offload_run(handle->core, &job);
-    *call->inside = NULL;
-    if (rc == -EAGAIN) /* no thread is to be had: slow is better than never */
-        return fn(arg);
-    return rc < 0 ? rc : job.value;
+    return aio__handle_offload(&call->file->handle, call->inside, fn, arg);
 }
 
 int aio__file_job(struct aio_file *file, int (*fn)(void *arg), void *arg)

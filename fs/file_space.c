@@ -31,6 +31,7 @@ int aio_file_truncate(struct aio_file *file, int64_t size)
 {
     (void)aio__handle_core(&file->handle, __func__);
     struct space_job job = {.fd = file->handle.fd, .length = size};
+    file->lingers = true;
     return aio__file_job(file, space_truncate, &job);
 }
 
@@ -95,10 +96,11 @@ static int space_seek(void *arg)
     return space_result(job->length < 0 ? -1 : 0);
 }
 
-/* Only where a place is to be found may it be looked for outside memory. */
+/* Only where a place is to be found may it be looked for outside memory; and only another may hold
+ * the cursor. */
 static int space_seek_in(struct aio__file_call *call, struct space_job *job)
 {
-    return job->mode == SEEK_SET || job->mode == SEEK_CUR
+    return !call->file->shared && (job->mode == SEEK_SET || job->mode == SEEK_CUR)
                ? space_seek(job)
                : aio__file_offload(call, space_seek, job);
 }

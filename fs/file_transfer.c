@@ -27,10 +27,9 @@ static int64_t transfer_offset(const struct aio__file_transfer *transfer)
                                            : transfer->offset + (int64_t)transfer->done;
 }
 
-static int transfer_perform(void *arg)
+static bool transfer_moves_cursor(const struct aio__file_transfer *transfer)
 {
-    struct aio__op *op = arg;
-    return op->result = aio__file_perform(op);
+    return transfer->offset < 0 && transfer->file->seekable && !transfer->file->appends;
 }
 
 /* What has failed may have been a sync: of it the kernel does not tell twice. */
@@ -45,8 +44,8 @@ static int transfer_run(struct aio__file_call *call, struct aio__file_transfer *
     int rc;
     frame->op.fd = call->file->handle.fd;
     frame->op.result = 0; /* stays so when the call is interrupted before it begins */
-    if (transfer->file->threaded)
-        rc = aio__file_offload(call, transfer_perform, &frame->op);
+    if (transfer->file->shared && transfer_moves_cursor(transfer))
+        rc = aio__file_run_threaded(call, &frame->op); /* as read(2), which holds the cursor */
     else
         rc = aio__file_run(call, frame, transfer->reads ? "file read" : "file write");
     if (rc < 0 && transfer_syncs(transfer))
@@ -76,10 +75,9 @@ static int transfer_linked(struct aio__file_call *call, struct aio__file_transfe
     frame.op.write_sync.synced = -ECANCELED;
     frame.op.write_sync.offset = transfer_offset(transfer);
     int n = transfer_run(call, transfer, &frame);
-    if (n == (int)bytes) {
+    if (n == (int)bytes)
         transfer->synced = frame.op.write_sync.synced;
-        aio__file_note_sync(transfer->file, transfer->synced); /* whatever the call returns */
-    }
+    aio__file_note_sync(transfer->file, frame.op.write_sync.synced); /* whatever the call returns */
     return n;
 }
 
@@ -122,8 +120,9 @@ static int transfer_once(struct aio__file_call *call, struct aio__file_transfer 
 {
     int fd = transfer->file->handle.fd;
     size_t bytes = transfer_piece(transfer);
-    bool cursor = transfer->offset < 0 && transfer->file->seekable;
-    int64_t before = cursor ? aio__file_cursor(call->file->handle.core, fd) : -1;
+    bool alone = !transfer->file->shared && !transfer->file->threaded;
+    bool mends = alone && transfer_moves_cursor(transfer);
+    int64_t before = mends ? aio__file_cursor(call->file->handle.core, fd) : -1;
     int n;
     if (transfer->syncs && bytes == transfer->total - transfer->done)
         n = transfer_linked(call, transfer, bytes);

@@ -22,7 +22,9 @@ struct aio_file {
     bool regular;   /* short transfers mean nothing */
     bool seekable;  /* has positions */
     bool direct;    /* O_DIRECT */
-    bool threaded;  /* it has O_NONBLOCK, which on a ring means that nothing is waited for */
+    bool threaded;  /* a thread makes every call: a server is asked, or O_NONBLOCK is set */
+    bool shared;    /* others may use the cursor, or hold it: a thread makes calls that do */
+    bool appends;   /* O_WRONLY and O_APPEND: where the cursor is does not matter */
     bool lasting;   /* O_DSYNC or O_SYNC: writes are syncs as well */
     bool served;    /* the file system may be that of a server, which is asked for everything */
     bool local;     /* its status is in memory: its file system is on a device */
@@ -51,7 +53,8 @@ int aio__file_enter(struct aio__file_call *call, struct aio_file *file, struct a
 /* Ends it. Returns result; -EBADF when the file is being closed. */
 ssize_t aio__file_leave(struct aio__file_call *call, ssize_t result);
 
-/* Runs an op of the call. Returns its result or -errno. */
+/* Runs an op of the call, as the backend does or by a thread. Returns its result or -errno. */
+int aio__file_run_threaded(struct aio__file_call *call, struct aio__op *op);
 int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, const char *what);
 
 /* Runs fn(arg) for the call on a thread of the offload pool; in place when there is none to be had.

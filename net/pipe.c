@@ -26,6 +26,7 @@ struct pipe_plan {
     bool terminal;
     bool unspliced;
     bool served;
+    bool threaded;
     bool lingers;
     enum aio__stream_kind kind;
 };
@@ -91,11 +92,14 @@ static int pipe_plan_socket(struct pipe_plan *plan, int flags)
 }
 
 /* A file or a device, which have no readiness. */
-static int pipe_plan_file(struct pipe_plan *plan, const struct statx *found)
+static int pipe_plan_file(struct pipe_plan *plan, const struct statx *found, int flags)
 {
     unsigned mode = found->stx_mode;
+    bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    bool appends = (flags & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND);
     plan->served = S_ISREG(mode) && aio__file_is_served(found);
-    plan->lingers = plan->served || S_ISBLK(mode) || S_ISCHR(mode);
+    plan->threaded = plan->served || ((S_ISREG(mode) || S_ISBLK(mode)) && !appends);
+    plan->lingers = plan->served || !S_ISREG(mode) || writes; /* see file_was_cut in fs/file.c */
     return pipe_keep(plan);
 }
 
@@ -117,7 +121,7 @@ static int pipe_plan_make(struct pipe_plan *plan)
     plan->terminal = S_ISCHR(found.stx_mode) && tcgetattr(plan->fd, &settings) == 0;
     if (plan->kind == AIO__STREAM_PIPE || plan->terminal)
         return pipe_plan_ready(plan, flags);
-    return pipe_plan_file(plan, &found);
+    return pipe_plan_file(plan, &found, flags);
 }
 
 /* Undoes a plan: the caller has its descriptor as before. */
@@ -136,6 +140,7 @@ static int pipe_plan_carry_out(struct aio_stream *stream, struct aio__core *core
     }
     stream->origin = plan->origin;
     stream->served = plan->served;
+    stream->threaded = plan->threaded;
     stream->lingers = plan->lingers;
     stream->unspliced = stream->unspliced || plan->unspliced;
     int rc = plan->terminal ? aio__tty_attach(stream) : 0;

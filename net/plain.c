@@ -29,16 +29,14 @@ void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core)
         aio__held_take(core, AIO__HELD_XFSZ);
 }
 
+/* A cursor that others may use as well is held as by read(2); a ring would not. */
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what)
 {
     struct aio_stream *stream = call->stream;
-    int64_t before = -1;
-    if (stream->kind == AIO__STREAM_FILE)
-        before = aio__file_cursor(stream->handle.core, stream->handle.fd);
-    int rc = aio__gate_run(&stream->handle, call->gate, frame, what);
-    if (before >= 0 && rc > 0)
-        aio__file_mend_cursor(stream->handle.fd, before, rc, call->gate == &stream->reading);
-    return rc;
+    if (!stream->threaded)
+        return aio__gate_run(&stream->handle, call->gate, frame, what);
+    return aio__handle_offload(&stream->handle, &call->gate->inside, aio__file_perform_job,
+                               &frame->op);
 }
 
 int aio__plain_vectored(struct aio__stream_call *call, bool reads, const struct iovec *vectors,

@@ -46,6 +46,7 @@ struct aio_stream {
     bool tries;      /* what its filter receives must be there already */
     bool lingers;    /* close(2) may wait: for the peer, for a file's server, for a device */
     bool served;     /* a file whose file system may ask a server for everything */
+    bool threaded;   /* a file: a thread reads and writes it */
     size_t zerocopy; /* writes from so many bytes on; 0: none */
 };
 

@@ -36,8 +36,8 @@ static void ready_done(struct aio__op *op)
 static bool ready_now(const struct aio__handle *handle, short events, int *result)
 {
     struct pollfd query = {.fd = handle->fd, .events = events};
-    bool file = (handle->op_flags & AIO__OP_SERVED) != 0; /* ready, without asking its server */
-    int count = handle->closing ? -1 : file ? 1 : poll(&query, 1, 0);
+    /* A file is ready; its server is not asked. */
+    int count = handle->closing ? -1 : handle->served ? 1 : poll(&query, 1, 0);
     *result = handle->closing ? -EBADF : 0;
     return count > 0 || handle->closing;
 }

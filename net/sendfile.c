@@ -55,14 +55,16 @@ static ssize_t sendfile_peek(const struct sendfile *file, void *buffer, size_t l
 static int sendfile_wait_for(struct sendfile *file, size_t length)
 {
     struct aio__op_frame frame;
-    uint16_t flags = AIO__OP_BORROWED | (file->served ? AIO__OP_SERVED : 0);
+    struct aio__handle *handle = &file->call.stream->handle;
     frame.op.opcode = AIO__OP_READ;
     frame.op.fd = file->fd;
     frame.op.file.buffer = file->buffer;
     frame.op.file.length = length;
     frame.op.file.offset = file->offset;
-    int n = aio__gate_run_flagged(&file->call.stream->handle, file->call.gate, &frame, flags,
-                                  "file read");
+    int n = file->served ? aio__handle_offload(handle, &file->call.gate->inside,
+                                               aio__file_perform_job, &frame.op)
+                         : aio__gate_run_flagged(handle, file->call.gate, &frame, AIO__OP_BORROWED,
+                                                 "file read");
     file->call.gate->inside = NULL; /* its frame is gone before the next wait */
     return n;
 }

@@ -30,7 +30,7 @@ struct aio_stream *aio__stream_alloc(void)
 void aio__stream_open(struct aio_stream *stream, struct aio__core *core, int fd)
 {
     aio__handle_open(&stream->handle, core, fd, &stream_kind);
-    stream->handle.op_flags = stream->served ? AIO__OP_SERVED : 0;
+    stream->handle.served = stream->served;
 }
 
 /* Remembers what a timeout came from, and takes the time limit away. */

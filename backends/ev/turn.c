@@ -83,7 +83,7 @@ static bool turn_is_unknown(const struct aio__op *op)
     const uint32_t calls =
         1u << AIO__OP_READ | 1u << AIO__OP_WRITE | 1u << AIO__OP_READV | 1u << AIO__OP_WRITEV;
 
-    return __builtin_expect((op->flags & (AIO__OP_SERVED | AIO__OP_BORROWED)) != 0, 0) &&
+    return __builtin_expect((op->flags & AIO__OP_BORROWED) != 0, 0) &&
            (calls >> op->opcode & 1u) != 0;
 }
 

@@ -19,7 +19,6 @@ void aio__uring_link_issue(struct uring *uring, struct aio__op *op)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     io_uring_prep_write(sqe, op->fd, op->write_sync.buffer, op->write_sync.length,
                         (uint64_t)op->write_sync.offset);
-    aio__uring_serve(sqe, op);
     sqe->flags |= IOSQE_IO_LINK;
     io_uring_sqe_set_data64(sqe, (uintptr_t)op);
     sqe = io_uring_get_sqe(&uring->ring);
@@ -41,10 +40,13 @@ void aio__uring_link_check(const struct uring *uring)
         op->flags |= URING_UNLINKED;
 }
 
-/* That of a sync that was cut short is no news of the bytes. */
+/* That of a sync that was cut short is no news of the bytes; nor is the success of one that has not
+ * waited for them. A failure is: the kernel does not tell it again. */
 static bool link_has_synced(const struct aio__op *op, int32_t result)
 {
-    return (op->flags & URING_UNLINKED) == 0 && result != -EINTR && result != -EAGAIN;
+    if (result == -EINTR || result == -EAGAIN)
+        return false;
+    return result < 0 || (op->flags & URING_UNLINKED) == 0;
 }
 
 bool aio__uring_link_completed(struct uring *uring, struct aio__op *op, bool sync, int32_t result)

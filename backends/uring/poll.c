@@ -39,6 +39,13 @@ static int32_t poll_wanted(const struct aio__op *op, int32_t events)
     return wanted != 0 ? wanted : -EAGAIN;
 }
 
+/* Whether EAGAIN is the result, of an open that somebody has a lease: nothing will become ready. */
+static bool poll_is_final(const struct aio__op *op)
+{
+    return op->opcode == AIO__OP_OPEN || op->opcode == AIO__OP_FSYNC ||
+           op->opcode == AIO__OP_WRITE_SYNC;
+}
+
 /* The op's own request is over: settle its result, or try again what only looked like one. */
 static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t result)
 {
@@ -48,7 +55,7 @@ static void poll_op_completed(struct uring *uring, struct aio__op *op, int32_t r
     uring->files -= !polled && aio__uring_is_file(op);
     if (op->opcode == AIO__OP_POLL && !polled && result > 0)
         result = poll_wanted(op, result);
-    if (polled || result == -EINTR || (result == -EAGAIN && op->opcode != AIO__OP_OPEN)) {
+    if (polled || result == -EINTR || (result == -EAGAIN && !poll_is_final(op))) {
         if (!canceled && !polled && result == -EAGAIN) {
             aio__uring_issue_poll(uring, op);
             return;

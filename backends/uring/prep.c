@@ -231,8 +231,6 @@ void aio__uring_issue_poll(struct uring *uring, struct aio__op *op)
         io_uring_prep_poll_add(sqe, op->fd, prep_ready_events(op));
     else
         io_uring_prep_timeout(sqe, &pause, 0, 0);
-    if (sqe->opcode == IORING_OP_POLL_ADD)
-        aio__uring_serve(sqe, op);
     io_uring_sqe_set_data64(sqe, (uintptr_t)op);
     op->flags |= URING_IN_KERNEL | URING_WAITS_READY;
 }

@@ -154,14 +154,6 @@ static inline bool aio__uring_is_call(unsigned opcode)
     return ((calls >> opcode) & 1u) != 0;
 }
 
-/* The kernel tries a call in place first, and takes a file system's word that it will not wait.
- * That of FUSE is not true. */
-static inline void aio__uring_serve(struct io_uring_sqe *sqe, const struct aio__op *op)
-{
-    if (__builtin_expect((op->flags & AIO__OP_SERVED) != 0, 0))
-        sqe->flags |= IOSQE_ASYNC;
-}
-
 /* Reads and writes at an offset, of which many are awaited together: see poll.c. */
 static inline bool aio__uring_is_file(const struct aio__op *op)
 {

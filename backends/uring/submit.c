@@ -77,7 +77,6 @@ void aio__uring_issue(struct uring *uring, struct aio__op *op)
         aio__op_list_append(&uring->quiet, op);
     }
     aio__uring_prep(uring, sqe, op);
-    aio__uring_serve(sqe, op);
     bool pinned = sqe->opcode == IORING_OP_READ_FIXED || sqe->opcode == IORING_OP_WRITE_FIXED;
     if (pinned && aio__uring_is_file(op))
         aio__uring_fix(uring, sqe);

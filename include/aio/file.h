@@ -8,16 +8,20 @@
  * some of seeking) are made by such a thread with either backend, because a ring would only give
  * them to a thread of its own; of a file whose file system is on a local disk, status and size are
  * asked in place, as they are in memory. Where the file system may be that of a server (FUSE, NFS),
- * which the kernel may ask even for what it calls immediate, every call is made by a thread, on the
- * ring by one of the kernel's. A task that is cancelled while a thread works for it waits
- * for that thread; where none can be had, the call is made in place.
+ * which the kernel may ask even for what it calls immediate, every call is made by a thread of the
+ * pool with either backend; what the server says is told as it is, -EAGAIN and -EINTR too. A task
+ * that is cancelled while a thread works for it waits for that thread; where none can be had, the
+ * call is made in place.
  *
  * Reads and writes longer than 1 MiB that go through the page cache are done in pieces of 1 MiB, so
  * that no other task waits for a whole one.
  *
  * The cursor. A file has one, as with read(2); it is shared with whoever shares the descriptor.
  * Calls that use it serve tasks in the order in which they came, a whole call at a time. The _at
- * forms leave the cursor alone, and any number of them runs at the same time, in no order.
+ * forms leave the cursor alone, and any number of them runs at the same time, in no order. Where
+ * others may use the cursor as well (the descriptor was adopted, or asked for by aio_file_fd) a
+ * thread of the pool makes the calls that do, as read(2) and write(2), so that no byte is lost to
+ * them; a descriptor of O_WRONLY and O_APPEND has no need of that.
  *
  * Anything that has a descriptor can be such a file. Pipes, terminals and sockets have no positions
  * (-ESPIPE); they are read and written each in its own order, a read of them returns what is there,
@@ -123,8 +127,9 @@ AIO_API AIO_NODISCARD int aio_file_release(struct aio_file *file);
  * `done` tells. NULL is ignored.
  *
  * Where close(2) may wait, a thread of the pool makes the call: on file systems of a server (NFS,
- * FUSE), which is asked whether it has what was written; for devices; and for a file of more than 1
- * MiB that has no name any more, whose space is given back.
+ * FUSE), which is asked whether it has what was written; for devices; for what was cut (O_TRUNC,
+ * aio_file_truncate) or adopted for writing, which some begin to write out then; and for a file of
+ * more than 1 MiB that has no name any more, whose space is given back.
  *
  * Suspends:  until every call on the file has returned and it is closed; shielded.
  * Context:   a task of the file's core.
@@ -135,7 +140,8 @@ AIO_API AIO_NODISCARD int aio_file_release(struct aio_file *file);
 AIO_API int aio_file_close(struct aio_file *file);
 
 /*
- * aio_file_fd tells the descriptor, which stays the file's.
+ * aio_file_fd tells the descriptor, which stays the file's. From then on calls that use the cursor
+ * allow for others that do, see above.
  *
  * Suspends:  never.
  * Context:   a task of the file's core.

@@ -30,8 +30,9 @@
  * core wait.
  *
  * Regular files, block devices and devices without readiness (/dev/null, /dev/zero) may be adopted
- * too: they are read and written at their cursor, on the ring or by the offload pool, and such a
- * call is not cut short by cancellation. aio_stream_close of one, which may have to wait for a
+ * too: they are read and written at their cursor, files (but those of O_WRONLY and O_APPEND) by a
+ * thread of the pool, since others may use the cursor as well, and such a call is not cut short by
+ * cancellation. aio_stream_close of one, which may have to wait for a
  * server or a device, waits for a thread of the pool that closes it, and tells no error. See
  * <aio/file.h> for files proper, also of SIGXFSZ, which such streams hold back too.
  */

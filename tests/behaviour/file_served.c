@@ -153,3 +153,24 @@ BEHAVIOUR(a_stream_whose_close_waits)
     }
     fuse_close(&served.mount);
 }
+
+/* What a server says is told, and not waited for: nothing would become ready. */
+BEHAVIOUR(a_server_that_says_again)
+{
+    struct fuse_mount mount;
+    struct aio_file *file;
+    char bytes[8] = "";
+    if (!fuse_open(&mount, "steps_fs"))
+        return;
+    struct file_path path = file_path_of(&mount.home, "again/old");
+    REQUIRE_OK(aio_file_open(&file, path.text, O_RDWR, 0));
+    for (int i = 0; i < 20; i++) {
+        AIO_CHECK_ERROR(aio_file_read_at(file, bytes, sizeof bytes, 0), -EAGAIN);
+        AIO_CHECK_ERROR(aio_file_read(file, bytes, sizeof bytes), -EAGAIN);
+        AIO_CHECK_ERROR(aio_file_write_at(file, bytes, sizeof bytes, 0), -EAGAIN);
+        AIO_CHECK_ERROR(aio_file_write_sync(file, bytes, sizeof bytes, 0, NULL), -EAGAIN);
+        AIO_CHECK_ERROR(aio_file_sync(file, 0), -EAGAIN);
+    }
+    AIO_CHECK_OK(aio_file_close(file));
+    fuse_close(&mount);
+}

@@ -104,7 +104,7 @@ static void check_walk_goes_on(const struct fuse_mount *mount)
     aio_walk_close(walk);
     AIO_CHECK_EQ(lists, 2);
     AIO_CHECK_EQ(failed, 1);
-    AIO_CHECK_EQ(files, 14);
+    AIO_CHECK_EQ(files, 15);
 }
 
 /* What was read before the error is given, then the error, then the end. */

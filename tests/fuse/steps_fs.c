@@ -17,6 +17,7 @@
  *     await     syncing waits
  *     refuse    syncing waits, and fails with EIO
  *     bare      permissions and times cannot be set: EPERM; elsewhere ENOSYS
+ *     again     reading, writing and syncing fail with EAGAIN
  *     asked     while "armed" is there, asking for attributes of "old", and polling it, wait
  *
  * What waits makes a file "waiting" in its folder and goes on when there is one called "release",
@@ -45,7 +46,7 @@ struct node {
 
 static const char *const folders[] = {"/write", "/sync",   "/rename", "/folder", "/flush",
                                       "/flags", "/held",   "/list",   "/late",   "/slow",
-                                      "/await", "/refuse", "/bare",   "/asked"};
+                                      "/await", "/refuse", "/bare",   "/asked",  "/again"};
 static struct node nodes[NODES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of nodes */
 static pthread_cond_t made = PTHREAD_COND_INITIALIZER;
@@ -156,7 +157,8 @@ static int wait_for_release(const char *path, const char *folder)
     (void)clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += HELD_SECONDS;
     pthread_mutex_lock(&lock);
-    (void)node_make(waiting);
+    if (node_of(waiting) == NULL && node_of(release) == NULL)
+        (void)node_make(waiting);
     while (node_of(release) == NULL && rc == 0)
         rc = pthread_cond_timedwait(&made, &lock, &end);
     pthread_mutex_unlock(&lock);
@@ -211,6 +213,8 @@ static int steps_read(const char *path, char *buffer, size_t size, off_t offset,
                       struct fuse_file_info *info)
 {
     (void)info;
+    if (is_in(path, "/again"))
+        return -EAGAIN;
     if (is_in(path, "/slow") && wait_for_release(path, "/slow") < 0)
         return -ETIMEDOUT;
     pthread_mutex_lock(&lock);
@@ -229,6 +233,8 @@ static int steps_write(const char *path, const char *buffer, size_t size, off_t 
     (void)info;
     if (is_in(path, "/write"))
         return -EIO;
+    if (is_in(path, "/again"))
+        return -EAGAIN;
     if (is_in(path, "/slow") && wait_for_release(path, "/slow") < 0)
         return -ETIMEDOUT;
     if (offset + (off_t)size > NODE_BYTES)
@@ -276,6 +282,8 @@ static int steps_utimens(const char *path, const struct timespec times[2],
 static int steps_fsync(const char *path, int data, struct fuse_file_info *info)
 {
     (void)data, (void)info;
+    if (is_in(path, "/again"))
+        return -EAGAIN;
     if (is_in(path, "/slow"))
         return wait_for_release(path, "/slow");
     if (is_in(path, "/await"))
