@@ -374,7 +374,8 @@ AIO_API int aio_file_allocate(struct aio_file *file, int mode, int64_t offset, i
  * Suspends:  until the kernel knows; POSIX_FADV_WILLNEED may take as long as starting the reads
  *            does.
  * Context:   a task of the file's core.
- * Returns:   0; -EINVAL; -ESPIPE; -ECANCELED; -ETIMEDOUT; -EBADF.
+ * Returns:   0; -EINVAL for a negative offset or length and an advice that is none; -ESPIPE;
+ *            -ECANCELED; -ETIMEDOUT; -EBADF.
  */
 AIO_API int aio_file_advise(struct aio_file *file, int64_t offset, int64_t length, int advice);
 
