@@ -439,6 +439,11 @@ enum aio_file_lock {
  * description (fcntl(2), F_OFD_SETLK): another lock of the same handle replaces the first, and they
  * end with the last descriptor that shares the description.
  *
+ * So they end with aio_file_close, unless somebody else has the description; but on the ring a
+ * worker of the kernel may hold it for a moment after its last operation has ended, and others see
+ * the locks released a moment after aio_file_close has returned. Who needs it sooner calls
+ * aio_file_unlock first.
+ *
  * While another one holds it the call tries again, after 1 ms, later every 50 ms: there is no order
  * among those who wait.
  *
