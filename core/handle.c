@@ -8,6 +8,7 @@
 #include "core/runtime.h"
 #include "core/task.h"
 
+#include <aio/offload.h>
 #include <unistd.h>
 
 char aio__handle_detached[1];
@@ -180,6 +181,18 @@ void aio__handle_finish(struct aio__handle *handle)
 {
     aio__handle_part(handle);
     (void)close(handle->fd);
+}
+
+static int handle_close_fd(void *fd)
+{
+    return close(*(int *)fd) < 0 ? -errno : 0;
+}
+
+void aio__handle_finish_slowly(struct aio__handle *handle)
+{
+    aio__handle_part(handle);
+    if (aio_offload_call(handle_close_fd, &handle->fd, NULL) < 0)
+        (void)handle_close_fd(&handle->fd);
 }
 
 void aio__handle_close_all(struct aio__core *core)

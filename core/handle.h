@@ -74,6 +74,10 @@ int aio__handle_release(struct aio__handle *handle);
 /* The same as aio__handle_part, and closes the descriptor. */
 void aio__handle_finish(struct aio__handle *handle);
 
+/* The same where close(2) may wait: a thread of the offload pool makes the call, in place when
+ * there is none to be had. Waits; shielded by the caller. */
+void aio__handle_finish_slowly(struct aio__handle *handle);
+
 /* Closes what the user left open; on the root task when a runtime ends. */
 void aio__handle_close_all(struct aio__core *core);
 

@@ -55,9 +55,12 @@ static int space_advise(void *arg)
     return -posix_fadvise(job->fd, job->offset, job->length, job->mode);
 }
 
+/* The kernel looks only at the length. */
 int aio_file_advise(struct aio_file *file, int64_t offset, int64_t length, int advice)
 {
     (void)aio__handle_core(&file->handle, __func__);
+    if (offset < 0 || length < 0)
+        return -EINVAL;
     struct space_job job = {
         .fd = file->handle.fd, .mode = advice, .offset = offset, .length = length};
     return aio__file_job(file, space_advise, &job);

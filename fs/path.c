@@ -6,6 +6,7 @@
 
 #include <aio/path.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -99,10 +100,16 @@ int aio_path_symlink(const char *target, int at, const char *path)
     return aio__fs_call(path_symlink, &call);
 }
 
+/* The kernel has an int for the size, and refuses 0 whatever the path is. */
 static int path_readlink(void *arg)
 {
     const struct path_call *call = arg;
-    return aio__fs_result((int)readlinkat(call->at, call->path, call->buffer, call->size));
+    char none;
+    char *buffer = call->size > 0 ? call->buffer : &none;
+    size_t size = call->size > 0 ? call->size : sizeof none;
+    if (size > INT_MAX)
+        size = INT_MAX;
+    return aio__fs_result((int)readlinkat(call->at, call->path, buffer, size));
 }
 
 ssize_t aio_path_readlink(int at, const char *path, char *buffer, size_t size)
@@ -111,7 +118,7 @@ ssize_t aio_path_readlink(int at, const char *path, char *buffer, size_t size)
     int length = aio__fs_call(path_readlink, &call);
     if (length < 0)
         return length;
-    if ((size_t)length == size)
+    if ((size_t)length >= size)
         return -ENAMETOOLONG;
     buffer[length] = '\0';
     return length;

@@ -6,7 +6,6 @@
 
 #include "core/file_op.h"
 
-#include <aio/offload.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -61,17 +60,6 @@ int aio__plain_await(struct aio__stream_call *call)
     int rc = aio__gate_run(&call->stream->handle, call->gate, &frame, "read");
     call->gate->inside = NULL; /* its frame is gone */
     return rc < 0 ? rc : 0;
-}
-
-static int plain_close(void *fd)
-{
-    return close(*(int *)fd) < 0 ? -errno : 0; /* tidy: allow close: forgotten by the caller */
-}
-
-void aio__plain_close_slowly(int fd)
-{
-    if (aio_offload_call(plain_close, &fd, NULL) < 0)
-        (void)plain_close(&fd); /* no thread is to be had */
 }
 
 /* Who waits for room is told that there will be none; no op may be left that names the descriptor.

@@ -105,10 +105,6 @@ int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer
 /* plain.c: the core holds back what signals the stream may raise. */
 void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core);
 
-/* plain.c: close(2) of what is no socket and lingers; the backend has forgotten it. Waits, in a
- * task. */
-void aio__plain_close_slowly(int fd);
-
 /* plain.c: one op READ or WRITE, and the file's cursor with it. */
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what);
 

@@ -302,13 +302,12 @@ static void stream_close_fd(struct aio_stream *stream)
 {
     if (!stream->lingers) {
         aio__handle_finish(&stream->handle);
-        return;
-    }
-    aio__handle_part(&stream->handle);
-    if (stream->kind == AIO__STREAM_SOCKET)
+    } else if (stream->kind != AIO__STREAM_SOCKET) {
+        aio__handle_finish_slowly(&stream->handle);
+    } else {
+        aio__handle_part(&stream->handle);
         aio__socket_close_slowly(stream->handle.fd);
-    else
-        aio__plain_close_slowly(stream->handle.fd);
+    }
 }
 
 void aio_stream_close(struct aio_stream *stream)

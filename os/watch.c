@@ -125,6 +125,7 @@ int aio_watch_next(struct aio_watch *watch, struct aio_watch_event *event)
     return (int)aio__gate_leave(&watch->handle, &watch->reading, rc);
 }
 
+/* The kernel waits for a grace period of its own before close(2) returns: tens of milliseconds. */
 void aio_watch_close(struct aio_watch *watch)
 {
     if (watch == NULL)
@@ -134,7 +135,7 @@ void aio_watch_close(struct aio_watch *watch)
     struct aio_shield shield;
     aio_shield_enter(&shield);
     aio__handle_expel(&watch->handle, gates, 2);
-    aio__handle_finish(&watch->handle);
+    aio__handle_finish_slowly(&watch->handle);
     aio_shield_leave(&shield);
     aio__free(watch);
 }

@@ -47,14 +47,28 @@ static int on_target(http_parser *parser, const char *text, size_t bytes)
     return 0;
 }
 
+/* Blanks at the end do not belong to the value; the parser has left out those before it. */
+static void value_end(struct request *request)
+{
+    if (!request->in_value)
+        return;
+    request->in_value = false;
+    request->name_bytes = 0;
+    if (request->field == FIELD_OTHER)
+        return;
+    const char *end = request->text + request->text_bytes;
+    while (end > request->fields[request->field] && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    request->text_bytes = (size_t)(end - request->text);
+    request->text[request->text_bytes] = '\0';
+}
+
 static int on_name(http_parser *parser, const char *text, size_t bytes)
 {
     struct request *request = request_of(parser);
     if (memchr(text, ' ', bytes) != NULL) /* Debian's build of the parser lets it pass */
         return refuse(request, 400);
-    if (request->in_value)
-        request->name_bytes = 0;
-    request->in_value = false;
+    value_end(request);
     for (size_t i = 0; i < bytes && request->name_bytes < sizeof request->name; i++)
         request->name[request->name_bytes++] = (char)(text[i] | 0x20);
     return 0;
@@ -118,6 +132,7 @@ static int on_header_end(http_parser *parser)
     struct request *request = request_of(parser);
     bool since_1_1 = parser->http_major == 1 && parser->http_minor >= 1;
     bool has_length = (parser->flags & F_CONTENTLENGTH) != 0;
+    value_end(request);
     http_clock_enter(&request->clock, HTTP_IN_BODY);
     if (parser->http_major != 1)
         return refuse(request, 505);

@@ -380,7 +380,8 @@ AIO_API int aio_file_allocate(struct aio_file *file, int mode, int64_t offset, i
  * Suspends:  until the kernel knows; POSIX_FADV_WILLNEED may take as long as starting the reads
  *            does.
  * Context:   a task of the file's core.
- * Returns:   0; -EINVAL; -ESPIPE; -ECANCELED; -ETIMEDOUT; -EBADF.
+ * Returns:   0; -EINVAL for a negative offset or length and an advice that is none; -ESPIPE;
+ *            -ECANCELED; -ETIMEDOUT; -EBADF.
  */
 AIO_API int aio_file_advise(struct aio_file *file, int64_t offset, int64_t length, int advice);
 
@@ -443,6 +444,11 @@ enum aio_file_lock {
  * that lock it too; length 0 is to the end, wherever that will be. They are locks of the open file
  * description (fcntl(2), F_OFD_SETLK): another lock of the same handle replaces the first, and they
  * end with the last descriptor that shares the description.
+ *
+ * So they end with aio_file_close, unless somebody else has the description; but on the ring a
+ * worker of the kernel may hold it for a moment after its last operation has ended, and others see
+ * the locks released a moment after aio_file_close has returned. Who needs it sooner calls
+ * aio_file_unlock first.
  *
  * While another one holds it the call tries again, after 1 ms, later every 50 ms: there is no order
  * among those who wait.

@@ -87,8 +87,8 @@ AIO_API AIO_NODISCARD int aio_path_symlink(const char *target, int at, const cha
  *
  * Suspends:  as aio_path_stat.
  * Context:   a task.
- * Returns:   the length without the NUL; -ENAMETOOLONG when size bytes are too few; -EINVAL for
- *            what is no symlink; else as aio_path_stat, or -errno of readlink(2).
+ * Returns:   the length without the NUL; -ENAMETOOLONG when size bytes are too few, as 0 always
+ *            are; -EINVAL for what is no symlink; else as aio_path_stat, or -errno of readlink(2).
  */
 AIO_API AIO_NODISCARD ssize_t aio_path_readlink(int at, const char *path, char *buffer,
                                                 size_t size);

@@ -90,7 +90,8 @@ AIO_API AIO_NODISCARD int aio_watch_next(struct aio_watch *watch, struct aio_wat
 /*
  * aio_watch_close ends the watch. Calls that wait on it return -EBADF. NULL is ignored.
  *
- * Suspends:  until every call on the watch has returned; shielded.
+ * Suspends:  until every call on the watch has returned and a thread of the offload pool has closed
+ *            it, which takes the kernel some milliseconds; shielded.
  * Context:   a task of the watch's core.
  * Lifetime:  the watch is gone after the call.
  */

@@ -116,6 +116,9 @@ BEHAVIOUR(file_size_and_space)
     AIO_CHECK_ERROR(aio_file_allocate(file, 0, 0, 0), -EINVAL);
     AIO_CHECK_OK(aio_file_advise(file, 0, 0, POSIX_FADV_WILLNEED));
     AIO_CHECK_ERROR(aio_file_advise(file, 0, 0, 99), -EINVAL);
+    AIO_CHECK_ERROR(aio_file_advise(file, -5, 10, POSIX_FADV_WILLNEED), -EINVAL);
+    AIO_CHECK_ERROR(aio_file_advise(file, INT64_MIN, 0, POSIX_FADV_NORMAL), -EINVAL);
+    AIO_CHECK_ERROR(aio_file_advise(file, 0, -1, POSIX_FADV_WILLNEED), -EINVAL);
     AIO_CHECK_OK(aio_file_stat(file, &stat));
     struct stat same;
     AIO_CHECK_EQ(fstat(aio_file_fd(file), &same), 0);

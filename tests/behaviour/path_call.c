@@ -4,6 +4,8 @@
 #define SUITE "path"
 #include "tests/behaviour/folder_support.h"
 
+#include <limits.h>
+
 BEHAVIOUR(stat_of_everything)
 {
     struct folder folder;
@@ -105,6 +107,29 @@ BEHAVIOUR(links_of_both_kinds)
     AIO_CHECK_OK(aio_path_unlink(folder.fd, "hard"));
     AIO_CHECK_ERROR(aio_path_unlink(folder.fd, "hard"), -ENOENT);
     AIO_CHECK(folder_says(&folder, "file", "x"));
+    folder_close(&folder);
+}
+
+/* Sizes that the kernel does not take. It writes no more than the link has. */
+BEHAVIOUR(links_read_into_any_size)
+{
+    static const size_t large[] = {INT_MAX, (size_t)INT_MAX + 1, (size_t)1 << 32, SIZE_MAX};
+    struct folder folder;
+    char text[8];
+    REQUIRE(folder_open(&folder));
+    folder_text(&folder, "file", "x");
+    folder_link(&folder, "soft", "1234567");
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        memset(text, 'x', sizeof text);
+        AIO_CHECK_EQ(aio_path_readlink(folder.fd, "soft", text, large[i]), 7);
+        AIO_CHECK_STR(text, "1234567");
+        AIO_CHECK_ERROR(aio_path_readlink(folder.fd, "file", text, large[i]), -EINVAL);
+    }
+    AIO_CHECK_ERROR(aio_path_readlink(folder.fd, "soft", NULL, 0), -ENAMETOOLONG);
+    AIO_CHECK_ERROR(aio_path_readlink(folder.fd, "soft", text, 0), -ENAMETOOLONG);
+    AIO_CHECK_STR(text, "1234567");
+    AIO_CHECK_ERROR(aio_path_readlink(folder.fd, "file", text, 0), -EINVAL);
+    AIO_CHECK_ERROR(aio_path_readlink(folder.fd, "nothing", text, 0), -ENOENT);
     folder_close(&folder);
 }
 

@@ -213,6 +213,26 @@ BEHAVIOUR(closed_while_others_wait)
         AIO_CHECK_ERROR(waiter_join(&waiters[i]), -EBADF);
 }
 
+static int set_flag(void *flag)
+{
+    *(bool *)flag = true;
+    return 0;
+}
+
+/* The kernel takes its time for the end of a watch; a task that could run then does. */
+BEHAVIOUR(closing_holds_nobody_up)
+{
+    struct folder folder;
+    bool ran = false;
+    REQUIRE(folder_open(&folder, IN_CREATE));
+    struct aio_task *task = task_named("other", set_flag, &ran);
+    REQUIRE(task != NULL);
+    AIO_CHECK(!ran);
+    folder_close(&folder);
+    AIO_CHECK(ran);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+}
+
 BEHAVIOUR(removed)
 {
     struct folder folder;

@@ -252,6 +252,37 @@ def test_if_range(context):
     stop(server)
 
 
+def send_in_pieces(connection, request, ends):
+    """Each but the last gets time to arrive by itself; if it does not, the answer is the same."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for begin, end in zip([0] + ends, ends + [len(request)]):
+        connection.sendall(request[begin:end])
+        if end < len(request):
+            time.sleep(0.01)
+
+
+def test_blanks_behind_values(context):
+    """They are no part of a value, wherever the bytes are cut."""
+    server = start(context)
+    known = ask(context, server, b"/small.bin").fields
+    tag, date = known[b"etag"], known[b"last-modified"].title().replace(b"Gmt", b"GMT")
+    for status, field in ((200, b"If-Match: *"), (304, b"If-None-Match: *"),
+                          (304, b"If-None-Match: " + tag), (304, b"If-Modified-Since: " + date),
+                          (206, b"Range: bytes=0-9\r\nIf-Range: " + tag), (417, b"Expect: "),
+                          (412, b"If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT")):
+        for blanks in (b" ", b"\t", b" \t \t"):
+            for after in (b"X-Last: x", b"Connection: close"):
+                request = get(b"/small.bin", b"Connection: close", field + blanks, after)
+                blank = request.index(field) + len(field)
+                for ends in ([], [blank], [blank + 1], [blank, blank + len(blanks)]):
+                    connection = context.connect(server.port)
+                    send_in_pieces(connection, request, ends)
+                    answer = Answer(receive_all(connection), head_only=True)
+                    connection.close()
+                    assert answer.status == status, (field, blanks, ends, answer.status)
+    stop(server)
+
+
 def test_traversal(context):
     """Whatever the path says, nothing outside is served; the refusals tell nothing of it."""
     server = start(context)
