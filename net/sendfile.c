@@ -223,8 +223,11 @@ static int sendfile_check(struct sendfile *file)
     if (!file->served && fstat(file->fd, &status) < 0)
         return -errno;
     file->size = status.st_size;
+    /* The kernel adds to the offset what is asked for. */
+    size_t most = (size_t)(INT64_MAX - file->offset);
+    file->left = file->left < most ? file->left : most;
     if (regular && file->size > 0 && file->offset >= file->size)
-        file->left = 0; /* the kernel would add to the offset what is asked for */
+        file->left = 0;
     return 0;
 }
 

@@ -74,6 +74,7 @@ BEHAVIOUR(sendfile_of_pieces)
     check_piece(fd, FILE_BYTES - 10, 1000000, 10);
     check_piece(fd, FILE_BYTES, 100, 0);
     check_piece(fd, FILE_BYTES + 5, 100, 0);
+    check_piece(fd, INT64_MAX - 5, 100, 0);
     check_piece(fd, INT64_MAX, 100, 0);
     check_piece(fd, 0, 0, 0);
     AIO_CHECK_EQ(lseek(fd, 0, SEEK_CUR), FILE_BYTES); /* where writing has left it */
