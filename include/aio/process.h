@@ -195,7 +195,8 @@ AIO_API int aio_process_killpg(struct aio_process *process, int number);
  *            short.
  * Context:   a task of the process's core.
  * Returns:   0 with *status (which may be NULL) set, also when it had ended before; -EPERM when it
- *            may not be sent signals, because it has changed its user; -EBADF; -ECHILD.
+ *            may not be sent SIGTERM or, later, SIGKILL, because it has changed its user: it is not
+ *            awaited then; -EBADF; -ECHILD.
  */
 AIO_API int aio_process_stop(struct aio_process *process, int64_t grace_ns,
                              struct aio_process_status *status);
@@ -293,8 +294,9 @@ struct aio_process_result {
  * Returns:   0 when the process has ended by itself or by stop_beyond, whatever its status; an
  *            error as of aio_process_spawn: it was not started then; -ECANCELED, -ETIMEDOUT,
  *            -ENOMEM, or another -errno of its streams: it was ended, and *result has its status
- *            and what was collected; -ECHILD; -EPERM when it was to be ended and may not be sent
- *            signals: it is left to itself.
+ *            and what was collected; -ECHILD; -EPERM when the call was cancelled or late and the
+ *            process may not be sent signals: it is left to itself. One that is to be ended for its
+ *            streams or by stop_beyond, and may not, is awaited until then.
  */
 AIO_API AIO_NODISCARD int aio_process_run(struct aio_process_result *result,
                                           const char *const *argv,
