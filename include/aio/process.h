@@ -64,7 +64,7 @@ struct aio_process_options {
      * execvp(3) does it), any other from the child's directory. */
     const char *program;
     const char *const *environment; /* "NAME=value" each, then NULL; NULL: ours as it is */
-    int directory_fd;               /* the directory to be in; -1: ours */
+    int directory_fd;               /* the directory to be in; -1, AT_FDCWD: ours */
     const char *directory;          /* the same by name, relative to that one; NULL */
 
     int input; /* descriptors 0, 1, 2: of enum aio_process_io, or a descriptor of ours */
@@ -79,7 +79,7 @@ struct aio_process_options {
     bool session;      /* a session of its own, see setsid(2): without terminal, leads a group */
     pid_t group;       /* the process group to be in; 0: one of its own, -1: ours */
     bool keep_ignored; /* signals that are ignored here are so in the child */
-    int umask;         /* -1: ours */
+    int umask;         /* 0 to 0777; -1: ours */
     int nice;          /* added to ours, see nice(2) */
     const struct aio_process_limit *limits;
     size_t limit_count;
