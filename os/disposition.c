@@ -29,6 +29,8 @@ bool aio__disposition_allowed(int number)
     case SIGBUS:
     case SIGFPE:
     case SIGILL:
+    case SIGTTIN: /* the kernel restarts the call of a background process for ever */
+    case SIGTTOU:
         return false;
     default: /* those below SIGRTMIN are libc's own */
         return number > 0 && number <= AIO__SIGNALS && (number < 32 || number >= SIGRTMIN);

@@ -71,10 +71,12 @@ struct aio_signal_info {
  * Lifetime:  numbers until the call returns; the subscription until aio_signal_close, or until its
  *            core ends.
  * Returns:   0; -EINVAL for an empty list, a number that is no signal's, for SIGKILL and SIGSTOP,
- *            which cannot be caught, and for SIGSEGV, SIGBUS, SIGFPE and SIGILL, after which a
- *            thread cannot just go on; -EBUSY for SIGINT and SIGTERM while they are
- *            aio_signal_shutdown's; -EAGAIN when there is no thread to be had for SIGPIPE or
- *            SIGXFSZ; -ENOMEM; -errno of sigaction(2).
+ *            which cannot be caught, for SIGSEGV, SIGBUS, SIGFPE and SIGILL, after which a thread
+ *            cannot just go on, and for SIGTTIN and SIGTTOU: a background process that catches
+ *            them is not stopped, and its call to the terminal is begun anew for ever, which holds
+ *            the core; -EBUSY for SIGINT and SIGTERM while they are aio_signal_shutdown's; -EAGAIN
+ *            when there is no thread to be had for SIGPIPE or SIGXFSZ; -ENOMEM; -errno of
+ *            sigaction(2).
  */
 AIO_API AIO_NODISCARD int aio_signal_open(struct aio_signal **out, const int *numbers,
                                           size_t count);
