@@ -18,7 +18,8 @@
 AIO_BEGIN_DECLS
 
 enum aio_runtime_flags {
-    /* Do not install the SIGSEGV handler that names the task whose stack overflowed. */
+    /* Do not install the SIGSEGV handler that names the task whose stack overflowed. The thread has
+     * a signal stack all the same, if it had none. */
     AIO_RUNTIME_NO_OVERFLOW_HANDLER = 1u << 0,
     /* Do not give each core a processor of its own, where there are several cores. */
     AIO_RUNTIME_NO_PINNING = 1u << 1,

@@ -29,6 +29,10 @@
  * through by a thread of the library's own while somebody subscribes to them. Those that a core's
  * own calls raise, and those sent to such a thread alone, as by raise(3), are not heard.
  *
+ * The library's handlers run on the thread's signal stack, see sigaltstack(2): the threads of cores
+ * have one, so that a task's stack need not have room for them. A handler of the program's own does
+ * so with SA_ONSTACK only.
+ *
  * Any other signal that every thread has blocked waits in the kernel. A child of fork(2) has the
  * former dispositions, and no subscriptions. Signals do not mix with signalfd(2), sigwait(3) or
  * sigaction(2) of the program's own for the same number.
