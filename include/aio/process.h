@@ -21,6 +21,11 @@
  * SIGCHLD: the status is lost then (-ECHILD). Programs inherit that signals are ignored, so one
  * that may be started by such a program sets SIGCHLD to its default.
  *
+ * To the kernel a child's parent is the thread that made it, one of the offload pool, which then
+ * ends with the runtime. So a child that asks for a signal at its parent's death (PR_SET_PDEATHSIG
+ * of prctl(2), setpriv --pdeathsig, bwrap --die-with-parent) gets it when the core it was spawned
+ * on ends, even if it is detached, and not before.
+ *
  * Needs Linux 5.4.
  */
 #ifndef AIO_PROCESS_H
