@@ -127,6 +127,10 @@ struct aio_process_status {
  * pool, so a slow file system holds up no task. It does not share this process's memory for longer
  * than until then, and not at all when it changes its user.
  *
+ * A program that was just written and closed may be -ETXTBSY all the same: other children that are
+ * being made at the time, by whatever thread of the process, have all our descriptors, also the one
+ * it was written by, until they execute their programs. It passes: try again after a moment.
+ *
  * Suspends:  until the program has been executed, or could not be.
  * Context:   a task; the process belongs to its core.
  * Lifetime:  all texts and arrays until the call returns; the environment, if it is ours, must not
@@ -135,10 +139,11 @@ struct aio_process_status {
  *            directory; -EACCES when it may not be executed, or is a directory; -ENOEXEC for a file
  *            of no known format (a script without "#!"); -E2BIG; -ENOTDIR; -EBADF for a bad
  *            descriptor in options; -EPERM for user, group or limits; -EAGAIN at the limit of
- *            processes or when the pool has no thread; -EMFILE, -ENFILE, -ENOMEM; -ENOSYS before
- *            Linux 5.4; -ECANCELED, -ETIMEDOUT; or another -errno of clone(2), execve(2) and the
- *            calls that the options stand for. After an error there is no child, and there has been
- *            none that executed anything.
+ *            processes or when the pool has no thread; -ETXTBSY for a program that somebody has
+ *            open for writing, see above; -EMFILE, -ENFILE, -ENOMEM; -ENOSYS before Linux 5.4;
+ *            -ECANCELED, -ETIMEDOUT; or another -errno of clone(2), execve(2) and the calls that
+ *            the options stand for. After an error there is no child, and there has been none that
+ *            executed anything.
  */
 AIO_API AIO_NODISCARD int aio_process_spawn(struct aio_process **out, const char *const *argv,
                                             const struct aio_process_options *options);
