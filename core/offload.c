@@ -35,11 +35,18 @@ static void offload_finish(struct aio__offload *offload, struct aio__op *op, int
     (void)aio__mailbox_post(offload->mailbox, &offload->mail);
 }
 
+static __thread bool offload_kept; /* this thread of a pool does not end for being idle */
+
+void aio__offload_keep_thread(void)
+{
+    offload_kept = true;
+}
+
 static struct timespec offload_idle_end(const struct aio__offload *offload)
 {
     int64_t now_ns = aio_time_now();
-    int64_t end_ns =
-        offload->idle_ns < AIO_FOREVER - now_ns ? now_ns + offload->idle_ns : AIO_FOREVER;
+    int64_t idle_ns = offload_kept ? AIO_FOREVER : offload->idle_ns;
+    int64_t end_ns = idle_ns < AIO_FOREVER - now_ns ? now_ns + idle_ns : AIO_FOREVER;
     return (struct timespec){.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
 }
 

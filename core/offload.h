@@ -1,7 +1,7 @@
 /*
  * The offload pool: threads for work that neither readiness nor the ring can make asynchronous.
  * They start when there is work for them, up to a limit, and end when they have been idle for a
- * while or with the runtime.
+ * while, but for those that are to be kept, or with the runtime.
  *
  * Ops of backends and calls of tasks share one queue and its threads. Ops go straight to the queue.
  * Calls are bounded: beyond the bound they wait, as waits of their tasks, on the core's side.
@@ -82,6 +82,9 @@ int aio__offload_push(struct aio__offload *offload, struct aio__op *op);
 
 /* Takes an op out of the queue. Returns false when a thread has begun it, or finished it. */
 bool aio__offload_withdraw(struct aio__offload *offload, struct aio__op *op);
+
+/* In a call, on a thread of the pool: that one lives as long as the pool does, however idle. */
+void aio__offload_keep_thread(void);
 
 /* Ops and calls that no thread has begun, calls that wait for a place included; and threads. */
 void aio__offload_count(struct aio__offload *offload, uint32_t *queued, uint32_t *threads);

@@ -1,5 +1,5 @@
 /*
- * Naming the task whose stack overflowed, see overflow.h and sigaltstack(2).
+ * Signal stacks, and naming the task whose stack overflowed, see overflow.h and sigaltstack(2).
  */
 #include "core/overflow.h"
 
@@ -10,9 +10,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
-#define OVERFLOW_STACK_BYTES ((size_t)64 * 1024)
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+#define OVERFLOW_STACK_BYTES ((size_t)64 * 1024) /* for handlers, beside the kernel's frames */
+#define OVERFLOW_FRAMES 2 /* a fault may interrupt the handler of another signal */
 
 static pthread_mutex_t overflow_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned overflow_users;
@@ -94,6 +100,12 @@ static __thread struct {
     unsigned users;
 } overflow_thread;
 
+/* A kernel that does not tell how large its frames are has none that matter here. */
+static size_t overflow_stack_bytes(void)
+{
+    return OVERFLOW_STACK_BYTES + OVERFLOW_FRAMES * getauxval(AT_MINSIGSTKSZ);
+}
+
 static int overflow_use_stack(void)
 {
     if (overflow_thread.users++ > 0)
@@ -102,10 +114,10 @@ static int overflow_use_stack(void)
         return -errno;
     if ((overflow_thread.before.ss_flags & SS_DISABLE) == 0)
         return 0;
-    overflow_thread.stack = aio__alloc_shared(OVERFLOW_STACK_BYTES);
-    if (overflow_thread.stack == NULL)
+    stack_t stack = {.ss_size = overflow_stack_bytes()};
+    stack.ss_sp = overflow_thread.stack = aio__alloc_shared(stack.ss_size);
+    if (stack.ss_sp == NULL)
         return -ENOMEM;
-    stack_t stack = {.ss_sp = overflow_thread.stack, .ss_size = OVERFLOW_STACK_BYTES};
     return sigaltstack(&stack, NULL) < 0 ? -errno : 0;
 }
 
@@ -123,12 +135,13 @@ void aio__overflow_forked(void)
     pthread_mutex_init(&overflow_lock, NULL);
 }
 
-int aio__overflow_open(struct aio__overflow *overflow)
+int aio__overflow_open(struct aio__overflow *overflow, bool report)
 {
     int rc = overflow_use_stack();
-    if (rc == 0)
+    if (rc == 0 && report)
         rc = overflow_install();
-    overflow->installed = rc == 0;
+    overflow->open = rc == 0;
+    overflow->installed = rc == 0 && report;
     if (rc < 0)
         overflow_leave_stack();
     return rc;
@@ -136,9 +149,10 @@ int aio__overflow_open(struct aio__overflow *overflow)
 
 void aio__overflow_close(struct aio__overflow *overflow)
 {
-    if (!overflow->installed)
+    if (!overflow->open)
         return;
-    overflow->installed = false;
-    overflow_uninstall();
+    if (overflow->installed)
+        overflow_uninstall();
+    overflow->open = overflow->installed = false;
     overflow_leave_stack();
 }

@@ -38,9 +38,8 @@ static int seat_open_backend(struct aio_runtime *runtime, struct aio__seat *seat
 
 static int seat_open_overflow(struct aio_runtime *runtime, struct aio__seat *seat)
 {
-    if ((runtime->options.flags & AIO_RUNTIME_NO_OVERFLOW_HANDLER) != 0)
-        return 0;
-    return aio__overflow_open(&seat->overflow);
+    bool report = (runtime->options.flags & AIO_RUNTIME_NO_OVERFLOW_HANDLER) == 0;
+    return aio__overflow_open(&seat->overflow, report);
 }
 
 static void seat_init(struct aio_runtime *runtime, struct aio__seat *seat)

@@ -29,6 +29,8 @@ bool aio__disposition_allowed(int number)
     case SIGBUS:
     case SIGFPE:
     case SIGILL:
+    case SIGTTIN: /* the kernel restarts the call of a background process for ever */
+    case SIGTTOU:
         return false;
     default: /* those below SIGRTMIN are libc's own */
         return number > 0 && number <= AIO__SIGNALS && (number < 32 || number >= SIGRTMIN);
@@ -103,12 +105,15 @@ void aio__disposition_unlock(void)
 }
 
 /*
- * While a handler is at work no other interrupts it: a storm takes one frame of a task's stack. The
- * former disposition is known before the handler can be called, which may have to restore it.
+ * While a handler is at work no other interrupts it: a storm takes one frame. That stands on the
+ * thread's signal stack if it has one, as cores' threads do (core/overflow.h): with the registers
+ * of some processors it is larger than what a task's stack has left. The former disposition is
+ * known before the handler can be called, which may have to restore it.
  */
 static int disposition_take_one(int number, aio__signal_handler *handler)
 {
-    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO};
+    struct sigaction action = {.sa_sigaction = handler,
+                               .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
     sigfillset(&action.sa_mask);
     if (disposition_state.of[number - 1].users == 0 &&
         (sigaction(number, NULL, &disposition_state.of[number - 1].before) < 0 ||

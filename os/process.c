@@ -71,9 +71,11 @@ int aio__process_look(int pidfd, int flags, struct aio_process_status *status)
     return 1;
 }
 
-/* Takes the status if there is one. */
+/* Takes the status if there is one, and nobody has yet. */
 static void process_look(struct aio_process *process)
 {
+    if (process->ended)
+        return;
     int flags = WNOHANG | (process->leads ? WNOWAIT : 0);
     int rc = aio__process_look(process->handle.fd, flags, &process->status);
     process->ended = rc != 0;
@@ -162,12 +164,24 @@ int aio__process_signal_all(const struct aio_process *process, int number)
     return rc < 0 || number == SIGKILL ? process_signal(process, number) : rc;
 }
 
-/* Returns 0 when it has ended; why it has not been awaited. */
+/* Returns 0, or -EPERM when it lives and may not be sent the signal, so that nothing says when it
+ * ends. Of one that has ended the kernel may say so too. */
+static int process_demand(struct aio_process *process, int number)
+{
+    if (aio__process_signal_all(process, number) != -EPERM)
+        return 0;
+    process_look(process);
+    return process->ended ? 0 : -EPERM;
+}
+
+/* Returns 0 when it has ended; why it has not been awaited. It may have changed its user, by a
+ * setuid program, between the two signals. */
 static int process_stop(struct aio_process *process, int64_t grace_ns)
 {
-    int rc = -ETIMEDOUT;
-    if (aio__process_signal_all(process, grace_ns > 0 ? SIGTERM : SIGKILL) == -EPERM)
-        return -EPERM;
+    int rc = process_demand(process, grace_ns > 0 ? SIGTERM : SIGKILL);
+    if (rc < 0)
+        return rc;
+    rc = -ETIMEDOUT;
     if (grace_ns > 0)
         AIO_TIMEOUT(grace_ns)
         {
@@ -175,8 +189,8 @@ static int process_stop(struct aio_process *process, int64_t grace_ns)
         }
     if (rc != -ETIMEDOUT)
         return rc;
-    (void)aio__process_signal_all(process, SIGKILL);
-    return aio_process_wait(process, NULL);
+    rc = process_demand(process, SIGKILL);
+    return rc < 0 ? rc : aio_process_wait(process, NULL);
 }
 
 int aio_process_stop(struct aio_process *process, int64_t grace_ns,
@@ -197,10 +211,8 @@ int aio_process_stop(struct aio_process *process, int64_t grace_ns,
  * is left to the reaper. */
 static bool process_bury(struct aio_process *process)
 {
-    if (!process->ended)
-        process_look(process);
-    if (!process->ended &&
-        (process->detached || aio__process_signal_all(process, SIGKILL) == -EPERM))
+    process_look(process);
+    if (!process->ended && (process->detached || process_demand(process, SIGKILL) < 0))
         return false;
     while (!process->ended) {
         struct aio__op_frame frame = process_poll(process);

@@ -4,6 +4,7 @@
  */
 #include "os/process.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,20 @@ static int plan_check_fds(const struct aio_process_options *options)
     return 0;
 }
 
+/* -1 and AT_FDCWD: ours. */
+static bool plan_is_directory(int fd)
+{
+    return fd >= -1 || fd == AT_FDCWD;
+}
+
+/* An array without its elements. */
+static bool plan_lacks_arrays(const struct aio_process_options *options)
+{
+    return (options->fds == NULL && options->fd_count > 0) ||
+           (options->limits == NULL && options->limit_count > 0) ||
+           (options->groups == NULL && options->group_count > 0);
+}
+
 static int plan_check(const char *const *argv, const struct aio_process_options *options)
 {
     if (options->size != sizeof *options || argv == NULL || argv[0] == NULL)
@@ -43,9 +58,11 @@ static int plan_check(const char *const *argv, const struct aio_process_options 
         return -EINVAL;
     if (!plan_is_io(options->error) && options->error != AIO_PROCESS_JOIN)
         return -EINVAL;
-    if (options->group < -1 || (options->session && options->group > 0) || options->umask > 0777 ||
-        options->group_count > NGROUPS_MAX)
+    if (options->group < -1 || (options->session && options->group > 0) || options->umask < -1 ||
+        options->umask > 0777 || options->group_count > NGROUPS_MAX || plan_lacks_arrays(options))
         return -EINVAL;
+    if (!plan_is_directory(options->directory_fd))
+        return -EBADF;
     return plan_check_fds(options);
 }
 

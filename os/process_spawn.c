@@ -3,6 +3,8 @@
  */
 #include "os/process.h"
 
+#include "core/offload.h"
+
 #include <aio/offload.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -28,7 +30,9 @@ static int spawn_open_null(struct aio__process_plan *plan)
     return null_fd;
 }
 
-/* On a thread of the pool. Returns the pid or -errno. */
+/* On a thread of the pool, which to the kernel is the child's parent: a child that wants a signal
+ * when that dies, see PR_SET_PDEATHSIG of prctl(2), means this process. Returns the pid or -errno.
+ */
 static int spawn_run(void *arg)
 {
     struct spawn *spawn = arg;
@@ -39,6 +43,8 @@ static int spawn_run(void *arg)
     if (null_fd < -1)
         return null_fd;
     rc = aio__process_clone(&spawn->plan, &spawn->pidfd);
+    if (rc >= 0)
+        aio__offload_keep_thread();
     if (null_fd >= 0)
         (void)close(null_fd);
     return rc;

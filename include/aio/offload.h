@@ -5,8 +5,9 @@
  * up every task of its thread. aio_offload_call runs it elsewhere and lets the others go on.
  *
  * The pool belongs to a core and is elastic: threads start when there is work for them, up to
- * options.offload_threads, and end after options.offload_idle_ns without any. Where the backend
- * cannot read or write files asynchronously, the same threads do it.
+ * options.offload_threads, and end after options.offload_idle_ns without any, but for those that
+ * have made child processes. Where the backend cannot read or write files asynchronously, the same
+ * threads do it.
  */
 #ifndef AIO_OFFLOAD_H
 #define AIO_OFFLOAD_H

@@ -25,9 +25,11 @@
  * of /proc. Where that is not possible (no /proc, a terminal of another user, a pseudo-terminal's
  * master), a terminal is waited for and then read or written on a thread of the offload pool; if
  * somebody else takes the bytes in between, that thread waits, and a cancellation with it; without
- * a thread it is -EAGAIN, as of aio_offload_call. A pipe is then used as it is; on epoll, and where
- * pipes do not know RWF_NOWAIT (preadv(2)), somebody else who takes its bytes in between lets the
- * core wait.
+ * a thread it is -EAGAIN, as of aio_offload_call. Such a terminal is ready for writing when there
+ * is some room: a write of more occupies the thread until the other side has read, and neither
+ * cancellation nor a time limit, a close or the end of the runtime cuts it short. A pipe is then
+ * used as it is; on epoll, and where pipes do not know RWF_NOWAIT (preadv(2)), somebody else who
+ * takes its bytes in between lets the core wait.
  *
  * Regular files, block devices and devices without readiness (/dev/null, /dev/zero) may be adopted
  * too: they are read and written at their cursor, files (but those of O_WRONLY and O_APPEND) by a

@@ -21,6 +21,11 @@
  * SIGCHLD: the status is lost then (-ECHILD). Programs inherit that signals are ignored, so one
  * that may be started by such a program sets SIGCHLD to its default.
  *
+ * To the kernel a child's parent is the thread that made it, one of the offload pool, which then
+ * ends with the runtime. So a child that asks for a signal at its parent's death (PR_SET_PDEATHSIG
+ * of prctl(2), setpriv --pdeathsig, bwrap --die-with-parent) gets it when the core it was spawned
+ * on ends, even if it is detached, and not before.
+ *
  * Needs Linux 5.4.
  */
 #ifndef AIO_PROCESS_H
@@ -64,7 +69,7 @@ struct aio_process_options {
      * execvp(3) does it), any other from the child's directory. */
     const char *program;
     const char *const *environment; /* "NAME=value" each, then NULL; NULL: ours as it is */
-    int directory_fd;               /* the directory to be in; -1: ours */
+    int directory_fd;               /* the directory to be in; -1, AT_FDCWD: ours */
     const char *directory;          /* the same by name, relative to that one; NULL */
 
     int input; /* descriptors 0, 1, 2: of enum aio_process_io, or a descriptor of ours */
@@ -79,7 +84,7 @@ struct aio_process_options {
     bool session;      /* a session of its own, see setsid(2): without terminal, leads a group */
     pid_t group;       /* the process group to be in; 0: one of its own, -1: ours */
     bool keep_ignored; /* signals that are ignored here are so in the child */
-    int umask;         /* -1: ours */
+    int umask;         /* 0 to 0777; -1: ours */
     int nice;          /* added to ours, see nice(2) */
     const struct aio_process_limit *limits;
     size_t limit_count;
@@ -122,6 +127,10 @@ struct aio_process_status {
  * pool, so a slow file system holds up no task. It does not share this process's memory for longer
  * than until then, and not at all when it changes its user.
  *
+ * A program that was just written and closed may be -ETXTBSY all the same: other children that are
+ * being made at the time, by whatever thread of the process, have all our descriptors, also the one
+ * it was written by, until they execute their programs. It passes: try again after a moment.
+ *
  * Suspends:  until the program has been executed, or could not be.
  * Context:   a task; the process belongs to its core.
  * Lifetime:  all texts and arrays until the call returns; the environment, if it is ours, must not
@@ -130,10 +139,11 @@ struct aio_process_status {
  *            directory; -EACCES when it may not be executed, or is a directory; -ENOEXEC for a file
  *            of no known format (a script without "#!"); -E2BIG; -ENOTDIR; -EBADF for a bad
  *            descriptor in options; -EPERM for user, group or limits; -EAGAIN at the limit of
- *            processes or when the pool has no thread; -EMFILE, -ENFILE, -ENOMEM; -ENOSYS before
- *            Linux 5.4; -ECANCELED, -ETIMEDOUT; or another -errno of clone(2), execve(2) and the
- *            calls that the options stand for. After an error there is no child, and there has been
- *            none that executed anything.
+ *            processes or when the pool has no thread; -ETXTBSY for a program that somebody has
+ *            open for writing, see above; -EMFILE, -ENFILE, -ENOMEM; -ENOSYS before Linux 5.4;
+ *            -ECANCELED, -ETIMEDOUT; or another -errno of clone(2), execve(2) and the calls that
+ *            the options stand for. After an error there is no child, and there has been none that
+ *            executed anything.
  */
 AIO_API AIO_NODISCARD int aio_process_spawn(struct aio_process **out, const char *const *argv,
                                             const struct aio_process_options *options);
@@ -195,7 +205,8 @@ AIO_API int aio_process_killpg(struct aio_process *process, int number);
  *            short.
  * Context:   a task of the process's core.
  * Returns:   0 with *status (which may be NULL) set, also when it had ended before; -EPERM when it
- *            may not be sent signals, because it has changed its user; -EBADF; -ECHILD.
+ *            may not be sent SIGTERM or, later, SIGKILL, because it has changed its user: it is not
+ *            awaited then; -EBADF; -ECHILD.
  */
 AIO_API int aio_process_stop(struct aio_process *process, int64_t grace_ns,
                              struct aio_process_status *status);
@@ -293,8 +304,9 @@ struct aio_process_result {
  * Returns:   0 when the process has ended by itself or by stop_beyond, whatever its status; an
  *            error as of aio_process_spawn: it was not started then; -ECANCELED, -ETIMEDOUT,
  *            -ENOMEM, or another -errno of its streams: it was ended, and *result has its status
- *            and what was collected; -ECHILD; -EPERM when it was to be ended and may not be sent
- *            signals: it is left to itself.
+ *            and what was collected; -ECHILD; -EPERM when the call was cancelled or late and the
+ *            process may not be sent signals: it is left to itself. One that is to be ended for its
+ *            streams or by stop_beyond, and may not, is awaited until then.
  */
 AIO_API AIO_NODISCARD int aio_process_run(struct aio_process_result *result,
                                           const char *const *argv,

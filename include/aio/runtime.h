@@ -18,7 +18,8 @@
 AIO_BEGIN_DECLS
 
 enum aio_runtime_flags {
-    /* Do not install the SIGSEGV handler that names the task whose stack overflowed. */
+    /* Do not install the SIGSEGV handler that names the task whose stack overflowed. The thread has
+     * a signal stack all the same, if it had none. */
     AIO_RUNTIME_NO_OVERFLOW_HANDLER = 1u << 0,
     /* Do not give each core a processor of its own, where there are several cores. */
     AIO_RUNTIME_NO_PINNING = 1u << 1,
@@ -86,8 +87,8 @@ struct aio_runtime_options {
     /* Calls that may wait for such a thread; the next ones wait for a place, see
      * aio_offload_call. Default 1024. */
     uint32_t offload_queue;
-    /* A thread that has had no work for this time ends. AIO_FOREVER: with the runtime. Default 10
-     * seconds. */
+    /* A thread of the pool that has had no work for this time ends, unless it has made a child
+     * process, see <aio/process.h>. AIO_FOREVER: with the runtime. Default 10 seconds. */
     int64_t offload_idle_ns;
     /* Bits of enum aio_runtime_flags. */
     uint32_t flags;

@@ -29,6 +29,10 @@
  * through by a thread of the library's own while somebody subscribes to them. Those that a core's
  * own calls raise, and those sent to such a thread alone, as by raise(3), are not heard.
  *
+ * The library's handlers run on the thread's signal stack, see sigaltstack(2): the threads of cores
+ * have one, so that a task's stack need not have room for them. A handler of the program's own does
+ * so with SA_ONSTACK only.
+ *
  * Any other signal that every thread has blocked waits in the kernel. A child of fork(2) has the
  * former dispositions, and no subscriptions. Signals do not mix with signalfd(2), sigwait(3) or
  * sigaction(2) of the program's own for the same number.
@@ -71,10 +75,12 @@ struct aio_signal_info {
  * Lifetime:  numbers until the call returns; the subscription until aio_signal_close, or until its
  *            core ends.
  * Returns:   0; -EINVAL for an empty list, a number that is no signal's, for SIGKILL and SIGSTOP,
- *            which cannot be caught, and for SIGSEGV, SIGBUS, SIGFPE and SIGILL, after which a
- *            thread cannot just go on; -EBUSY for SIGINT and SIGTERM while they are
- *            aio_signal_shutdown's; -EAGAIN when there is no thread to be had for SIGPIPE or
- *            SIGXFSZ; -ENOMEM; -errno of sigaction(2).
+ *            which cannot be caught, for SIGSEGV, SIGBUS, SIGFPE and SIGILL, after which a thread
+ *            cannot just go on, and for SIGTTIN and SIGTTOU: a background process that catches
+ *            them is not stopped, and its call to the terminal is begun anew for ever, which holds
+ *            the core; -EBUSY for SIGINT and SIGTERM while they are aio_signal_shutdown's; -EAGAIN
+ *            when there is no thread to be had for SIGPIPE or SIGXFSZ; -ENOMEM; -errno of
+ *            sigaction(2).
  */
 AIO_API AIO_NODISCARD int aio_signal_open(struct aio_signal **out, const int *numbers,
                                           size_t count);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +70,47 @@ BEHAVIOUR_WITH(threads_are_kept, .offload_threads = THREADS, .offload_idle_ns = 
         all_end(works);
         AIO_CHECK_EQ(pool_threads_of_process(), THREADS);
     }
+}
+
+static bool has_word(void *fd)
+{
+    char byte;
+    return pread(*(int *)fd, &byte, 1, 0) == 1;
+}
+
+/* A child that asked for SIGKILL when its parent dies, which is a thread of the pool. */
+static struct aio_process *loyal_spawn(void)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    struct aio_process *process = NULL;
+    options.output = memfd_create("output", MFD_CLOEXEC);
+    int rc = aio_process_spawn(
+        &process, AIO_ARGV("setpriv", "--pdeathsig", "KILL", "sh", "-c", "echo; exec sleep 1000"),
+        &options);
+    if (rc == -ENOENT)
+        aio_test_skip("there is no setpriv");
+    else
+        AIO_CHECK(rc == 0 && test_wait(has_word, &options.output));
+    close(options.output);
+    return process;
+}
+
+/* The thread that made a child does not end, as others do, while the runtime lives. */
+BEHAVIOUR_WITH(parents_are_kept, .offload_threads = THREADS, .offload_idle_ns = AIO_MS(1))
+{
+    struct work works[THREADS] = {{.timeout_ns = 0}};
+    struct aio_process *process = loyal_spawn();
+    if (process == NULL)
+        return;
+    REQUIRE(all_begin(works));
+    all_end(works);
+    AIO_CHECK(pool_wait_threads(1));
+    AIO_TIMEOUT(AIO_MS(50))
+    {
+        AIO_CHECK_ERROR(aio_process_wait(process, NULL), -ETIMEDOUT);
+    }
+    AIO_CHECK_EQ(task_stats().offload_threads, 1);
+    aio_process_close(process);
 }
 
 static int give_back(void *number)

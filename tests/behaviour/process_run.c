@@ -202,6 +202,36 @@ BEHAVIOUR(cancel_without_grace)
     aio_result_free(&runner.result);
 }
 
+/* Its group takes SIGTERM, it does not, and may not be killed: it is left to itself. */
+BEHAVIOUR(cancel_of_somebody_elses)
+{
+    char path[32], script[256];
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    if (!may_signal_others(true))
+        return;
+    marker_make(path, sizeof path);
+    REQUIRE(chown(path, 65534, (gid_t)-1) == 0);
+    snprintf(script, sizeof script,
+             "sleep 1000 & exec perl -MPOSIX -e '$| = 1; print $$; POSIX::setuid(65534); "
+             "unlink \"%s\"; sleep 1000'",
+             path);
+    options.group = 0;
+    struct runner runner = {.script = script, .options = AIO_RUN_OPTIONS};
+    runner.options.process = &options;
+    runner.options.grace_ns = runner.options.linger_ns = AIO_MS(20);
+    struct aio_task *task = task_named("runner", run_in_task, &runner);
+    AIO_CHECK(file_wait_gone(path));
+    REQUIRE(may_signal_others(false));
+    aio_task_cancel(task);
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    AIO_CHECK(may_signal_others(true));
+    AIO_CHECK_ERROR(runner.rc, -EPERM);
+    REQUIRE(runner.result.output.bytes != NULL);
+    pid_t pid = (pid_t)strtol(runner.result.output.bytes, NULL, 10);
+    AIO_CHECK(pid > 0 && kill(pid, SIGKILL) == 0 && process_wait_gone(pid));
+    aio_result_free(&runner.result);
+}
+
 /* A child that neither listens nor holds its streams open any more. */
 BEHAVIOUR(deaf_one_that_closes_its_streams)
 {

@@ -154,6 +154,10 @@ BEHAVIOUR(bad_directories)
     options.directory = NULL;
     options.directory_fd = 1 << 20;
     AIO_CHECK_ERROR(try_spawn("true", &options), -EBADF);
+    options.directory_fd = -7;
+    AIO_CHECK_ERROR(try_spawn("true", &options), -EBADF);
+    options.directory_fd = AT_FDCWD; /* is none of them */
+    AIO_CHECK_EQ(process_end(shell_spawn("exit 0", &options)), 0);
     no_children();
 }
 
@@ -231,10 +235,29 @@ BEHAVIOUR(bad_options)
     options = AIO_PROCESS_OPTIONS;
     options.umask = 01000;
     AIO_CHECK_ERROR(try_spawn("true", &options), -EINVAL);
+    options.umask = -2;
+    AIO_CHECK_ERROR(try_spawn("true", &options), -EINVAL);
     options = AIO_PROCESS_OPTIONS;
     options.limits = &(struct aio_process_limit){.resource = 999};
     options.limit_count = 1;
     AIO_CHECK_ERROR(try_spawn("true", &options), -EINVAL);
+}
+
+/* Counts without what they count, also for a child that does not share our memory. */
+BEHAVIOUR(missing_arrays)
+{
+    for (int other = 0; other < 2; other++) {
+        struct aio_process_options options = AIO_PROCESS_OPTIONS;
+        options.uid = other ? getuid() : (uid_t)-1;
+        options.limit_count = 1;
+        AIO_CHECK_ERROR(try_spawn("true", &options), -EINVAL);
+        options.limit_count = 0;
+        options.group_count = 1;
+        AIO_CHECK_ERROR(try_spawn("true", &options), -EINVAL);
+        options.group_count = 0;
+        options.fd_count = 1;
+        AIO_CHECK_ERROR(try_spawn("true", &options), -EINVAL);
+    }
 }
 
 /* What is pending for the task is told before anything is started. */

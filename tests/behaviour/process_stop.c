@@ -150,3 +150,41 @@ BEHAVIOUR(status_of_a_leader_taken_by_somebody)
     AIO_CHECK(member > 0 && kill(member, SIGKILL) == 0);
     AIO_CHECK(process_wait_gone(member));
 }
+
+/* Its group takes SIGTERM, as one of ours is in it; the leader has become somebody else's. */
+BEHAVIOUR(stop_of_one_that_may_not_be_killed)
+{
+    struct prepared other;
+    if (!may_signal_others(true))
+        return;
+    REQUIRE(prepared_start(&other,
+                           "sleep 1000 & exec perl -MPOSIX -e 'POSIX::setuid(65534); $| = 1; "
+                           "print \"x\"; sleep 1000'",
+                           0));
+    REQUIRE(may_signal_others(false));
+    AIO_CHECK_ERROR(aio_process_stop(other.process, AIO_MS(20), NULL), -EPERM);
+    AIO_CHECK_ERROR(aio_process_stop(other.process, 0, NULL), -EPERM);
+    AIO_CHECK(may_signal_others(true));
+    prepared_close(&other); /* which kills it */
+    no_children();
+}
+
+/* That it may not be sent signals does not matter when it has ended. */
+BEHAVIOUR(stop_of_somebody_who_has_ended)
+{
+    struct aio_process_options options = AIO_PROCESS_OPTIONS;
+    if (!may_signal_others(true))
+        return;
+    options.uid = options.gid = 65534;
+    for (int64_t grace_ns = 0; grace_ns <= AIO_SEC(1); grace_ns += AIO_SEC(1)) {
+        struct aio_process_status status = {.code = -1};
+        struct aio_process *process = shell_spawn("exit 4", &options);
+        REQUIRE(process != NULL && process_wait_gone(aio_process_pid(process)));
+        REQUIRE(may_signal_others(false));
+        AIO_CHECK_OK(aio_process_stop(process, grace_ns, &status));
+        AIO_CHECK(may_signal_others(true));
+        AIO_CHECK_EQ(status.code, 4);
+        aio_process_close(process);
+    }
+    no_children();
+}

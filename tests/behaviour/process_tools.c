@@ -5,9 +5,11 @@
 #include "tests/behaviour/process_tools.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,20 @@ static bool file_is_gone(void *arg)
 bool file_wait_gone(const char *path)
 {
     return test_wait(file_is_gone, (void *)(uintptr_t)path);
+}
+
+bool may_signal_others(bool may)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct rights[_LINUX_CAPABILITY_U32S_3];
+    const __u32 bit = CAP_TO_MASK(CAP_KILL);
+    if (syscall(SYS_capget, &header, rights) < 0 || geteuid() != 0 ||
+        (rights[0].permitted & bit) == 0) {
+        aio_test_skip("not root, or without CAP_KILL");
+        return false;
+    }
+    rights[0].effective = may ? rights[0].effective | bit : rights[0].effective & ~bit;
+    return AIO_CHECK_EQ(syscall(SYS_capset, &header, rights), 0);
 }
 
 void no_children(void)

@@ -37,6 +37,10 @@ bool process_wait_gone(pid_t pid);
 /* Waits until a child has removed a file, to say how far it is. */
 bool file_wait_gone(const char *path);
 
+/* Whether this thread may send signals to others' processes, as root may: false takes that away.
+ * Returns false, with the test skipped, where the thread has no such right. */
+bool may_signal_others(bool may);
+
 /* No child of ours exists, not even as a zombie. */
 void no_children(void);
 

@@ -160,8 +160,8 @@ BEHAVIOUR(real_time_signals_are_queued)
 BEHAVIOUR(bad_lists_are_refused)
 {
     struct aio_signal *signal = NULL;
-    const int bad[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-                       0,       -1,      32,      33,     65,     1 << 30};
+    const int bad[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTTIN,
+                       SIGTTOU, 0,       -1,      32,     33,     65,     1 << 30};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const int numbers[] = {SIGUSR1, bad[i]};
         AIO_CHECK_ERROR(aio_signal_open(&signal, numbers, 2), -EINVAL);
