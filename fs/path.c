@@ -104,7 +104,7 @@ int aio_path_symlink(const char *target, int at, const char *path)
 static int path_readlink(void *arg)
 {
     const struct path_call *call = arg;
-    char none;
+    char none = 0;
     char *buffer = call->size > 0 ? call->buffer : &none;
     size_t size = call->size > 0 ? call->size : sizeof none;
     if (size > INT_MAX)
