@@ -155,7 +155,7 @@ BEHAVIOUR(status_of_a_leader_taken_by_somebody)
 BEHAVIOUR(stop_of_one_that_may_not_be_killed)
 {
     struct prepared other;
-    if (!may_signal_others(true))
+    if (!perl_is_there() || !may_signal_others(true))
         return;
     REQUIRE(prepared_start(&other,
                            "sleep 1000 & exec perl -MPOSIX -e 'POSIX::setuid(65534); $| = 1; "

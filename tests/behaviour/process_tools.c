@@ -95,6 +95,14 @@ bool file_wait_gone(const char *path)
     return test_wait(file_is_gone, (void *)(uintptr_t)path);
 }
 
+bool perl_is_there(void)
+{
+    bool found = access("/usr/bin/perl", X_OK) == 0;
+    if (!found)
+        aio_test_skip("there is no perl");
+    return found;
+}
+
 bool may_signal_others(bool may)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
