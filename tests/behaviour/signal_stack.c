@@ -38,7 +38,7 @@ static __attribute__((noinline)) int descend(const struct deep *deep)
 
 static int be_signalled(void *arg)
 {
-    char here;
+    char here = 0;
     struct deep *deep = arg;
     deep->base = stack_base(&here);
     deep->pid = syscall(SYS_getpid); /* which binds the function as well: that takes some stack */
