@@ -85,7 +85,8 @@ static struct aio_process *loyal_spawn(void)
     struct aio_process *process = NULL;
     options.output = memfd_create("output", MFD_CLOEXEC);
     int rc = aio_process_spawn(
-        &process, AIO_ARGV("setpriv", "--pdeathsig", "KILL", "sh", "-c", "echo; exec sleep 1000"),
+        &process,
+        AIO_ARGV("/usr/bin/setpriv", "--pdeathsig", "KILL", "sh", "-c", "echo; exec sleep 1000"),
         &options);
     if (rc == -ENOENT)
         aio_test_skip("there is no setpriv");

@@ -207,13 +207,12 @@ BEHAVIOUR(cancel_of_somebody_elses)
 {
     char path[32], script[256];
     struct aio_process_options options = AIO_PROCESS_OPTIONS;
-    if (!perl_is_there() || !may_signal_others(true))
+    if (!setpriv_is_there() || !may_signal_others(true))
         return;
     marker_make(path, sizeof path);
     REQUIRE(chown(path, 65534, (gid_t)-1) == 0);
     snprintf(script, sizeof script,
-             "sleep 1000 & exec perl -MPOSIX -e '$| = 1; print $$; POSIX::setuid(65534); "
-             "unlink \"%s\"; sleep 1000'",
+             "sleep 1000 & exec setpriv --reuid 65534 sh -c 'echo $$; rm %s; exec sleep 1000'",
              path);
     options.group = 0;
     struct runner runner = {.script = script, .options = AIO_RUN_OPTIONS};

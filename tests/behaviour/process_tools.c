@@ -95,11 +95,11 @@ bool file_wait_gone(const char *path)
     return test_wait(file_is_gone, (void *)(uintptr_t)path);
 }
 
-bool perl_is_there(void)
+bool setpriv_is_there(void)
 {
-    bool found = access("/usr/bin/perl", X_OK) == 0;
+    bool found = access("/usr/bin/setpriv", X_OK) == 0;
     if (!found)
-        aio_test_skip("there is no perl");
+        aio_test_skip("there is no setpriv");
     return found;
 }
 

@@ -37,9 +37,9 @@ bool process_wait_gone(pid_t pid);
 /* Waits until a child has removed a file, to say how far it is. */
 bool file_wait_gone(const char *path);
 
-/* Whether there is perl(1), whose setuid() does what that of a shell's commands cannot; skips the
- * test if not. */
-bool perl_is_there(void);
+/* Whether there is setpriv(1) of util-linux, by which a child changes its user; skips the test if
+ * not. */
+bool setpriv_is_there(void);
 
 /* Whether this thread may send signals to others' processes, as root may: false takes that away.
  * Returns false, with the test skipped, where the thread has no such right. */
