@@ -53,9 +53,11 @@ int aio__file_enter(struct aio__file_call *call, struct aio_file *file, struct a
 /* Ends it. Returns result; -EBADF when the file is being closed. */
 ssize_t aio__file_leave(struct aio__file_call *call, ssize_t result);
 
-/* Runs an op of the call, as the backend does or by a thread. Returns its result or -errno. */
-int aio__file_run_threaded(struct aio__file_call *call, struct aio__op *op);
+/* Runs an op of the call; of a file that is threaded, by a thread. Returns its result or -errno. */
 int aio__file_run(struct aio__file_call *call, struct aio__op_frame *frame, const char *what);
+
+/* The same by a thread of the offload pool, whatever the file is. */
+int aio__file_run_threaded(struct aio__file_call *call, struct aio__op *op);
 
 /* Runs fn(arg) for the call on a thread of the offload pool; in place when there is none to be had.
  * Returns what fn did, or -errno. */

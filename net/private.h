@@ -105,7 +105,7 @@ int aio__stream_transfer(struct aio__stream_call *call, bool reads, void *buffer
 /* plain.c: the core holds back what signals the stream may raise. */
 void aio__plain_hold(const struct aio_stream *stream, struct aio__core *core);
 
-/* plain.c: one op READ or WRITE, and the file's cursor with it. */
+/* plain.c: one op READ or WRITE, in one or several vectors; of a file, mostly by a thread. */
 int aio__plain_run(struct aio__stream_call *call, struct aio__op_frame *frame, const char *what);
 
 /* plain.c: the same as aio__stream_transfer of several vectors, for what is read with READ or

@@ -39,7 +39,8 @@ static int32_t poll_wanted(const struct aio__op *op, int32_t events)
     return wanted != 0 ? wanted : -EAGAIN;
 }
 
-/* Whether EAGAIN is the result, of an open that somebody has a lease: nothing will become ready. */
+/* Whether EAGAIN is the result: nothing will become ready. Of an open it means a lease, of a sync
+ * that the file system has said so. */
 static bool poll_is_final(const struct aio__op *op)
 {
     return op->opcode == AIO__OP_OPEN || op->opcode == AIO__OP_FSYNC ||

@@ -155,6 +155,43 @@ BEHAVIOUR(file_open_within_a_folder)
     file_home_close(&home);
 }
 
+static int set_flag(void *flag)
+{
+    *(bool *)flag = true;
+    return 0;
+}
+
+/* Whether a task that could run does so while the file is closed. */
+static bool lets_others_run(struct aio_file *file)
+{
+    bool ran = false;
+    struct aio_task *task = task_named("other", set_flag, &ran);
+    AIO_CHECK(task != NULL && !ran);
+    AIO_CHECK_OK(aio_file_close(file));
+    bool before = ran;
+    AIO_CHECK_OK(aio_task_join(task, NULL));
+    return before;
+}
+
+/* What was cut may begin to be written out when it is closed: by a thread. */
+BEHAVIOUR(file_cut_is_closed_by_a_thread)
+{
+    struct file_home home;
+    struct aio_file *file;
+    REQUIRE(file_home_open(&home));
+    struct file_path path = file_path_of(&home, "file");
+    REQUIRE_OK(aio_file_open(&file, path.text, O_RDWR | O_CREAT, 0600));
+    AIO_CHECK_OK(aio_file_close(file));
+    REQUIRE_OK(aio_file_open(&file, path.text, O_RDWR | O_TRUNC, 0));
+    AIO_CHECK(lets_others_run(file));
+    REQUIRE_OK(aio_file_open(&file, path.text, O_RDWR, 0));
+    AIO_CHECK_OK(aio_file_truncate(file, 0));
+    AIO_CHECK(lets_others_run(file));
+    REQUIRE_OK(aio_file_adopt(&file, open(path.text, O_WRONLY | O_CLOEXEC)));
+    AIO_CHECK(lets_others_run(file));
+    file_home_close(&home);
+}
+
 struct opening {
     const char *path;
     int result;
